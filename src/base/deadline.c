@@ -1,0 +1,84 @@
+/*
+ * deadline.c - rings by duration. The timer is set for the head at some time in the past, so it
+ * may fire early; it is then set anew. Arming therefore never touches it, except on an empty ring.
+ */
+#include "base/deadline.h"
+
+#include <stddef.h>
+
+static void
+unlink_deadline(struct deadline *d)
+{
+	d->prev->next = d->next;
+	d->next->prev = d->prev;
+	d->list = NULL;
+}
+
+static void
+set_timer(struct deadline_list *list)
+{
+	const struct deadline *first = list->head.next;
+	uint64_t now_ms = loop_now_ms(list->loop);
+
+	watch_start_ms(&list->timer, first->expires_ms > now_ms ? first->expires_ms - now_ms : 0);
+}
+
+static void
+expire_cb(void *arg, short what)
+{
+	struct deadline_list *list = arg;
+	uint64_t now_ms = loop_now_ms(list->loop);
+
+	(void)what;
+	while (list->head.next != &list->head && list->head.next->expires_ms <= now_ms) {
+		struct deadline *d = list->head.next;
+
+		unlink_deadline(d);
+		list->on_expired(d, list->ctx);
+	}
+	if (list->head.next != &list->head)
+		set_timer(list);
+}
+
+void
+deadline_list_init(struct deadline_list *list, struct loop *loop, uint64_t duration_ms,
+		   const char *name, void (*on_expired)(struct deadline *d, void *ctx), void *ctx)
+{
+	list->head.prev = list->head.next = &list->head;
+	list->loop = loop;
+	list->duration_ms = duration_ms;
+	list->on_expired = on_expired;
+	list->ctx = ctx;
+	watch_init_timer(&list->timer, loop, name, expire_cb, list);
+}
+
+void
+deadline_list_fini(struct deadline_list *list)
+{
+	while (list->head.next != &list->head)
+		unlink_deadline(list->head.next);
+	watch_stop(&list->timer);
+}
+
+void
+deadline_arm(struct deadline *d, struct deadline_list *list)
+{
+	if (d->list)
+		unlink_deadline(d);
+	d->list = list;
+	/* the present millisecond has begun already: one more makes the wait at least as long */
+	d->expires_ms = loop_now_ms(list->loop) + list->duration_ms + 1;
+	d->prev = list->head.prev;
+	d->next = &list->head;
+	d->prev->next = d;
+	list->head.prev = d;
+	if (!watch_started(&list->timer))
+		set_timer(list);
+}
+
+void
+deadline_disarm(struct deadline *d)
+{
+	if (d->list)
+		unlink_deadline(d);
+}

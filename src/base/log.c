@@ -1,0 +1,197 @@
+/*
+ * log.c - lines on stderr; no buffering, no allocation, safe to share one pipe among processes.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+	enum log_format format;
+	enum log_level level;
+	bool journal;
+	char process[32];
+} log_state = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, false, ""};
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+/* syslog(3) priorities, which sd-daemon(3) reads from "<N>" */
+static const int level_priorities[] = {3, 4, 6, 7};
+
+/* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream given as stderr */
+static bool
+stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat st;
+	unsigned long long dev, ino;
+
+	if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2)
+		return false;
+	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+void
+log_open(enum log_format format, enum log_level level)
+{
+	log_state.format = format;
+	log_state.level = level;
+	log_state.journal = stderr_is_journal();
+}
+
+void
+log_set_process(const char *name)
+{
+	snprintf(log_state.process, sizeof(log_state.process), "%s", name);
+}
+
+bool
+log_wants(enum log_level level)
+{
+	return level <= log_state.level;
+}
+
+/* Appends what fits; `at` stays below size. */
+static size_t put(char *out, size_t size, size_t at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static size_t
+put(char *out, size_t size, size_t at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(out + at, size - at, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return at;
+	return (size_t)n < size - at ? at + (size_t)n : size - 1;
+}
+
+static size_t
+put_time(char *out, size_t size, size_t at, bool iso)
+{
+	struct timespec ts;
+	struct tm tm;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (iso)
+		gmtime_r(&ts.tv_sec, &tm);
+	else
+		localtime_r(&ts.tv_sec, &tm);
+	return put(out, size, at, "%04d-%02d-%02d%c%02d:%02d:%02d.%03ld%s", tm.tm_year + 1900,
+		   tm.tm_mon + 1, tm.tm_mday, iso ? 'T' : ' ', tm.tm_hour, tm.tm_min, tm.tm_sec,
+		   ts.tv_nsec / 1000000, iso ? "Z" : "");
+}
+
+static size_t
+put_json(char *out, size_t size, size_t at, const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			at = put(out, size, at, "\\%c", *p);
+		else if (*p < 0x20 || *p == 0x7f)
+			at = put(out, size, at, "\\u%04x", *p);
+		else
+			at = put(out, size, at, "%c", *p);
+	}
+	return at;
+}
+
+static void
+log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	char text[LOG_LINE_MAX - 160];
+	char line[LOG_LINE_MAX];
+	/* keep room for the closing of a line: newline, or quote, brace and newline */
+	const size_t size = sizeof(line) - 4;
+	size_t at = 0;
+
+	if (!log_wants(level))
+		return;
+	int saved = errno;
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (n < 0)
+		return;
+	if ((size_t)n >= sizeof(text))
+		memcpy(text + sizeof(text) - 4, "...", 4);
+	if (log_state.format == LOG_FORMAT_JSON) {
+		at = put(line, size, at, "{\"time\":\"");
+		at = put_time(line, size, at, true);
+		at = put(line, size, at, "\",\"process\":\"%s\",\"level\":\"%s\",\"message\":\"",
+			 log_state.process, level_names[level]);
+		at = put_json(line, size, at, text);
+		memcpy(line + at, "\"}", 2);
+		at += 2;
+	} else {
+		if (log_state.journal) {
+			at = put(line, size, at, "<%d>", level_priorities[level]);
+		} else {
+			at = put_time(line, size, at, false);
+			at = put(line, size, at, " ");
+		}
+		at = put(line, size, at, "%s%s%s: ", log_state.process,
+			 log_state.process[0] ? " " : "", level_names[level]);
+		/* a line stays a line, whatever the message holds */
+		for (const char *p = text; *p && at < size - 1; p++)
+			line[at++] = *p == '\n' ? ' ' : *p;
+	}
+	line[at++] = '\n';
+	/* nothing can be done about a log that cannot be written */
+	ssize_t written = write(STDERR_FILENO, line, at);
+	(void)written;
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)         \
+	void name(const char *fmt, ...)   \
+	{                                 \
+		va_list ap;               \
+		va_start(ap, fmt);        \
+		log_line(level, fmt, ap); \
+		va_end(ap);               \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+const char *
+log_escape(char *out, size_t out_size, const void *data, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *p = data;
+	size_t at = 0;
+
+	/* the longest escape is four bytes, the mark of a cut is three and the terminator one */
+	for (size_t i = 0; i < len; i++) {
+		if (out_size < 8 || at + 8 > out_size) {
+			at += (size_t)snprintf(out + at, out_size - at, "...");
+			return out;
+		}
+		if (p[i] == '\\') {
+			out[at++] = '\\';
+			out[at++] = '\\';
+		} else if (p[i] == '\n') {
+			out[at++] = '\\';
+			out[at++] = 'n';
+		} else if (p[i] < 0x20 || p[i] >= 0x7f) {
+			out[at++] = '\\';
+			out[at++] = 'x';
+			out[at++] = hex[p[i] >> 4];
+			out[at++] = hex[p[i] & 15];
+		} else {
+			out[at++] = (char)p[i];
+		}
+	}
+	if (out_size)
+		out[at] = '\0';
+	return out;
+}

@@ -1,0 +1,98 @@
+/*
+ * exchange.h - one request and its one answer: what a handler works with.
+ *
+ * The contract of a handler, in whole:
+ *
+ *   static void
+ *   shelf_handle(struct exchange *x, void *ctx)
+ *   {
+ *           struct span name = exchange_param(x, 0);       // views: good until you return
+ *           if (name.len > 64) {
+ *                   exchange_problem(x, 422, ...);         // an answer now, and done
+ *                   return;
+ *           }
+ *           struct job *job = job_new(x, name);            // copy what you need later
+ *           exchange_on_gone(x, shelf_gone_cb, job);       // be told if the client leaves
+ *           shelf_submit(job, shelf_done_cb);              // calls exchange_reply, once
+ *   }
+ *
+ * 1. Call exchange_reply (or exchange_problem) exactly once: before you return, or later. Until
+ *    then the exchange is yours; with the reply it is gone.
+ * 2. Everything that exchange_request, _param and _body return is valid only until the handler
+ *    returns or replies, whichever is first.
+ * 3. If the client leaves first, on_gone is called once. The exchange stays valid and still must be
+ *    answered (the answer goes nowhere), so that each asynchronous call ends the same way.
+ * 4. A later reply may come from any callback of the loop, also from inside another handler.
+ */
+#ifndef PLAZA_HTTP_EXCHANGE_H
+#define PLAZA_HTTP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/span.h"
+#include "http/request.h"
+
+struct exchange;
+
+const struct request *exchange_request(const struct exchange *x);
+
+/* The n-th {part} of the route's pattern, percent-decoded (any bytes, NUL too). */
+struct span exchange_param(const struct exchange *x, size_t n);
+
+/* The whole body, unchunked; at most the route's body_limit. */
+struct span exchange_body(const struct exchange *x);
+
+struct reply {
+	int status;               /* 200.. */
+	const char *content_type; /* NULL: no such field */
+	struct span body;
+	/* further header lines, each ended by CRLF, e.g. "Location: /api/products/7\r\n"; or NULL
+	 */
+	const char *fields;
+};
+
+/*
+ * The answer. Copies what it needs. Date, Content-Length, Connection and
+ * X-Content-Type-Options are the front door's; HEAD gets the head only.
+ */
+void exchange_reply(struct exchange *x, const struct reply *reply);
+
+/* `gone` is called at most once, with the exchange still to be answered. Replaces an earlier one.
+ */
+void exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx);
+
+/* One member of an RFC 9457 "errors" list: a JSON pointer into the body, or NULL, and why. */
+struct problem_error {
+	const char *pointer;
+	const char *detail;
+};
+
+/*
+ * An application/problem+json answer {"type":"/problems/<type>","title","status","detail",
+ * "errors":[..]}. `title` is the same for every problem of the type; `detail` says what is wrong
+ * here and what is accepted. `errors` may be NULL; `fields` as in struct reply.
+ */
+void exchange_problem(struct exchange *x, int status, const char *type, const char *title,
+		      const char *detail, const struct problem_error *errors, size_t n_errors,
+		      const char *fields);
+
+/*
+ * For a route's upgrade handler only, instead of a reply: the socket of an accepted WebSocket
+ * handshake, taken out of the front door for good.
+ */
+struct upgrade_socket {
+	int fd;        /* non-blocking, TCP_NODELAY; the taker's now */
+	bool is_local; /* from this machine, as access rules see it */
+	/*
+	 * The request head written anew: request line, Host, Upgrade, Connection,
+	 * Sec-WebSocket-Key, -Version, -Protocol, -Extensions, and nothing else, then every byte
+	 * that the client sent after its head. Valid until the handler returns.
+	 */
+	struct span head;
+};
+
+/* The exchange is gone afterwards. False (out of memory; nothing taken): reply 503. */
+bool exchange_take_socket(struct exchange *x, struct upgrade_socket *socket);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * route.h - the one table of what is served: method, pattern, scope, body, handler or upgrade.
+ *
+ * A pattern is a path of literal segments and {parts}: "/", "/health", "/chat/{room}",
+ * "/api/products/{id}", "/{name}". A path is split at '/' before it is percent-decoded, so that %2F
+ * can be part of a segment; decoded literal segments are compared. Literals win over parts,
+ * independent of the order in which routes were added. Empty segments and dot segments (decoded)
+ * match nothing: "/name/" and "/a/../b" are 404.
+ */
+#ifndef PLAZA_HTTP_ROUTE_H
+#define PLAZA_HTTP_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "http/exchange.h"
+#include "http/request.h"
+
+#define ROUTE_MAX       64
+#define ROUTE_MAX_PARTS 4
+/* A segment longer than this, decoded, matches a {part} only to be answered 414. */
+#define ROUTE_SEGMENT_MAX 256
+
+enum scope {
+	SCOPE_GREET,
+	SCOPE_CHAT,
+	SCOPE_STORE_READ,
+	SCOPE_STORE_WRITE,
+	SCOPE_JOBS,
+	SCOPE_COUNT
+};
+
+/* "greet", "chat", "store.read", "store.write", "jobs": the words of server.public. */
+const char *scope_name(enum scope scope);
+/* SCOPE_COUNT when the word is none of them. */
+enum scope scope_find(const char *name);
+
+struct route {
+	unsigned methods; /* HTTP_METHOD_BIT()s; GET brings HEAD with it */
+	const char *pattern;
+	enum scope scope;
+	size_t body_limit; /* 0: the route wants no body, and one is answered 413 */
+	const char
+	    *body_type; /* the only Content-Type accepted, e.g. "application/json"; NULL: any */
+	void (*handle)(struct exchange *x, void *ctx);
+	/*
+	 * Not NULL for WebSocket routes (methods is then GET only, `handle` NULL): called with a
+	 * handshake that the front door has checked whole (RFC 6455 4.2.1, origin, scope). Takes
+	 * the socket, or refuses by a reply. A request without an upgrade is answered 426 by the
+	 * front door.
+	 */
+	void (*upgrade)(struct exchange *x, void *ctx);
+	void *ctx;
+};
+
+struct route_table {
+	size_t n;
+	struct route route[ROUTE_MAX];
+};
+
+/* Copies it. Aborts when the table is full or the pattern is malformed: a mistake of ours. */
+void route_add(struct route_table *table, const struct route *route);
+
+enum route_result {
+	ROUTE_FOUND,
+	ROUTE_NO_PATH,   /* 404 */
+	ROUTE_NO_METHOD, /* 405; `allow` has the bits of what this path takes */
+	ROUTE_TOO_LONG   /* 414: a {part} over ROUTE_SEGMENT_MAX bytes */
+};
+
+struct route_match {
+	const struct route *route;
+	unsigned allow;
+	size_t n_parts;
+	struct span part[ROUTE_MAX_PARTS];
+	/* where decoded parts live when they differ from the sent bytes */
+	char decoded[ROUTE_MAX_PARTS][ROUTE_SEGMENT_MAX];
+};
+
+/* Pure, no allocation. The spans point into `path` or into `match`. */
+enum route_result route_match(const struct route_table *table, enum http_method method,
+			      struct span path, struct route_match *match);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * segment.h - the memory that all processes share, made by the master before its first fork.
+ *
+ * It holds what must survive a worker: one slot per process, and the broadcast log's area, whose
+ * layout is hub/log.h's own. Nothing in it is a pointer.
+ */
+#ifndef PLAZA_PROC_SEGMENT_H
+#define PLAZA_PROC_SEGMENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Worker indices 0..63 in two generations that may live at the same time. */
+#define SEGMENT_MAX_WORKERS 64
+#define SEGMENT_GENERATIONS 2
+#define SEGMENT_SLOTS       (SEGMENT_MAX_WORKERS * SEGMENT_GENERATIONS)
+
+enum slot_state {
+	SLOT_EMPTY,    /* no process, or one that died */
+	SLOT_STARTING, /* forked, not serving yet */
+	SLOT_READY,    /* polls its listening sockets */
+	SLOT_DRAINING  /* takes nothing new: an old generation, or a stop */
+};
+
+/* Whether the process of a slot must be rung (doorbell.h) to notice something new. */
+enum slot_sleep { SLEEP_AWAKE, SLEEP_ASLEEP, SLEEP_RUNG };
+
+/* A cache line of its own: written by its process, read by the others. */
+struct slot {
+	_Alignas(64) _Atomic int32_t pid; /* 0 when empty */
+	_Atomic uint32_t generation;
+	_Atomic uint32_t state;          /* enum slot_state */
+	_Atomic uint32_t sleep;          /* enum slot_sleep */
+	_Atomic uint64_t empty_since_ms; /* clock_monotonic_ms; 0 while a process is there */
+};
+
+_Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
+
+struct segment {
+	struct slot *slots; /* SEGMENT_SLOTS of them; see slot_index */
+	void *log;          /* page-aligned */
+	size_t log_bytes;
+};
+
+/* NULL on failure, logged. The memory lives until the last process that maps it ends. */
+struct segment *segment_new(size_t log_bytes);
+
+/* The slot of worker `worker` in the generation numbered `generation`. */
+static inline unsigned
+slot_index(unsigned worker, uint32_t generation)
+{
+	return generation % SEGMENT_GENERATIONS * SEGMENT_MAX_WORKERS + worker;
+}
+
+#endif

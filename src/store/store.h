@@ -1,0 +1,33 @@
+/*
+ * store.h - the product store of one worker: /api/products on PostgreSQL lanes.
+ */
+#ifndef PLAZA_STORE_STORE_H
+#define PLAZA_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+#include "config/config.h"
+#include "http/route.h"
+
+struct store;
+
+/*
+ * The number of lanes that each of `workers` workers may have under store.connections, counting
+ * two generations; at most STORE_LANES, 0 when not even one each fits.
+ */
+unsigned store_lanes(const struct config *config, unsigned workers);
+
+/*
+ * In a worker. Without store.database it answers 503 and opens nothing. Connects in the
+ * background. NULL on out-of-memory, logged.
+ */
+struct store *store_new(struct loop *loop, const struct config *config, unsigned lanes);
+
+/* Answers whatever still waits with 503 and closes the connections. */
+void store_free(struct store **store);
+
+void store_add_routes(struct store *store, struct route_table *routes);
+
+#endif
