@@ -1,0 +1,68 @@
+/*
+ * doorbell.c - eventfd wake-ups: a process that said it sleeps is rung once, one that is awake
+ * never. Runs in every process; the ringer and the rung share only the slot's `sleep` word.
+ */
+#include "proc/doorbell.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+bool
+doorbell_init(struct doorbell *bell)
+{
+	for (unsigned i = 0; i <= DOORBELL_MASTER; i++) {
+		bell->fd[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (bell->fd[i] >= 0)
+			continue;
+		log_error("doorbell: eventfd: %s", strerror(errno));
+		while (i > 0)
+			close(bell->fd[--i]);
+		return false;
+	}
+	return true;
+}
+
+void
+doorbell_ring(const struct doorbell *bell, unsigned slot)
+{
+	uint64_t one = 1;
+	/* EAGAIN means 2^64-2 rings that nobody answered: it is readable anyway */
+	ssize_t n = write(bell->fd[slot], &one, sizeof(one));
+
+	(void)n;
+}
+
+void
+doorbell_answer(const struct doorbell *bell, unsigned slot)
+{
+	uint64_t rings;
+	ssize_t n = read(bell->fd[slot], &rings, sizeof(rings));
+
+	(void)n;
+}
+
+void
+doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segment, unsigned self)
+{
+	/*
+	 * The other half of a Dekker handshake: we published before this fence and look at `sleep`
+	 * after it; a sleeper stores `sleep`, passes such a fence and looks for news once more
+	 * before it blocks. One of the two sees the other.
+	 */
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
+		struct slot *slot = &segment->slots[i];
+		uint32_t asleep = SLEEP_ASLEEP;
+
+		if (i == self ||
+		    atomic_load_explicit(&slot->sleep, memory_order_relaxed) != SLEEP_ASLEEP)
+			continue;
+		/* of several ringers only one pays for the system call */
+		if (atomic_compare_exchange_strong(&slot->sleep, &asleep, SLEEP_RUNG))
+			doorbell_ring(bell, i);
+	}
+}
