@@ -104,6 +104,9 @@ put_json(char *out, size_t size, size_t at, const char *text)
 	return at;
 }
 
+static void log_line(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 log_line(enum log_level level, const char *fmt, va_list ap)
 {

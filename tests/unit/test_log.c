@@ -1,0 +1,197 @@
+/* links: src/base/log.c */
+/*
+ * test_log.c - what a log line looks like in each format, and that untrusted bytes stay harmless.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static int read_end;
+static char text[3 * LOG_LINE_MAX];
+
+/* stderr becomes a pipe whose other end the test reads; each test runs in its own process */
+static void
+capture(void)
+{
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(fds[1]);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	read_end = fds[0];
+	unsetenv("JOURNAL_STREAM");
+}
+
+static const char *
+captured(void)
+{
+	ssize_t n = read(read_end, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+START_TEST(text_line_has_time_process_and_level)
+{
+	int year, month, day, hour, minute, second, ms, end = 0;
+
+	capture();
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	log_set_process("worker 0");
+	log_info("%s is %d", "answer", 42);
+	const char *line = captured();
+	ck_assert_int_eq(sscanf(line, "%4d-%2d-%2d %2d:%2d:%2d.%3d%n", &year, &month, &day, &hour,
+				&minute, &second, &ms, &end),
+			 7);
+	ck_assert_int_eq(end, 23);
+	ck_assert_str_eq(line + end, " worker 0 info: answer is 42\n");
+}
+END_TEST
+
+START_TEST(level_hides_what_is_less_important)
+{
+	capture();
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
+	log_info("hidden");
+	log_debug("hidden");
+	ck_assert_str_eq(captured(), "");
+	ck_assert(!log_wants(LOG_LEVEL_INFO));
+	log_warning("shown");
+	ck_assert_ptr_nonnull(strstr(captured(), " warning: shown\n"));
+	log_error("shown too");
+	ck_assert_ptr_nonnull(strstr(captured(), " error: shown too\n"));
+}
+END_TEST
+
+START_TEST(journal_line_has_priority_and_no_time)
+{
+	struct stat st;
+	char stream[64];
+
+	capture();
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_DEBUG);
+	log_set_process("master");
+	log_error("a");
+	ck_assert_str_eq(captured(), "<3>master error: a\n");
+	log_warning("b");
+	ck_assert_str_eq(captured(), "<4>master warning: b\n");
+	log_info("c");
+	ck_assert_str_eq(captured(), "<6>master info: c\n");
+	log_debug("d");
+	ck_assert_str_eq(captured(), "<7>master debug: d\n");
+}
+END_TEST
+
+START_TEST(journal_of_another_stream_is_not_ours)
+{
+	capture();
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	log_info("a");
+	ck_assert_int_ne(captured()[0], '<');
+}
+END_TEST
+
+START_TEST(json_line_escapes_the_message)
+{
+	capture();
+	log_open(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+	log_set_process("worker 1");
+	log_info("a \"quoted\" \\ line\nand more");
+	const char *line = captured();
+	ck_assert_ptr_nonnull(strstr(line, "\"process\":\"worker 1\",\"level\":\"info\","));
+	ck_assert_ptr_nonnull(
+	    strstr(line, "\"message\":\"a \\\"quoted\\\" \\\\ line\\u000aand more\"}\n"));
+	ck_assert_int_eq(strncmp(line, "{\"time\":\"", 9), 0);
+	ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+}
+END_TEST
+
+START_TEST(long_message_is_cut_and_stays_one_line)
+{
+	static char message[2 * LOG_LINE_MAX];
+
+	memset(message, 'x', sizeof(message) - 1);
+	for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+		capture();
+		log_open((enum log_format)format, LOG_LEVEL_INFO);
+		log_info("%s", message);
+		const char *line = captured();
+		size_t len = strlen(line);
+		ck_assert_uint_le(len, LOG_LINE_MAX);
+		ck_assert_uint_ge(len, LOG_LINE_MAX - 200);
+		ck_assert_int_eq(line[len - 1], '\n');
+		ck_assert_ptr_nonnull(strstr(line, "xxx..."));
+		if (format == LOG_FORMAT_JSON)
+			ck_assert_str_eq(line + len - 3, "\"}\n");
+	}
+}
+END_TEST
+
+START_TEST(newline_in_a_message_does_not_forge_a_line)
+{
+	capture();
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	log_info("a\n2026-01-01 00:00:00.000 master error: forged");
+	const char *line = captured();
+	ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+}
+END_TEST
+
+static const struct {
+	const char *in;
+	size_t len;
+	size_t size;
+	const char *out;
+} escapes[] = {
+    {"plain", 5, 64, "plain"},
+    {"a\nb", 3, 64, "a\\nb"},
+    {"\x1b[31m\x7f\xff", 7, 64, "\\x1b[31m\\x7f\\xff"},
+    {"back\\slash", 10, 64, "back\\\\slash"},
+    {"nul\0in", 6, 64, "nul\\x00in"},
+    {"0123456789abcdef", 16, 16, "012345678..."},
+    {"", 0, 16, ""},
+};
+
+START_TEST(escape_makes_bytes_printable)
+{
+	char out[64];
+
+	ck_assert_str_eq(log_escape(out, escapes[_i].size, escapes[_i].in, escapes[_i].len),
+			 escapes[_i].out);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("log");
+	TCase *tc = tcase_create("log");
+
+	tcase_add_test(tc, text_line_has_time_process_and_level);
+	tcase_add_test(tc, level_hides_what_is_less_important);
+	tcase_add_test(tc, journal_line_has_priority_and_no_time);
+	tcase_add_test(tc, journal_of_another_stream_is_not_ours);
+	tcase_add_test(tc, json_line_escapes_the_message);
+	tcase_add_test(tc, long_message_is_cut_and_stays_one_line);
+	tcase_add_test(tc, newline_in_a_message_does_not_forge_a_line);
+	tcase_add_loop_test(tc, escape_makes_bytes_printable, 0,
+			    sizeof(escapes) / sizeof(escapes[0]));
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

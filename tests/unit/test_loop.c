@@ -1,0 +1,329 @@
+/* links: src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c -levent_core */
+/*
+ * test_loop.c - watches, timers, pass hooks, the sleep handshake, slow callbacks and deadlines.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+static struct loop *loop;
+static int fds[2];
+static char trace[256];
+
+static void
+note(const char *what)
+{
+	ck_assert_uint_lt(strlen(trace) + strlen(what), sizeof(trace));
+	strcat(trace, what);
+}
+
+static void
+setup(void)
+{
+	loop = loop_new();
+	ck_assert_ptr_nonnull(loop);
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	trace[0] = '\0';
+}
+
+static void
+teardown(void)
+{
+	loop_free(&loop);
+	ck_assert_ptr_null(loop);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
+read_one(void *arg, short what)
+{
+	char c[2] = {0};
+
+	(void)arg;
+	ck_assert_int_eq(what, LOOP_READ);
+	ck_assert_int_eq((int)read(fds[0], c, 1), 1);
+	note(c);
+	if (c[0] == 'z')
+		loop_stop(loop);
+}
+
+START_TEST(watch_is_called_until_all_is_read)
+{
+	struct watch w;
+
+	watch_init(&w, loop, fds[0], LOOP_READ, "test read", read_one, NULL);
+	ck_assert(!watch_started(&w));
+	ck_assert(watch_start(&w));
+	ck_assert(watch_start(&w));
+	ck_assert(watch_started(&w));
+	ck_assert_int_eq((int)write(fds[1], "abz", 3), 3);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "abz");
+	watch_stop(&w);
+	ck_assert(!watch_started(&w));
+	watch_stop(&w);
+}
+END_TEST
+
+static void
+free_itself(void *arg, short what)
+{
+	struct watch *w = arg;
+
+	(void)what;
+	watch_stop(w);
+	free(w);
+	loop_stop(loop);
+}
+
+START_TEST(watch_may_be_freed_in_its_own_callback)
+{
+	struct watch *w = malloc(sizeof(*w));
+
+	ck_assert_ptr_nonnull(w);
+	watch_init(w, loop, fds[0], LOOP_READ, "test free", free_itself, w);
+	ck_assert(watch_start(w));
+	ck_assert_int_eq((int)write(fds[1], "a", 1), 1);
+	loop_run(loop);
+}
+END_TEST
+
+static void
+stop_cb(void *arg, short what)
+{
+	(void)what;
+	if (arg)
+		note(arg);
+	loop_stop(loop);
+}
+
+static void
+note_cb(void *arg, short what)
+{
+	(void)what;
+	note(arg);
+}
+
+START_TEST(timers_fire_once_in_order)
+{
+	struct watch first, second, last;
+	uint64_t begin_us = clock_monotonic_us();
+
+	watch_init_timer(&last, loop, "last", stop_cb, "3");
+	watch_init_timer(&second, loop, "second", note_cb, "2");
+	watch_init_timer(&first, loop, "first", note_cb, "1");
+	ck_assert(watch_start_ms(&last, 30));
+	ck_assert(watch_start_ms(&second, 20));
+	ck_assert(watch_start_ms(&first, 1));
+	loop_run(loop);
+	ck_assert_str_eq(trace, "123");
+	ck_assert_uint_ge(clock_monotonic_us() - begin_us, 30000);
+	ck_assert(!watch_started(&first));
+}
+END_TEST
+
+START_TEST(signal_is_a_callback)
+{
+	struct watch w;
+
+	watch_init_signal(&w, loop, SIGUSR1, "test signal", stop_cb, "s");
+	ck_assert(watch_start(&w));
+	raise(SIGUSR1);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "s");
+	watch_stop(&w);
+}
+END_TEST
+
+static bool
+hook(void *arg)
+{
+	static int more = 2;
+
+	note(arg);
+	/* asks twice for another pass without a wait */
+	return more-- > 0;
+}
+
+static bool
+may_sleep(void *arg)
+{
+	(void)arg;
+	note("S");
+	ck_assert_int_eq((int)write(fds[1], "z", 1), 1);
+	return true;
+}
+
+static void
+woken(void *arg)
+{
+	(void)arg;
+	note("W");
+}
+
+START_TEST(hooks_run_before_sleep_and_wake_before_the_callback)
+{
+	struct pass_hook h = {.fn = hook, .name = "test hook", .arg = "h"};
+	struct watch w;
+
+	watch_init(&w, loop, fds[0], LOOP_READ, "test read", read_one, NULL);
+	ck_assert(watch_start(&w));
+	loop_add_pass_hook(loop, &h);
+	loop_set_sleep(loop, may_sleep, woken, NULL);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "hhhSWz");
+	watch_stop(&w);
+}
+END_TEST
+
+static void
+be_slow(void *arg, short what)
+{
+	struct timespec ts = {0, 20000000};
+
+	(void)arg;
+	(void)what;
+	/* the callback under test is slow by definition; nothing is waited for */
+	nanosleep(&ts, NULL);
+	loop_stop(loop);
+}
+
+START_TEST(slow_callback_is_logged_by_name)
+{
+	char line[512];
+	int err[2];
+	struct watch w;
+
+	ck_assert_int_eq(pipe2(err, O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(err[1], STDERR_FILENO), STDERR_FILENO);
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	loop_set_slow_ms(loop, 10);
+	watch_init_timer(&w, loop, "sleepy one", be_slow, NULL);
+	ck_assert(watch_start_ms(&w, 0));
+	loop_run(loop);
+	ssize_t n = read(err[0], line, sizeof(line) - 1);
+	ck_assert_int_gt((int)n, 0);
+	line[n] = '\0';
+	ck_assert_ptr_nonnull(strstr(line, "warning: slow callback: sleepy one took 2"));
+	ck_assert_ptr_nonnull(strstr(line, " ms\n"));
+}
+END_TEST
+
+struct item {
+	struct deadline d;
+	const char *name;
+};
+
+static struct deadline_list shorter, longer;
+static struct item a = {.name = "a"}, b = {.name = "b"}, c = {.name = "c"};
+
+static void
+expired(struct deadline *d, void *ctx)
+{
+	struct item *item = (struct item *)(void *)d;
+
+	ck_assert(!deadline_armed(d));
+	note(item->name);
+	if (ctx)
+		loop_stop(loop);
+}
+
+START_TEST(deadlines_expire_in_order_of_their_last_arming)
+{
+	deadline_list_init(&shorter, loop, 5, "shorter", expired, NULL);
+	deadline_list_init(&longer, loop, 60, "longer", expired, &longer);
+	deadline_arm(&a.d, &longer);
+	deadline_arm(&a.d, &shorter);
+	deadline_arm(&b.d, &shorter);
+	deadline_arm(&a.d, &shorter);
+	deadline_arm(&c.d, &longer);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "bac");
+	deadline_list_fini(&shorter);
+	deadline_list_fini(&longer);
+}
+END_TEST
+
+START_TEST(disarmed_deadline_is_silent)
+{
+	deadline_list_init(&shorter, loop, 5, "shorter", expired, NULL);
+	deadline_list_init(&longer, loop, 30, "longer", expired, &longer);
+	deadline_arm(&a.d, &shorter);
+	deadline_arm(&b.d, &shorter);
+	deadline_arm(&c.d, &longer);
+	deadline_disarm(&a.d);
+	deadline_disarm(&a.d);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "bc");
+	deadline_list_fini(&shorter);
+	deadline_list_fini(&longer);
+	ck_assert(!deadline_armed(&a.d));
+}
+END_TEST
+
+static void
+rearm(struct deadline *d, void *ctx)
+{
+	expired(d, NULL);
+	if (strlen(trace) < 4)
+		deadline_arm(d, ctx);
+	else
+		loop_stop(loop);
+}
+
+START_TEST(expired_deadline_may_be_armed_again)
+{
+	deadline_list_init(&shorter, loop, 2, "shorter", rearm, &shorter);
+	deadline_arm(&a.d, &shorter);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "aaaa");
+	deadline_list_fini(&shorter);
+}
+END_TEST
+
+START_TEST(http_date_is_imf_fixdate)
+{
+	struct tm tm;
+	struct span date = clock_http_date(clock_monotonic_us());
+
+	ck_assert_uint_eq(date.len, 29);
+	const char *end = strptime(date.ptr, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	ck_assert_ptr_eq(end, date.ptr + 29);
+	ck_assert_int_le(labs((long)(timegm(&tm) - time(NULL))), 2);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("loop");
+	TCase *tc = tcase_create("loop");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, watch_is_called_until_all_is_read);
+	tcase_add_test(tc, watch_may_be_freed_in_its_own_callback);
+	tcase_add_test(tc, timers_fire_once_in_order);
+	tcase_add_test(tc, signal_is_a_callback);
+	tcase_add_test(tc, hooks_run_before_sleep_and_wake_before_the_callback);
+	tcase_add_test(tc, slow_callback_is_logged_by_name);
+	tcase_add_test(tc, deadlines_expire_in_order_of_their_last_arming);
+	tcase_add_test(tc, disarmed_deadline_is_silent);
+	tcase_add_test(tc, expired_deadline_may_be_armed_again);
+	tcase_add_test(tc, http_date_is_imf_fixdate);
+	suite_add_tcase(s, tc);
+	SRunner *sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	int failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
