@@ -1,0 +1,49 @@
+/*
+ * access.h - who may use what: the host names that are answered to, the scopes that are public, and
+ * the web pages that may act. Pure functions over a parsed request; the front door calls
+ * access_check for each routed request before anything else of the route is looked at.
+ *
+ * Not from this machine is a request whose peer is neither loopback nor a unix socket, or which
+ * carries Forwarded, X-Forwarded-For or Via, or which came in on a listen entry marked ",public".
+ * It may use the scopes in server.public; a request from this machine may use all.
+ */
+#ifndef PLAZA_HTTP_ACCESS_H
+#define PLAZA_HTTP_ACCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "http/request.h"
+#include "http/route.h"
+
+/* What the front door knows of a connection without reading a byte of it. */
+struct access_peer {
+	bool is_local_peer;     /* a loopback address or a unix socket at the other end */
+	bool loopback_listener; /* it came in on a loopback address; false for unix sockets */
+	bool public_mark;       /* the listen entry is marked ",public" */
+};
+
+/* Enough for any message of the functions below; they cut what does not fit. */
+#define ACCESS_MESSAGE_MAX 512
+
+/* Whether the request is from this machine. */
+bool access_is_local(const struct access_peer *peer, const struct request *request);
+
+/*
+ * 0, or 421 with a message: the Host names nothing that this listener answers to. access_check does
+ * this too; it is by itself for requests that have no route.
+ */
+int access_check_host(const struct config *config, const struct access_peer *peer,
+		      const struct request *request, char *message, size_t message_size);
+
+/*
+ * 0 when the request may use `scope`, else 421 or 403 with a message that names the option and the
+ * values compared (escaped, terminated). `is_upgrade`: a WebSocket handshake, which is checked for
+ * its origin like an unsafe method.
+ */
+int access_check(const struct config *config, const struct access_peer *peer,
+		 const struct request *request, enum scope scope, bool is_upgrade, char *message,
+		 size_t message_size);
+
+#endif
