@@ -13,8 +13,8 @@ void notify_reloading(void);
 /*
  * Sockets handed in (sd_listen_fds(3)): returns how many, from descriptor 3 on, close-on-exec set;
  * 0 when LISTEN_PID is not this process. `names` gets LISTEN_FDNAMES ("" when unset), valid until
- * the variables are cleared. Clears the variables of both protocols that children must not see,
- * but NOTIFY_SOCKET stays known here.
+ * the next call. Clears the variables of both protocols, which children must not see;
+ * NOTIFY_SOCKET stays known here.
  */
 int notify_listen_fds(const char **names);
 

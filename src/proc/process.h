@@ -5,10 +5,14 @@
 #define PLAZA_PROC_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Call first in main: takes argv's memory for titles, later seen in /proc/PID/cmdline. */
+/*
+ * Call first in main: opens /dev/null on whichever of the descriptors 0 to 2 is closed, so that no
+ * socket becomes stderr, and takes argv's memory for titles, later seen in /proc/PID/cmdline.
+ */
 void process_title_init(int argc, char **argv, char **envp);
 /* "worker 0" makes the title "plazad: worker 0" and the name in log lines "worker 0". */
 void process_set_role(const char *role);
@@ -39,6 +43,10 @@ bool process_die_with(pid_t master);
 
 /* Raises the soft RLIMIT_NOFILE to the hard one, at most 1,048,576; returns the soft limit. */
 uint64_t process_raise_nofile(void);
+
+/* In a child: closes every descriptor from 3 on that is not among the `n` of `keep` (sorted here).
+ */
+void process_close_fds(int *keep, size_t n);
 
 /* CPUs that affinity and the cgroup's quota give, 1 to 64. */
 unsigned process_cpus(void);

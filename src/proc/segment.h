@@ -34,7 +34,8 @@ struct slot {
 	_Atomic uint32_t generation;
 	_Atomic uint32_t state;          /* enum slot_state */
 	_Atomic uint32_t sleep;          /* enum slot_sleep */
-	_Atomic uint64_t empty_since_ms; /* clock_monotonic_ms; 0 while a process is there */
+	/* clock_monotonic_ms since when nobody serves this slot; 0 once its process is READY */
+	_Atomic uint64_t empty_since_ms;
 };
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
