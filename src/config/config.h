@@ -47,13 +47,17 @@ struct config {
 #undef OPTION
 	/* where each value came from, for -T: "plaza.conf:12", "-o", "default" */
 	char *source[OPTION_COUNT];
-	/* each value as it was written, for -T and for telling what a reload changed */
+	/* the same for error lines, with the path as it was given: "/etc/plaza/plaza.conf:12" */
+	char *where[OPTION_COUNT];
+	/* each value in its one normal form ("60s" is "1m"), for -T and to compare; with secrets */
 	char *text[OPTION_COUNT];
 	/* the file that was read; NULL when there was none at the default path */
 	char *file;
 };
 
-/* Every mistake of one load, each a line "FILE:LINE: section.key: what is wrong; what is accepted".
+/*
+ * Every mistake of one load, each a line "FILE:LINE: section.key: what is wrong; what is accepted".
+ * All zeros is empty. No line holds a secret.
  */
 struct config_errors {
 	size_t n;
@@ -61,9 +65,9 @@ struct config_errors {
 };
 
 /*
- * Reads `file`, then the `overrides` ("section.key=value", split at the first =). Without
- * `required`, a missing file is no error and config->file is NULL. NULL when anything is wrong;
- * `errors` then has a line for each mistake.
+ * Reads `file`, then the `overrides` ("section.key=value", split at the first =; the last one for
+ * an option counts). Without `required`, a missing file is no error and config->file is NULL. NULL
+ * when anything is wrong; `errors` then has a line for each mistake, in the order of the file.
  */
 struct config *config_load(const char *file, bool required, char *const *overrides,
 			   size_t n_overrides, struct config_errors *errors);
@@ -71,9 +75,15 @@ void config_free(struct config **config);
 
 void config_errors_add(struct config_errors *errors, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* One about an option of a config that was loaded; the text begins with where it was set. */
+void config_errors_add_option(struct config_errors *errors, const struct config *config,
+			      enum config_option option, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void config_errors_fini(struct config_errors *errors);
 
-/* -T: the file's own syntax, every option with a comment that says where it came from; no secrets.
+/*
+ * -T: the file's own syntax, over every option a comment that says where it came from. Loaded as a
+ * file it gives the same configuration, except for secrets: they are ***, which no load takes.
  */
 void config_dump(const struct config *config, FILE *out);
 
@@ -81,8 +91,9 @@ void config_dump(const struct config *config, FILE *out);
 const char *config_source(const struct config *config, enum config_option option);
 
 /*
- * Calls `changed` for each option whose value differs. For a reload: options marked RESTART have
- * `restart` true, and the caller keeps the old value by config_keep.
+ * Calls `changed` for each option ("section.key") whose value differs, however it is written. For a
+ * reload: options marked RESTART have `restart` true, and the caller keeps their old values by
+ * config_keep_restart.
  */
 void config_compare(const struct config *before, const struct config *after,
 		    void (*changed)(const char *name, bool restart, void *ctx), void *ctx);

@@ -1,0 +1,50 @@
+/*
+ * check.c - what can be told of a configuration only with the system at hand. -t, start and reload
+ * ask the same here, so that what -t passes does start.
+ */
+#include "check.h"
+
+#include <inttypes.h>
+
+#include "proc/process.h"
+#include "store/store.h"
+
+static bool
+check_user(const struct config *config, struct config_errors *errors)
+{
+	struct process_user user;
+	const char *wrong = process_user_find(config->server_user, config->server_group, &user);
+
+	if (!wrong)
+		return true;
+	/* with no user named, it is the group or the want of any user that is wrong */
+	config_errors_add_option(errors, config,
+				 config->server_user[0] ? OPTION_server_user : OPTION_server_group,
+				 "%s", wrong);
+	return false;
+}
+
+static bool
+check_store(const struct config *config, struct config_errors *errors)
+{
+	unsigned workers =
+	    config->server_workers ? (unsigned)config->server_workers : process_cpus();
+
+	if (!config->store_database[0] || store_lanes(config, workers) > 0)
+		return true;
+	config_errors_add_option(errors, config, OPTION_store_connections,
+				 "%" PRIu64 " is too few: %u workers need one each, in two "
+				 "generations during a reload; accepted: %u or more (or fewer "
+				 "server.workers)",
+				 config->store_connections, workers, 2 * workers);
+	return false;
+}
+
+bool
+config_check(const struct config *config, struct config_errors *errors)
+{
+	bool user = check_user(config, errors);
+	bool store = check_store(config, errors);
+
+	return user && store;
+}

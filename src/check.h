@@ -1,0 +1,16 @@
+/*
+ * check.h - what can be told of a configuration only with the system at hand: its user, and whether
+ * its numbers fit together. Runs in: main (-t and start), master (reload).
+ */
+#ifndef PLAZA_CHECK_H
+#define PLAZA_CHECK_H
+
+#include <stdbool.h>
+
+#include "config/config.h"
+
+/* False when it cannot be run; `errors` then has a line for each reason. Opens and binds nothing.
+ */
+bool config_check(const struct config *config, struct config_errors *errors);
+
+#endif
