@@ -14,9 +14,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "check.h"
 #include "config/config.h"
 #include "master.h"
+#include "preflight.h"
 #include "proc/exit_codes.h"
 #include "proc/process.h"
 

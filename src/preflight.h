@@ -1,9 +1,9 @@
 /*
- * check.h - what can be told of a configuration only with the system at hand: its user, and whether
- * its numbers fit together. Runs in: main (-t and start), master (reload).
+ * preflight.h - what can be told of a configuration only with the system at hand: its user, and
+ * whether its numbers fit together. Runs in: main (-t and start), master (reload).
  */
-#ifndef PLAZA_CHECK_H
-#define PLAZA_CHECK_H
+#ifndef PLAZA_PREFLIGHT_H
+#define PLAZA_PREFLIGHT_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /*
- * check.c - what can be told of a configuration only with the system at hand. -t, start and reload
- * ask the same here, so that what -t passes does start.
+ * preflight.c - what can be told of a configuration only with the system at hand. -t, start and
+ * reload ask the same here, so that what -t passes does start.
  */
-#include "check.h"
+#include "preflight.h"
 
 #include <inttypes.h>
 
