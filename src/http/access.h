@@ -25,7 +25,7 @@ struct access_peer {
 };
 
 /* Enough for any message of the functions below; they cut what does not fit. */
-#define ACCESS_MESSAGE_MAX 512
+#define ACCESS_MESSAGE_MAX 640
 
 /* Whether the request is from this machine. */
 bool access_is_local(const struct access_peer *peer, const struct request *request);

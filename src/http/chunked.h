@@ -21,10 +21,9 @@ enum chunked_status {
 
 struct chunked {
 	unsigned state;
-	unsigned size_digits;
-	unsigned name_len;         /* of the trailer field being read */
-	uint64_t left;             /* bytes of the chunk that are still to come */
-	uint64_t total;            /* body bytes promised by the chunk sizes so far */
+	unsigned size_digits;      /* of the chunk size being read */
+	uint64_t left;             /* that size, then the bytes of the chunk still to come */
+	uint64_t total;            /* body bytes that the chunk sizes have promised */
 	uint64_t max;              /* of total */
 	size_t extension_bytes;    /* so far */
 	size_t trailer_bytes;      /* so far */

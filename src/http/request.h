@@ -67,18 +67,18 @@ struct request_field {
 /* How the body is framed (RFC 9112 6.3). */
 enum request_body { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
 
-/* All spans point into the parsed bytes. */
+/* Filled when a head is COMPLETE, undefined before. All spans point into the parsed bytes. */
 struct request {
 	enum http_method method;
 	unsigned version_minor; /* HTTP/1.x: 0 or 1 (above is taken as 1) */
 	struct span target;     /* as sent */
-	struct span path;       /* undecoded, begins with '/'; "*" for OPTIONS * */
+	struct span path;       /* undecoded, begins with '/'; "*" for OPTIONS *; empty: CONNECT */
 	struct span query;      /* undecoded, without '?'; empty when there is none */
-	struct span host;       /* Host, or the authority of an absolute-form target */
+	struct span host; /* Host, or the target's authority if it has one; len 0: none (1.0) */
 	enum request_body body;
-	uint64_t content_length; /* with BODY_LENGTH */
-	bool keep_alive;         /* what version and Connection ask for */
-	bool expects_continue;
+	uint64_t content_length;        /* with BODY_LENGTH */
+	bool keep_alive;                /* what version and Connection ask for */
+	bool expects_continue;          /* a body waits for 100 (never in 1.0) */
 	bool connection_upgrade;        /* Connection lists "upgrade" */
 	struct span first[FIELD_COUNT]; /* each known field's first value; ptr NULL when absent */
 	uint8_t times[FIELD_COUNT];     /* how often it came */
@@ -97,7 +97,8 @@ struct request_parser {
 	size_t scanned;    /* bytes known to hold no end of head */
 	size_t line_start; /* of the line being read */
 	unsigned state;
-	int error_status;          /* 400, 414, 431, 501 or 505 */
+	unsigned n_fields;         /* lines before it */
+	int error_status;          /* 400, 414, 417, 421, 431, 501 or 505 */
 	const char *error_message; /* what is wrong and what is accepted, a literal */
 };
 

@@ -3,9 +3,12 @@
  *
  * A pattern is a path of literal segments and {parts}: "/", "/health", "/chat/{room}",
  * "/api/products/{id}", "/{name}". A path is split at '/' before it is percent-decoded, so that %2F
- * can be part of a segment; decoded literal segments are compared. Literals win over parts,
- * independent of the order in which routes were added. Empty segments and dot segments (decoded)
- * match nothing: "/name/" and "/a/../b" are 404.
+ * can be part of a segment; decoded literal segments are compared. Empty segments and dot segments
+ * (decoded) match nothing: "/name/" and "/a/../b" are 404.
+ *
+ * Literals win over parts, the leftmost first, independent of the order in which routes were added.
+ * The methods of a pattern that lost count for nothing: where GET /health is a route, POST /health
+ * is 405 even if POST /{name} is one.
  */
 #ifndef PLAZA_HTTP_ROUTE_H
 #define PLAZA_HTTP_ROUTE_H
@@ -16,8 +19,9 @@
 #include "http/exchange.h"
 #include "http/request.h"
 
-#define ROUTE_MAX       64
-#define ROUTE_MAX_PARTS 4
+#define ROUTE_MAX          64
+#define ROUTE_MAX_PARTS    4
+#define ROUTE_MAX_SEGMENTS 8
 /* A segment longer than this, decoded, matches a {part} only to be answered 414. */
 #define ROUTE_SEGMENT_MAX 256
 
@@ -53,31 +57,45 @@ struct route {
 	void *ctx;
 };
 
+/* A pattern taken apart. */
+struct route_shape {
+	size_t n_segments;                       /* none is "/" */
+	struct span segment[ROUTE_MAX_SEGMENTS]; /* a literal; ptr NULL is a {part} */
+	unsigned rank;                           /* the higher one of two that match wins */
+};
+
 struct route_table {
 	size_t n;
 	struct route route[ROUTE_MAX];
+	struct route_shape shape[ROUTE_MAX];
 };
 
-/* Copies it. Aborts when the table is full or the pattern is malformed: a mistake of ours. */
+/*
+ * Copies it. Aborts, with a log line, when the table is full, the pattern is malformed or a method
+ * of it was added before: a mistake of ours.
+ */
 void route_add(struct route_table *table, const struct route *route);
 
 enum route_result {
 	ROUTE_FOUND,
 	ROUTE_NO_PATH,   /* 404 */
-	ROUTE_NO_METHOD, /* 405; `allow` has the bits of what this path takes */
+	ROUTE_NO_METHOD, /* 405 */
 	ROUTE_TOO_LONG   /* 414: a {part} over ROUTE_SEGMENT_MAX bytes */
 };
 
 struct route_match {
-	const struct route *route;
-	unsigned allow;
+	const struct route *route; /* NULL unless FOUND */
+	unsigned allow;            /* HTTP_METHOD_BIT()s that this path takes, HEAD among them */
 	size_t n_parts;
 	struct span part[ROUTE_MAX_PARTS];
 	/* where decoded parts live when they differ from the sent bytes */
 	char decoded[ROUTE_MAX_PARTS][ROUTE_SEGMENT_MAX];
 };
 
-/* Pure, no allocation. The spans point into `path` or into `match`. */
+/*
+ * Pure, no allocation. `path` is a request's: its escapes are well formed. The parts point into
+ * `path` or into `match`.
+ */
 enum route_result route_match(const struct route_table *table, enum http_method method,
 			      struct span path, struct route_match *match);
 

@@ -1,0 +1,233 @@
+/*
+ * access.c - the access rules. Refusals name the option that would allow the request and the two
+ * values that did not fit, because whoever reads them is mostly the operator at the first try.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "http/access.h"
+#include "http/host.h"
+
+/* How much of a value that a client sent is shown. */
+#define SHOWN_MAX 128
+
+static int refuse(int status, char *message, size_t message_size, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int
+refuse(int status, char *message, size_t message_size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, message_size, fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+static const char *
+shown(char out[SHOWN_MAX], struct span value)
+{
+	return log_escape(out, SHOWN_MAX, value.ptr, value.len);
+}
+
+static bool
+words_have(const struct words *words, struct span wanted)
+{
+	for (size_t i = 0; i < words->n; i++)
+		if (span_eq_nocase(span_str(words->word[i]), wanted))
+			return true;
+	return false;
+}
+
+/* The words as they stand in the configuration; cut like any value. */
+static const char *
+words_shown(char out[SHOWN_MAX], const struct words *words)
+{
+	size_t len = 0;
+
+	if (words->n == 0)
+		return "empty";
+	for (size_t i = 0; i < words->n && len + 1 < SHOWN_MAX; i++)
+		len += (size_t)snprintf(out + len, SHOWN_MAX - len, "%s%s", i ? " " : "",
+					words->word[i]);
+	return out;
+}
+
+bool
+access_is_local(const struct access_peer *peer, const struct request *request)
+{
+	return peer->is_local_peer && !peer->public_mark &&
+	       !request_has(request, FIELD_FORWARDED) &&
+	       !request_has(request, FIELD_X_FORWARDED_FOR) && !request_has(request, FIELD_VIA);
+}
+
+/*
+ * Against DNS rebinding: a page of attacker.example, whose name now leads to 127.0.0.1, reaches a
+ * loopback listener as if from this machine, but its browser still sends the name as Host. HTTP/1.0
+ * without Host passes, since no browser leaves it out. Unix sockets and other addresses have no
+ * such rule: no page can reach the former, and the latter trust nobody for where he comes from.
+ *
+ * The mark ",public" does not lift the rule: a page that goes round the proxy must not get what the
+ * proxy, by a password maybe, keeps from it. A proxy that sends 127.0.0.1 as Host (nginx, unless
+ * told otherwise) needs nothing; one that passes on its public name has it in server.names.
+ */
+int
+access_check_host(const struct config *config, const struct access_peer *peer,
+		  const struct request *request, char *message, size_t message_size)
+{
+	char value[SHOWN_MAX], names[SHOWN_MAX];
+	struct host host;
+
+	if (!peer->loopback_listener || request->host.len == 0)
+		return 0;
+	/* the parser has seen to it that it is well formed */
+	if (!host_parse(request->host, &host) || host_is_loopback(host.name) ||
+	    words_have(&config->server_names, host.name) ||
+	    words_have(&config->server_names, SPAN_LIT("*")))
+		return 0;
+	return refuse(421, message, message_size,
+		      "Host %s is not served on a loopback address: only localhost, loopback "
+		      "addresses and the names in server.names (%s) are",
+		      shown(value, host.name), words_shown(names, &config->server_names));
+}
+
+static int
+check_scope(const struct config *config, const struct access_peer *peer,
+	    const struct request *request, enum scope scope, char *message, size_t message_size)
+{
+	char public[SHOWN_MAX];
+	const char *why = "it carries Forwarded, X-Forwarded-For or Via";
+
+	if (access_is_local(peer, request) ||
+	    words_have(&config->server_public, span_str(scope_name(scope))) ||
+	    words_have(&config->server_public, SPAN_LIT("*")))
+		return 0;
+	if (!peer->is_local_peer)
+		why = "its peer is another machine";
+	else if (peer->public_mark)
+		why = "its listen address is marked public";
+	return refuse(
+	    403, message, message_size,
+	    "the scope %s is not in server.public (%s), and the request does not count as "
+	    "from this machine: %s",
+	    scope_name(scope), words_shown(public, &config->server_public), why);
+}
+
+/* --- web pages --- */
+
+struct origin {
+	struct host host;
+	bool is_https;
+};
+
+/* Of http and https only; other ones (null, extensions) are compared as text. */
+static bool
+origin_parse(struct span text, struct origin *origin)
+{
+	const char *colon = text.len ? memchr(text.ptr, ':', text.len) : NULL;
+	size_t len;
+
+	if (colon == NULL)
+		return false;
+	len = (size_t)(colon - text.ptr);
+	origin->is_https = span_eq_nocase(span_from(text.ptr, len), SPAN_LIT("https"));
+	if (!origin->is_https && !span_eq_nocase(span_from(text.ptr, len), SPAN_LIT("http")))
+		return false;
+	return text.len - len > 3 && memcmp(colon, "://", 3) == 0 &&
+	       host_parse(span_from(colon + 3, text.len - len - 3), &origin->host);
+}
+
+static unsigned
+port_of(const struct host *host, bool is_https)
+{
+	return host->has_port ? host->port : is_https ? 443 : 80;
+}
+
+/*
+ * Whether the page came from where it now writes to. Host does not say its scheme, which a proxy
+ * may have ended, so a Host without a port has the default one of the page's scheme.
+ */
+static bool
+origin_is_host(struct span text, struct span host_text)
+{
+	struct origin origin;
+	struct host host;
+
+	return origin_parse(text, &origin) && host_parse(host_text, &host) &&
+	       span_eq_nocase(origin.host.name, host.name) &&
+	       port_of(&origin.host, origin.is_https) == port_of(&host, origin.is_https);
+}
+
+static bool
+origin_is_listed(struct span text, const struct words *origins)
+{
+	struct origin a, b;
+
+	if (words_have(origins, text))
+		return true;
+	if (!origin_parse(text, &a))
+		return false;
+	for (size_t i = 0; i < origins->n; i++)
+		if (origin_parse(span_str(origins->word[i]), &b) && a.is_https == b.is_https &&
+		    span_eq_nocase(a.host.name, b.host.name) &&
+		    port_of(&a.host, a.is_https) == port_of(&b.host, b.is_https))
+			return true;
+	return false;
+}
+
+/*
+ * Against pages of other sites that use their visitor's place in the network. Browsers say where a
+ * request comes from; what is no browser says nothing and passes. An origin in http.origins may
+ * write although its browser calls it cross-site: that is what the option is for.
+ */
+static int
+check_origin(const struct config *config, const struct request *request, char *message,
+	     size_t message_size)
+{
+	char value[SHOWN_MAX], page[SHOWN_MAX], host[SHOWN_MAX];
+	struct span site = request->first[FIELD_SEC_FETCH_SITE];
+	struct span origin = request->first[FIELD_ORIGIN];
+
+	if (request->times[FIELD_ORIGIN] == 1 && origin_is_listed(origin, &config->http_origins))
+		return 0;
+	if (request_has(request, FIELD_SEC_FETCH_SITE)) {
+		if (request->times[FIELD_SEC_FETCH_SITE] == 1 &&
+		    (span_eq(site, SPAN_LIT("same-origin")) || span_eq(site, SPAN_LIT("none"))))
+			return 0;
+	} else if (!request_has(request, FIELD_ORIGIN) ||
+		   (request->times[FIELD_ORIGIN] == 1 && origin_is_host(origin, request->host))) {
+		return 0;
+	}
+	if (!request_has(request, FIELD_SEC_FETCH_SITE))
+		return refuse(403, message, message_size,
+			      "Origin %s is neither that of Host %s nor in http.origins",
+			      shown(value, origin), shown(host, request->host));
+	return refuse(403, message, message_size,
+		      "Sec-Fetch-Site is %s, not same-origin or none, and Origin %s is not in "
+		      "http.origins (Host is %s)",
+		      shown(value, site), shown(page, origin), shown(host, request->host));
+}
+
+static bool
+is_unsafe(enum http_method method)
+{
+	return ((HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) |
+		 HTTP_METHOD_BIT(HTTP_OPTIONS) | HTTP_METHOD_BIT(HTTP_TRACE)) &
+		HTTP_METHOD_BIT(method)) == 0;
+}
+
+int
+access_check(const struct config *config, const struct access_peer *peer,
+	     const struct request *request, enum scope scope, bool is_upgrade, char *message,
+	     size_t message_size)
+{
+	int status = access_check_host(config, peer, request, message, message_size);
+
+	if (status == 0)
+		status = check_scope(config, peer, request, scope, message, message_size);
+	if (status == 0 && (is_upgrade || is_unsafe(request->method)))
+		status = check_origin(config, request, message, message_size);
+	return status;
+}
