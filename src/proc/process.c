@@ -4,7 +4,6 @@
  */
 #include "proc/process.h"
 
-#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -27,8 +26,36 @@
 
 #define NOFILE_MAX 1048576
 
-void
-process_title_init(int argc, char **argv, char **envp)
+/*
+ * libbsd's setproctitle marks the end of a title that is shorter than the arguments with a '.',
+ * which not every kernel hides again; so we pad with NUL ourselves.
+ */
+static struct {
+	char *begin; /* the memory of argv's and environ's strings, which lie side by side */
+	size_t size;
+	char *environ_block; /* where environ's strings are now */
+} title;
+
+/* Moves environ's strings out of the way; false leaves them where they are. */
+static bool
+move_environ(char **envp, size_t bytes)
+{
+	char *at = malloc(bytes);
+
+	if (!at)
+		return false;
+	title.environ_block = at;
+	for (char **e = envp; *e; e++) {
+		size_t len = strlen(*e) + 1;
+
+		*e = memcpy(at, *e, len);
+		at += len;
+	}
+	return true;
+}
+
+static void
+open_standard_fds(void)
 {
 	/* open takes the lowest free number, so this ends at the first one above stderr */
 	int fd = open("/dev/null", O_RDWR);
@@ -37,18 +64,42 @@ process_title_init(int argc, char **argv, char **envp)
 		fd = open("/dev/null", O_RDWR);
 	if (fd > STDERR_FILENO)
 		close(fd);
-	setproctitle_init(argc, argv, envp);
+}
+
+void
+process_title_init(int argc, char **argv, char **envp)
+{
+	char *end;
+	size_t environ_bytes = 0;
+
+	open_standard_fds();
+	if (argc < 1)
+		return;
+	title.begin = end = argv[0];
+	for (int i = 0; i < argc && argv[i] == end; i++)
+		end += strlen(argv[i]) + 1;
+	title.size = (size_t)(end - title.begin);
+	for (char **e = envp; *e; e++) {
+		environ_bytes += strlen(*e) + 1;
+		if (*e == end)
+			end += strlen(*e) + 1;
+	}
+	if (environ_bytes > 0 && move_environ(envp, environ_bytes))
+		title.size = (size_t)(end - title.begin);
 }
 
 void
 process_set_role(const char *role)
 {
-	/* "-": without the program's name before it, which we spell ourselves */
-	setproctitle("-plazad: %s", role);
-	log_set_process(role);
-}
+	char text[64];
 
-static const char *user_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+	log_set_process(role);
+	snprintf(text, sizeof(text), "plazad: %s", role);
+	if (title.size == 0)
+		return;
+	memset(title.begin, 0, title.size);
+	memcpy(title.begin, text, strnlen(text, title.size - 1));
+}
 
 static const char *
 user_error(const char *fmt, ...)
@@ -69,7 +120,7 @@ check_unchanged(const char *user, const char *group)
 		const struct passwd *pw = getpwnam(user);
 
 		if (!pw || pw->pw_uid != geteuid())
-			return user_error("server.user: %s is not the user that started plazad; "
+			return user_error("%s is not the user that started plazad; "
 					  "only root can become another one",
 					  user);
 	}
@@ -77,7 +128,7 @@ check_unchanged(const char *user, const char *group)
 		const struct group *gr = getgrnam(group);
 
 		if (!gr || gr->gr_gid != getegid())
-			return user_error("server.group: %s is not the group that started plazad; "
+			return user_error("%s is not the group that started plazad; "
 					  "only root can become another one",
 					  group);
 	}
@@ -98,17 +149,17 @@ process_user_find(const char *user, const char *group, struct process_user *foun
 	if (user[0]) {
 		pw = getpwnam(user);
 		if (!pw)
-			return user_error("server.user: there is no user %s", user);
+			return user_error("there is no user %s", user);
 	} else {
 		pw = getpwnam("plaza");
 		if (!pw)
 			pw = getpwnam("nobody");
 		if (!pw)
-			return user_error("server.user: there is neither a user plaza nor nobody; "
+			return user_error("there is neither a user plaza nor nobody; "
 					  "name another one");
 	}
 	if (pw->pw_uid == 0)
-		return user_error("server.user: %s is root, as which workers never serve; name "
+		return user_error("%s is root, as which workers never serve; name "
 				  "another user",
 				  pw->pw_name);
 	found->change = true;
@@ -119,7 +170,7 @@ process_user_find(const char *user, const char *group, struct process_user *foun
 		const struct group *gr = getgrnam(group);
 
 		if (!gr)
-			return user_error("server.group: there is no group %s", group);
+			return user_error("there is no group %s", group);
 		found->gid = gr->gr_gid;
 	}
 	return NULL;

@@ -12,11 +12,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+static size_t
+head_bytes(void)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (SEGMENT_SLOTS * sizeof(struct slot) + page - 1) / page * page;
+}
+
 struct segment *
 segment_new(size_t log_bytes)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t head = (SEGMENT_SLOTS * sizeof(struct slot) + page - 1) / page * page;
+	const size_t head = head_bytes();
 	struct segment *segment = malloc(sizeof(*segment));
 
 	if (!segment || log_bytes > SIZE_MAX - head) {
@@ -39,4 +46,14 @@ segment_new(size_t log_bytes)
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++)
 		segment->slots[i].empty_since_ms = clock_monotonic_ms();
 	return segment;
+}
+
+void
+segment_free(struct segment **segment)
+{
+	if (!*segment)
+		return;
+	munmap((*segment)->slots, head_bytes() + (*segment)->log_bytes);
+	free(*segment);
+	*segment = NULL;
 }

@@ -32,8 +32,8 @@ enum slot_sleep { SLEEP_AWAKE, SLEEP_ASLEEP, SLEEP_RUNG };
 struct slot {
 	_Alignas(64) _Atomic int32_t pid; /* 0 when empty */
 	_Atomic uint32_t generation;
-	_Atomic uint32_t state;          /* enum slot_state */
-	_Atomic uint32_t sleep;          /* enum slot_sleep */
+	_Atomic uint32_t state; /* enum slot_state */
+	_Atomic uint32_t sleep; /* enum slot_sleep */
 	/* clock_monotonic_ms since when nobody serves this slot; 0 once its process is READY */
 	_Atomic uint64_t empty_since_ms;
 };
@@ -48,6 +48,8 @@ struct segment {
 
 /* NULL on failure, logged. The memory lives until the last process that maps it ends. */
 struct segment *segment_new(size_t log_bytes);
+/* Unmaps it here. */
+void segment_free(struct segment **segment);
 
 /* The slot of worker `worker` in the generation numbered `generation`. */
 static inline unsigned

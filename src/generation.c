@@ -1,0 +1,359 @@
+/*
+ * generation.c - birth and death of workers, with the pauses and deadlines between them.
+ * Called by: master.c, reload.c.
+ */
+#include "generation.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hub/hub.h"
+#include "proc/exit_codes.h"
+#include "worker.h"
+
+/* A worker that is not ready by then never will be. */
+#define READY_WITHIN_MS 10000
+/* Between two workers that die before they are ready. */
+#define THROTTLE_MIN_MS 100
+#define THROTTLE_MAX_MS 10000
+/* From SIGUSR2 to SIGKILL: for close handshakes and requests in hand. */
+#define LEAVE_WITHIN_MS 10000
+
+unsigned
+generation_workers(const struct config *config)
+{
+	return config->server_workers ? (unsigned)config->server_workers : process_cpus();
+}
+
+static void
+generation_set_state(struct generation *g, enum generation_state state, uint64_t deadline_ms)
+{
+	g->state = state;
+	g->deadline_ms = deadline_ms;
+}
+
+/* Keeps what a worker needs: its listening sockets, the doorbells, 0 to 2. */
+static bool
+close_foreign_fds(const struct generation *g, const struct common *common)
+{
+	const size_t n_bells = sizeof(common->bell.fd) / sizeof(common->bell.fd[0]);
+	size_t n = n_bells;
+
+	for (size_t i = 0; i < g->listeners.n; i++)
+		n += (size_t)g->listeners.listener[i].n_fds;
+	int *keep = calloc(n, sizeof(*keep));
+	if (!keep)
+		return false;
+	memcpy(keep, common->bell.fd, sizeof(common->bell.fd));
+	n = n_bells;
+	for (size_t i = 0; i < g->listeners.n; i++) {
+		const struct listener *l = &g->listeners.listener[i];
+
+		for (int k = 0; k < l->n_fds; k++)
+			keep[n++] = l->fd[k];
+	}
+	process_close_fds(keep, n);
+	free(keep);
+	return true;
+}
+
+static _Noreturn void
+run_child(const struct generation *g, const struct common *common, unsigned index)
+{
+	struct worker_args args = {.index = index,
+				   .workers = g->workers,
+				   .generation = g->number,
+				   .master = common->master,
+				   .config = g->config,
+				   .listeners = &g->listeners,
+				   .segment = common->segment,
+				   .bell = &common->bell,
+				   .user = common->user};
+
+	common->segment->slots[slot_index(index, g->number)].pid = getpid();
+	if (!close_foreign_fds(g, common)) {
+		log_error("worker %u: %s", index, strerror(ENOMEM));
+		exit(EXIT_CODE_OS);
+	}
+	exit(worker_run(&args));
+}
+
+/* The next one at once after one that was ready, else after a pause that doubles. */
+static void
+plan_retry(struct child *child, bool was_ready, uint64_t now_ms)
+{
+	if (was_ready)
+		child->throttle_ms = 0;
+	else if (child->throttle_ms == 0)
+		child->throttle_ms = THROTTLE_MIN_MS;
+	else if (child->throttle_ms < THROTTLE_MAX_MS / 2)
+		child->throttle_ms *= 2;
+	else
+		child->throttle_ms = THROTTLE_MAX_MS;
+	child->retry_ms = now_ms + child->throttle_ms;
+}
+
+static void
+spawn_child(struct generation *g, const struct common *common, unsigned index)
+{
+	struct child *child = &g->child[index];
+	struct slot *slot = &common->segment->slots[slot_index(index, g->number)];
+	const uint64_t now_ms = clock_monotonic_ms();
+	sigset_t all, before;
+
+	slot->generation = g->number;
+	slot->sleep = SLEEP_AWAKE;
+	slot->state = SLOT_STARTING;
+	/* the child unblocks them when it has its own handlers: none is lost in between */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = fork();
+	if (pid == 0)
+		run_child(g, common, index);
+	int saved = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	child->retry_ms = 0;
+	child->ready = false;
+	if (pid < 0) {
+		slot->state = SLOT_EMPTY;
+		plan_retry(child, false, now_ms);
+		log_error("worker %u: fork: %s; tried again in %.1f s", index, strerror(saved),
+			  (double)child->throttle_ms / 1000);
+		return;
+	}
+	slot->pid = pid;
+	child->pid = pid;
+	child->spawned_ms = now_ms;
+	child->ready_by_ms = now_ms + READY_WITHIN_MS;
+	log_debug("worker %u started: pid %d, generation %u", index, (int)pid, g->number);
+}
+
+bool
+generation_start(struct generation *g, const struct common *common, uint32_t number,
+		 struct config *config, struct listeners *listeners)
+{
+	bool all = true;
+
+	memset(g, 0, sizeof(*g));
+	g->number = number;
+	g->config = config;
+	g->listeners = *listeners;
+	*listeners = (struct listeners){0, NULL};
+	g->workers = generation_workers(config);
+	generation_set_state(g, GENERATION_STARTING, 0);
+	for (unsigned i = 0; i < g->workers; i++) {
+		/* neighbours step in only for a slot that stays empty from here on */
+		common->segment->slots[slot_index(i, number)].empty_since_ms = clock_monotonic_ms();
+		spawn_child(g, common, i);
+		all = all && g->child[i].pid;
+	}
+	return all;
+}
+
+bool
+generation_all_ready(struct generation *g, const struct common *common)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < g->workers; i++) {
+		struct child *child = &g->child[i];
+
+		if (child->pid && !child->ready &&
+		    common->segment->slots[slot_index(i, g->number)].state == SLOT_READY) {
+			child->ready = true;
+			child->ready_by_ms = 0;
+			child->throttle_ms = 0;
+		}
+		all = all && child->ready;
+	}
+	return all;
+}
+
+void
+generation_serve(struct generation *g)
+{
+	generation_set_state(g, GENERATION_SERVING, 0);
+}
+
+bool
+generation_find(const struct generation *g, pid_t pid, unsigned *index)
+{
+	for (unsigned i = 0; i < g->workers; i++) {
+		if (g->child[i].pid == pid) {
+			*index = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+describe_status(int status, char *out, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(out, size, "died by signal %d (%s%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "");
+	else
+		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void
+empty_slot(struct slot *slot, uint64_t now_ms)
+{
+	slot->pid = 0;
+	slot->state = SLOT_EMPTY;
+	slot->sleep = SLEEP_AWAKE;
+	/* one that dies again and again before it is ready leaves the slot empty all the time */
+	if (slot->empty_since_ms == 0)
+		slot->empty_since_ms = now_ms;
+}
+
+bool
+generation_bury(struct generation *g, const struct common *common, unsigned index, int status)
+{
+	struct child *child = &g->child[index];
+	struct slot *slot = &common->segment->slots[slot_index(index, g->number)];
+	const uint64_t now_ms = clock_monotonic_ms();
+	const pid_t pid = child->pid;
+	/* it may have become ready since we looked */
+	const bool was_ready =
+	    child->ready || slot->state == SLOT_READY || slot->state == SLOT_DRAINING;
+	const bool wanted = g->state == GENERATION_STARTING || g->state == GENERATION_SERVING;
+	char how[80], next[40] = "";
+
+	empty_slot(slot, now_ms);
+	hub_log_recover(common->segment, &common->bell);
+	child->pid = 0;
+	child->ready = false;
+	child->ready_by_ms = 0;
+	describe_status(status, how, sizeof(how));
+	if (!wanted && status == 0) {
+		log_debug("worker %u (pid %d, generation %u) %s after %.3f s", index, (int)pid,
+			  g->number, how, (double)(now_ms - child->spawned_ms) / 1000);
+		return was_ready;
+	}
+	if (g->state == GENERATION_SERVING || (g->state == GENERATION_STARTING && was_ready)) {
+		plan_retry(child, was_ready, now_ms);
+		snprintf(next, sizeof(next), "; replaced %s",
+			 child->throttle_ms ? "after a pause" : "at once");
+		if (child->throttle_ms)
+			snprintf(next, sizeof(next), "; replaced in %.1f s",
+				 (double)child->throttle_ms / 1000);
+	}
+	log_warning("worker %u (pid %d, generation %u) %s after %.3f s%s%s", index, (int)pid,
+		    g->number, how, (double)(now_ms - child->spawned_ms) / 1000,
+		    was_ready ? "" : ", before it was ready", next);
+	return was_ready;
+}
+
+static void
+signal_all(const struct generation *g, int signum)
+{
+	for (unsigned i = 0; i < g->workers; i++) {
+		if (g->child[i].pid)
+			kill(g->child[i].pid, signum);
+	}
+}
+
+static void
+tend_child(struct generation *g, const struct common *common, unsigned index, uint64_t now_ms)
+{
+	struct child *child = &g->child[index];
+
+	if (child->pid && child->ready_by_ms && child->ready_by_ms <= now_ms) {
+		log_warning("worker %u (pid %d) was not ready within %d s; killed", index,
+			    (int)child->pid, READY_WITHIN_MS / 1000);
+		child->ready_by_ms = 0;
+		kill(child->pid, SIGKILL);
+	}
+	if (!child->pid && child->retry_ms && child->retry_ms <= now_ms)
+		spawn_child(g, common, index);
+}
+
+void
+generation_tend(struct generation *g, const struct common *common, uint64_t now_ms)
+{
+	switch (g->state) {
+	case GENERATION_NONE: break;
+	case GENERATION_STARTING:
+	case GENERATION_SERVING:
+		for (unsigned i = 0; i < g->workers; i++)
+			tend_child(g, common, i, now_ms);
+		break;
+	case GENERATION_DRAINING:
+		if (g->deadline_ms <= now_ms) {
+			log_info("generation %u: %u old %s told to close their WebSockets (1012)",
+				 g->number, generation_living(g),
+				 generation_living(g) == 1 ? "worker is" : "workers are");
+			generation_leave(g, SIGUSR2, LEAVE_WITHIN_MS);
+		}
+		break;
+	case GENERATION_LEAVING:
+		if (g->deadline_ms && g->deadline_ms <= now_ms) {
+			log_warning("generation %u: %u %s left in time; killed", g->number,
+				    generation_living(g),
+				    generation_living(g) == 1 ? "worker has not"
+							      : "workers have not");
+			generation_leave(g, SIGKILL, 0);
+		}
+		break;
+	}
+}
+
+uint64_t
+generation_deadline_ms(const struct generation *g)
+{
+	uint64_t next = g->deadline_ms ? g->deadline_ms : UINT64_MAX;
+
+	if (g->state != GENERATION_STARTING && g->state != GENERATION_SERVING)
+		return next;
+	for (unsigned i = 0; i < g->workers; i++) {
+		const struct child *child = &g->child[i];
+		uint64_t at = child->pid ? child->ready_by_ms : child->retry_ms;
+
+		if (at && at < next)
+			next = at;
+	}
+	return next;
+}
+
+void
+generation_drain(struct generation *g, uint64_t timeout_ms)
+{
+	generation_set_state(g, GENERATION_DRAINING, clock_monotonic_ms() + timeout_ms);
+	signal_all(g, SIGUSR1);
+}
+
+void
+generation_leave(struct generation *g, int signum, uint64_t timeout_ms)
+{
+	generation_set_state(g, GENERATION_LEAVING,
+			     signum == SIGKILL ? 0 : clock_monotonic_ms() + timeout_ms);
+	signal_all(g, signum);
+}
+
+unsigned
+generation_living(const struct generation *g)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < g->workers; i++)
+		n += g->child[i].pid != 0;
+	return n;
+}
+
+void
+generation_end(struct generation *g)
+{
+	config_free(&g->config);
+	listeners_forget(&g->listeners);
+	g->workers = 0;
+	generation_set_state(g, GENERATION_NONE, 0);
+}

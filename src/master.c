@@ -1,0 +1,285 @@
+/*
+ * master.c - the parent: one thread, one poll() over signals, the doorbell and the next deadline.
+ * It starts, replaces and stops workers and never reads a client's byte.
+ */
+#include "master.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "hub/hub.h"
+#include "master_state.h"
+#include "proc/exit_codes.h"
+#include "proc/notify.h"
+
+void
+master_describe(const struct generation *g, char *out, size_t size)
+{
+	char *addresses = listeners_text(&g->listeners);
+	char *database =
+	    g->config->store_database[0] ? config_mask_conninfo(g->config->store_database) : NULL;
+
+	snprintf(out, size, "listening on %s; %u %s; database %s; conf %s",
+		 addresses ? addresses : "?", g->workers, g->workers == 1 ? "worker" : "workers",
+		 database                       ? database
+		 : g->config->store_database[0] ? "***"
+						: "none",
+		 g->config->file ? g->config->file : "defaults");
+	free(addresses);
+	free(database);
+}
+
+void
+master_warn(const struct config *config)
+{
+	if (words_contain(&config->server_public, "*"))
+		log_warning("server.public = *: requests from anywhere may use every scope, "
+			    "writing ones too");
+}
+
+/* Blocked for good; they are read from signal_fd. */
+static bool
+open_signals(struct master *m)
+{
+	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++) {
+		/* an ignored one, as a shell's background job inherits it, would never arrive */
+		signal(handled[i], SIG_DFL);
+		sigaddset(&set, handled[i]);
+	}
+	/* a log that nobody reads any more must not end us; and what only workers are told */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
+	m->signal_fd = -1;
+	if (sigprocmask(SIG_SETMASK, &set, NULL) == 0)
+		m->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (m->signal_fd < 0)
+		log_error("signalfd: %s", strerror(errno));
+	return m->signal_fd >= 0;
+}
+
+/* All workers get `signum`, and at the deadline SIGKILL. The loop ends when they have. */
+static void
+master_stop(struct master *m, int signum, int exit_code)
+{
+	/* room below server.shutdown_timeout for the last ones to die and for us to exit */
+	const uint64_t timeout_ms =
+	    master_generation(m, m->serving)->config->server_shutdown_timeout;
+	const uint64_t margin_ms = timeout_ms < 2000 ? timeout_ms / 10 : 200;
+
+	reload_forget(m);
+	m->state = MASTER_STOPPING;
+	m->exit_code = exit_code;
+	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
+		if (m->generation[i].state != GENERATION_NONE)
+			generation_leave(&m->generation[i], signum, timeout_ms - margin_ms);
+	}
+}
+
+/* Everything before the first fork. Returns EXIT_CODE_OK when the first generation is on its way.
+ */
+static int
+master_start(struct master *m)
+{
+	struct config *config = m->args->config;
+	struct listeners listeners;
+
+	const char *error =
+	    process_user_find(config->server_user, config->server_group, &m->common.user);
+	if (error) {
+		log_error("server.user, server.group: %s", error);
+		config_free(&config);
+		return EXIT_CODE_CONFIG;
+	}
+	master_warn(config);
+	process_raise_nofile();
+	if (!open_signals(m) || !doorbell_init(&m->common.bell) ||
+	    !listeners_open(&listeners, &config->server_listen, generation_workers(config), NULL)) {
+		config_free(&config);
+		return EXIT_CODE_OS;
+	}
+	m->common.segment = segment_new(config->chat_log_size);
+	if (!m->common.segment || !hub_log_format(m->common.segment)) {
+		listeners_close(&listeners);
+		config_free(&config);
+		return EXIT_CODE_OS;
+	}
+	m->common.master = getpid();
+	m->serving = m->last_number = 1;
+	if (!generation_start(master_generation(m, 1), &m->common, 1, config, &listeners))
+		master_stop(m, SIGKILL, EXIT_CODE_OS);
+	return EXIT_CODE_OK;
+}
+
+static void
+say_ready(struct master *m)
+{
+	struct generation *g = master_generation(m, m->serving);
+	char text[2048];
+
+	generation_serve(g);
+	m->state = MASTER_SERVING;
+	master_describe(g, text, sizeof(text));
+	log_info("READY: plaza %s %s; %llu ms", PLAZA_VERSION, text,
+		 (unsigned long long)(clock_monotonic_us() - m->args->started_us) / 1000);
+	notify_send("READY=1\nSTATUS=serving: %s", text);
+}
+
+static void
+take_stop(struct master *m, const struct signalfd_siginfo *info)
+{
+	const char *name = info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
+
+	if (m->state == MASTER_STOPPING) {
+		log_info("%s again: stopping at once", name);
+		master_stop(m, SIGKILL, m->exit_code);
+		return;
+	}
+	log_info("%s: stopping", name);
+	notify_send("STOPPING=1\nSTATUS=stopping");
+	master_stop(m, SIGTERM, EXIT_CODE_OK);
+}
+
+static void
+take_signals(struct master *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT: take_stop(m, &info); break;
+		case SIGHUP: m->reload_again = m->state != MASTER_STOPPING; break;
+		default: break; /* SIGCHLD: reap() looks anyway */
+		}
+	}
+}
+
+static void
+take_end(struct master *m, struct generation *g, unsigned index, int status)
+{
+	bool was_ready = generation_bury(g, &m->common, index, status);
+
+	if (g->state == GENERATION_STARTING && !was_ready) {
+		if (m->state == MASTER_STARTING) {
+			log_error("start failed: worker %u ended before it was ready", index);
+			master_stop(m, SIGKILL, EXIT_CODE_OS);
+		} else {
+			reload_fail(m);
+		}
+	}
+	if ((g->state == GENERATION_DRAINING || g->state == GENERATION_LEAVING) &&
+	    generation_living(g) == 0 && m->state != MASTER_STOPPING) {
+		log_info("generation %u has ended", g->number);
+		generation_end(g);
+	}
+}
+
+static void
+reap(struct master *m)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
+			unsigned index;
+
+			if (generation_find(&m->generation[i], pid, &index)) {
+				take_end(m, &m->generation[i], index, status);
+				break;
+			}
+		}
+	}
+}
+
+/* Waits for a signal, a ring or the next deadline. */
+static void
+wait_for_news(struct master *m)
+{
+	struct pollfd fds[2] = {{m->signal_fd, POLLIN, 0},
+				{m->common.bell.fd[DOORBELL_MASTER], POLLIN, 0}};
+	uint64_t next = UINT64_MAX, now_ms = clock_monotonic_ms();
+	int wait_ms = -1;
+
+	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
+		uint64_t at = generation_deadline_ms(&m->generation[i]);
+		next = at < next ? at : next;
+	}
+	if (next != UINT64_MAX)
+		wait_ms = next <= now_ms ? 0 : next - now_ms > 60000 ? 60000 : (int)(next - now_ms);
+	if (poll(fds, 2, wait_ms) < 0 && errno != EINTR)
+		log_error("poll: %s", strerror(errno));
+	if (fds[1].revents)
+		doorbell_answer(&m->common.bell, DOORBELL_MASTER);
+}
+
+static bool
+all_ended(const struct master *m)
+{
+	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
+		if (generation_living(&m->generation[i]) > 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+master_loop(struct master *m)
+{
+	while (m->state != MASTER_STOPPING || !all_ended(m)) {
+		wait_for_news(m);
+		take_signals(m);
+		for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++)
+			generation_all_ready(&m->generation[i], &m->common);
+		reap(m);
+		for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++)
+			generation_tend(&m->generation[i], &m->common, clock_monotonic_ms());
+
+		if (m->state == MASTER_STARTING &&
+		    generation_all_ready(master_generation(m, m->serving), &m->common))
+			say_ready(m);
+		if (m->state == MASTER_SERVING && m->reload_again)
+			reload_begin(m);
+		else
+			reload_step(m);
+	}
+}
+
+static void
+master_end(struct master *m)
+{
+	listeners_close(&master_generation(m, m->serving)->listeners);
+	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++)
+		generation_end(&m->generation[i]);
+	segment_free(&m->common.segment);
+	if (m->exit_code == EXIT_CODE_OK)
+		log_info("stopped");
+}
+
+int
+master_run(const struct master_args *args)
+{
+	struct master m = {.args = args, .state = MASTER_STARTING, .signal_fd = -1};
+
+	process_set_role("master");
+	int code = master_start(&m);
+	if (code != EXIT_CODE_OK)
+		return code;
+	master_loop(&m);
+	master_end(&m);
+	return m.exit_code;
+}

@@ -1,0 +1,61 @@
+/*
+ * master_state.h - what master.c and reload.c share, and nobody else includes.
+ */
+#ifndef PLAZA_MASTER_STATE_H
+#define PLAZA_MASTER_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "generation.h"
+#include "master.h"
+#include "proc/listen.h"
+
+enum master_state {
+	MASTER_STARTING,  /* the first generation is not ready; its failure is ours */
+	MASTER_SERVING,   /* READY was said */
+	MASTER_WAITING,   /* a reload waits for the eldest of three generations to leave */
+	MASTER_RELOADING, /* a new generation starts, the present one serves on */
+	MASTER_STOPPING   /* only waits for workers to end */
+};
+
+struct master {
+	const struct master_args *args;
+	enum master_state state;
+	struct common common;
+	/* by the parity of their numbers, as the slots are */
+	struct generation generation[SEGMENT_GENERATIONS];
+	uint32_t serving;     /* number of the generation that takes new connections */
+	uint32_t last_number; /* the highest that was given */
+	int signal_fd;
+	int exit_code;
+
+	/* a reload */
+	uint64_t reload_us;  /* when it began */
+	bool reload_again;   /* another SIGHUP came during it */
+	struct config *next; /* MASTER_WAITING: to be started */
+	struct listeners next_listeners;
+};
+
+static inline struct generation *
+master_generation(struct master *m, uint32_t number)
+{
+	return &m->generation[number % SEGMENT_GENERATIONS];
+}
+
+/* Workers, addresses, database and conf file of a generation, for READY and for a reload. */
+void master_describe(const struct generation *g, char *out, size_t size);
+/* Warnings that each start and each reload repeats. */
+void master_warn(const struct config *config);
+
+/* SIGHUP. */
+void reload_begin(struct master *m);
+/* In WAITING and RELOADING: goes on as soon as it can. */
+void reload_step(struct master *m);
+/* A worker of the new generation ended before it was ready. */
+void reload_fail(struct master *m);
+/* A stop overtakes it. */
+void reload_forget(struct master *m);
+
+#endif
