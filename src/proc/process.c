@@ -101,6 +101,8 @@ process_set_role(const char *role)
 	memcpy(title.begin, text, strnlen(text, title.size - 1));
 }
 
+static const char *user_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 static const char *
 user_error(const char *fmt, ...)
 {
