@@ -173,7 +173,10 @@ clean_line(struct reader *r, struct span s, unsigned line)
 		config_errors_add(r->errors, "%s:%u: the line %s; accepted: UTF-8 text", r->path,
 				  line, wrong);
 		s = trim(s);
-		return s.len && s.ptr[0] == '[' ? SPAN_LIT("[" NO_SECTION "]") : SPAN_LIT("");
+		if (s.len == 0 || s.ptr[0] != '[')
+			return SPAN_LIT("");
+		r->in_section = true;
+		return SPAN_LIT("[" NO_SECTION "]");
 	}
 	s = trim(s);
 	if (s.len == 0 || s.ptr[0] == '#' || s.ptr[0] == ';')
