@@ -58,6 +58,12 @@ struct reply {
  */
 void exchange_reply(struct exchange *x, const struct reply *reply);
 
+/*
+ * An error answer like the front door's own: `message`, one sentence, as text/plain, or below /api
+ * as the detail of a problem of type about:blank. `fields` as in struct reply.
+ */
+void exchange_error(struct exchange *x, int status, const char *message, const char *fields);
+
 /* `gone` is called at most once, with the exchange still to be answered. Replaces an earlier one.
  */
 void exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx);

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "http/exchange.h"
 #include "http/request.h"
@@ -38,6 +39,9 @@ enum scope {
 const char *scope_name(enum scope scope);
 /* SCOPE_COUNT when the word is none of them. */
 enum scope scope_find(const char *name);
+
+/* A body_limit: the head alone is answered, whatever body it announces. */
+#define ROUTE_BODY_UNREAD SIZE_MAX
 
 struct route {
 	unsigned methods; /* HTTP_METHOD_BIT()s; GET brings HEAD with it */

@@ -1,0 +1,106 @@
+/*
+ * greet.c - the greetings, the health check, and the first path segments that are nobody's name.
+ */
+#include "greet/greet.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "greet/utf8.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+static void
+reply_text(struct exchange *x, struct span body, const char *fields)
+{
+	struct reply reply = {
+	    .status = 200,
+	    .content_type = TEXT_TYPE,
+	    .body = body,
+	    .fields = fields,
+	};
+
+	exchange_reply(x, &reply);
+}
+
+static void
+anonymous_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	reply_text(x, SPAN_LIT("Hello, Anonymous"), NULL);
+}
+
+static void
+name_handle(struct exchange *x, void *ctx)
+{
+	static const char hello[] = "Hello, ";
+	const size_t hello_len = sizeof(hello) - 1;
+	char body[sizeof(hello) + ROUTE_SEGMENT_MAX];
+	struct span name = exchange_param(x, 0);
+
+	(void)ctx;
+	/* the route table has answered a longer one with 414 already */
+	if (name.len > ROUTE_SEGMENT_MAX || !utf8_is_text(name.ptr, name.len)) {
+		exchange_error(
+		    x, 400, "A name is UTF-8 without control characters, percent-encoded.", NULL);
+		return;
+	}
+	memcpy(body, hello, hello_len);
+	memcpy(body + hello_len, name.ptr, name.len);
+	reply_text(x, span_from(body, hello_len + name.len), NULL);
+}
+
+static void
+health_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	reply_text(x, SPAN_LIT("OK"), "Cache-Control: no-store\r\n");
+}
+
+static void
+robots_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	reply_text(x, SPAN_LIT("User-agent: *\nDisallow: /"), NULL);
+}
+
+/* What clients or a later release expect to be something else is greeted by no one. */
+static void
+reserved_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	exchange_error(x, 404, "There is nothing at this path.", NULL);
+}
+
+void
+greet_add_routes(struct route_table *routes)
+{
+	static const struct {
+		const char *pattern;
+		void (*handle)(struct exchange *x, void *ctx);
+	} served[] = {
+	    {"/", anonymous_handle},
+	    {"/{name}", name_handle},
+	    {"/health", health_handle},
+	    {"/robots.txt", robots_handle},
+	};
+	static const char *const reserved[] = {
+	    "/api", "/ui", "/metrics", "/favicon.ico", "/.well-known",
+	};
+
+	for (size_t i = 0; i < sizeof(served) / sizeof(served[0]); i++)
+		route_add(routes, &(struct route){
+				      .methods = HTTP_METHOD_BIT(HTTP_GET),
+				      .pattern = served[i].pattern,
+				      .scope = SCOPE_GREET,
+				      .handle = served[i].handle,
+				  });
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		route_add(routes, &(struct route){
+				      .methods = HTTP_METHOD_BIT(HTTP_METHODS) - 1,
+				      .pattern = reserved[i],
+				      .scope = SCOPE_GREET,
+				      .body_limit = ROUTE_BODY_UNREAD,
+				      .handle = reserved_handle,
+				  });
+}

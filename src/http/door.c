@@ -1,0 +1,139 @@
+/*
+ * door.c - the front door's shared state made and unmade, and the queue of deferred answers.
+ */
+#include "http/door.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "http/conn.h"
+
+/* Refused bodies are dropped for so long at most. */
+#define LINGER_MS 2000
+/* How long a draining server waits for the next request of a connection that was just used. */
+#define GRACE_MS 1000
+
+/*
+ * Connections whose answer came from elsewhere in this pass go on now. Only those that are queued
+ * already: what they cause waits for the next pass, so that the loop gets its turn.
+ */
+static void
+run_resumed(struct door *door)
+{
+	struct ring now;
+
+	if (ring_empty(&door->resumed))
+		return;
+	watch_stop(&door->wake);
+	now = door->resumed;
+	now.next->prev = now.prev->next = &now;
+	ring_init(&door->resumed);
+	while (!ring_empty(&now)) {
+		struct conn *c = CONN_OF(now.next, resume_link);
+
+		ring_remove(&c->resume_link);
+		conn_resume(c);
+	}
+}
+
+static bool
+door_hook(void *arg)
+{
+	struct door *door = arg;
+
+	run_resumed(door);
+	return !ring_empty(&door->resumed);
+}
+
+/* Answers can also come after our hook of the pass has run: then the timer brings us here. */
+static void
+door_wake_cb(void *arg, short what)
+{
+	struct door *door = arg;
+
+	(void)what;
+	run_resumed(door);
+	if (door->drained && door->n_conns == 0) {
+		void (*drained)(void *ctx) = door->drained;
+
+		door->drained = NULL;
+		drained(door->drained_ctx);
+	}
+}
+
+void
+door_resume_later(struct door *door, struct ring *link)
+{
+	if (ring_empty(&door->resumed))
+		watch_start_ms(&door->wake, 0);
+	ring_append(&door->resumed, link);
+}
+
+void
+door_check_drained(struct door *door)
+{
+	if (door->drained && door->n_conns == 0)
+		watch_start_ms(&door->wake, 0);
+}
+
+bool
+door_init(struct door *door, struct loop *loop, const struct config *config,
+	  const struct route_table *routes)
+{
+	*door = (struct door){.loop = loop, .config = config, .routes = routes};
+	ring_init(&door->conns);
+	ring_init(&door->orphans);
+	ring_init(&door->resumed);
+	ring_init(&door->unused);
+	deadline_list_init(&door->idle, loop, config->http_idle_timeout, "http idle timeout",
+			   conn_idle_expired_cb, door);
+	deadline_list_init(&door->header, loop, config->http_header_timeout, "http header timeout",
+			   conn_header_expired_cb, door);
+	deadline_list_init(&door->body, loop, config->http_body_timeout, "http body timeout",
+			   conn_body_expired_cb, door);
+	deadline_list_init(&door->body_more, loop, 1000, "http body timeout", conn_body_expired_cb,
+			   door);
+	deadline_list_init(&door->write, loop, config->http_write_timeout, "http write timeout",
+			   conn_write_expired_cb, door);
+	deadline_list_init(&door->linger, loop, LINGER_MS, "http linger timeout",
+			   conn_linger_expired_cb, door);
+	deadline_list_init(&door->grace, loop, GRACE_MS, "http drain", conn_grace_expired_cb, door);
+	watch_init_timer(&door->wake, loop, "http wake", door_wake_cb, door);
+	door->hook = (struct pass_hook){.fn = door_hook, .name = "http answers", .arg = door};
+	/* a started head is never longer than its limit: the parser refuses it before */
+	door->in_size = (size_t)config->http_max_header_size + DOOR_READ_SIZE;
+	door->in = malloc(door->in_size);
+	if (!door->in || !buffer_reserve(&door->out, DOOR_READ_SIZE, DOOR_READ_SIZE))
+		return false;
+	loop_add_pass_hook(loop, &door->hook);
+	return true;
+}
+
+void
+door_fini(struct door *door)
+{
+	assert(door->n_conns == 0);
+	while (!ring_empty(&door->orphans)) {
+		struct conn *c = CONN_OF(door->orphans.next, link);
+
+		ring_remove(&c->link);
+		c->door = NULL;
+	}
+	while (!ring_empty(&door->unused)) {
+		struct conn *c = CONN_OF(door->unused.next, link);
+
+		ring_remove(&c->link);
+		free(c);
+	}
+	deadline_list_fini(&door->idle);
+	deadline_list_fini(&door->header);
+	deadline_list_fini(&door->body);
+	deadline_list_fini(&door->body_more);
+	deadline_list_fini(&door->write);
+	deadline_list_fini(&door->linger);
+	deadline_list_fini(&door->grace);
+	watch_stop(&door->wake);
+	free(door->in);
+	door->in = NULL;
+	buffer_fini(&door->out);
+}

@@ -1,0 +1,114 @@
+/*
+ * door.h - what all connections of one worker share: scratch memory for the request in hand, the
+ * rings of deadlines, the connections themselves, and the queue of those that go on later.
+ *
+ * Internal to http/: server.c owns it, conn.c and exchange.c work in it.
+ */
+#ifndef PLAZA_HTTP_DOOR_H
+#define PLAZA_HTTP_DOOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/deadline.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "http/request.h"
+#include "http/route.h"
+
+struct conn;
+
+/* A place in a doubly linked ring; alone it points to itself. */
+struct ring {
+	struct ring *prev, *next;
+};
+
+static inline void
+ring_init(struct ring *r)
+{
+	r->prev = r->next = r;
+}
+
+static inline bool
+ring_empty(const struct ring *r)
+{
+	return r->next == r;
+}
+
+/* Out of whichever ring it is in; idempotent. */
+static inline void
+ring_remove(struct ring *r)
+{
+	r->prev->next = r->next;
+	r->next->prev = r->prev;
+	ring_init(r);
+}
+
+/* `r` must be alone. */
+static inline void
+ring_append(struct ring *head, struct ring *r)
+{
+	r->prev = head->prev;
+	r->next = head;
+	r->prev->next = r;
+	head->prev = r;
+}
+
+/* One recv: what one connection may bring into one turn of the loop. */
+#define DOOR_READ_SIZE 65536
+
+struct door {
+	struct loop *loop;
+	const struct config *config;
+	const struct route_table *routes;
+
+	/*
+	 * The request in hand. One is handled at a time and most end within their callback, so
+	 * its parts live here once, not in each connection.
+	 */
+	struct conn *current; /* whose input is being handled, or NULL */
+	char *in;             /* a started head, then what was just read */
+	size_t in_size;
+	struct buffer out; /* the answers to `current`, sent together */
+	struct request request;
+	size_t head_len;  /* of the request's head */
+	struct span rest; /* what came after the request, as far as it has been read */
+	struct route_match match;
+
+	struct deadline_list idle;
+	struct deadline_list header;
+	struct deadline_list body;
+	struct deadline_list body_more; /* a second that a body has earned */
+	struct deadline_list write;
+	struct deadline_list linger;
+	struct deadline_list grace; /* for idle connections, while draining */
+
+	struct ring conns;   /* with a descriptor */
+	struct ring orphans; /* without, but a handler still owes the answer */
+	struct ring resumed; /* answered from elsewhere; they go on at the end of the pass */
+	size_t n_conns;
+	struct ring unused; /* conn structs to be used again */
+	size_t n_unused;
+
+	struct pass_hook hook;
+	struct watch wake;
+
+	bool is_draining;
+	void (*drained)(void *ctx);
+	void *drained_ctx;
+};
+
+/* `config` and `routes` must outlive it. False on out-of-memory; door_fini is right then too. */
+bool door_init(struct door *door, struct loop *loop, const struct config *config,
+	       const struct route_table *routes) __attribute__((warn_unused_result));
+/* No connection may be left; orphans may, and are freed by their answer. */
+void door_fini(struct door *door);
+
+/* Queues `link`, which is a connection's `resume_link`, for the end of this pass. */
+void door_resume_later(struct door *door, struct ring *link);
+
+/* Calls `drained` from the loop, soon, if it is due: after a connection has left. */
+void door_check_drained(struct door *door);
+
+#endif

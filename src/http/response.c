@@ -1,0 +1,188 @@
+/*
+ * response.c - one reservation per answer, then copies of prepared pieces: no formatting on the hot
+ * path.
+ */
+#include "http/response.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Whatever a handler answers is sent: the bound is the address space. */
+#define RESPONSE_MAX (SIZE_MAX / 4)
+/* More than all fixed parts of a head together. */
+#define HEAD_ROOM 320
+
+#define AFTER_STATUS "\r\nX-Content-Type-Options: nosniff\r\nDate: "
+
+struct status_line {
+	int status;
+	const char *phrase;
+	const char *start; /* the head up to the value of Date */
+	size_t start_len;
+};
+
+#define STATUS(code, phrase)                                              \
+	{                                                                 \
+		code, phrase, "HTTP/1.1 " #code " " phrase AFTER_STATUS,  \
+		    sizeof("HTTP/1.1 " #code " " phrase AFTER_STATUS) - 1 \
+	}
+
+/* 200 first: it is looked for most. */
+static const struct status_line status_lines[] = {
+    STATUS(200, "OK"),
+    STATUS(201, "Created"),
+    STATUS(202, "Accepted"),
+    STATUS(204, "No Content"),
+    STATUS(206, "Partial Content"),
+    STATUS(301, "Moved Permanently"),
+    STATUS(302, "Found"),
+    STATUS(303, "See Other"),
+    STATUS(304, "Not Modified"),
+    STATUS(307, "Temporary Redirect"),
+    STATUS(308, "Permanent Redirect"),
+    STATUS(400, "Bad Request"),
+    STATUS(401, "Unauthorized"),
+    STATUS(403, "Forbidden"),
+    STATUS(404, "Not Found"),
+    STATUS(405, "Method Not Allowed"),
+    STATUS(406, "Not Acceptable"),
+    STATUS(408, "Request Timeout"),
+    STATUS(409, "Conflict"),
+    STATUS(410, "Gone"),
+    STATUS(411, "Length Required"),
+    STATUS(412, "Precondition Failed"),
+    STATUS(413, "Content Too Large"),
+    STATUS(414, "URI Too Long"),
+    STATUS(415, "Unsupported Media Type"),
+    STATUS(416, "Range Not Satisfiable"),
+    STATUS(417, "Expectation Failed"),
+    STATUS(421, "Misdirected Request"),
+    STATUS(422, "Unprocessable Content"),
+    STATUS(426, "Upgrade Required"),
+    STATUS(428, "Precondition Required"),
+    STATUS(429, "Too Many Requests"),
+    STATUS(431, "Request Header Fields Too Large"),
+    STATUS(500, "Internal Server Error"),
+    STATUS(501, "Not Implemented"),
+    STATUS(502, "Bad Gateway"),
+    STATUS(503, "Service Unavailable"),
+    STATUS(504, "Gateway Timeout"),
+    STATUS(505, "HTTP Version Not Supported"),
+};
+
+static const struct status_line *
+status_find(int status)
+{
+	for (size_t i = 0; i < sizeof(status_lines) / sizeof(status_lines[0]); i++)
+		if (status_lines[i].status == status)
+			return &status_lines[i];
+	return NULL;
+}
+
+const char *
+response_phrase(int status)
+{
+	const struct status_line *line = status_find(status);
+
+	if (line)
+		return line->phrase;
+	return status < 400 ? "OK" : "Error";
+}
+
+static char *
+put(char *p, const char *data, size_t len)
+{
+	if (len)
+		memcpy(p, data, len);
+	return p + len;
+}
+
+#define PUT_LIT(p, s) put(p, s, sizeof(s) - 1)
+
+static char *
+put_number(char *p, size_t number)
+{
+	char digits[24];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	return put(p, digits + n, sizeof(digits) - n);
+}
+
+static char *
+put_start(char *p, int status)
+{
+	const struct status_line *line = status_find(status);
+
+	if (line)
+		return put(p, line->start, line->start_len);
+	p = PUT_LIT(p, "HTTP/1.1 ");
+	p = put_number(p, (size_t)status);
+	*p++ = ' ';
+	const char *phrase = response_phrase(status);
+	p = put(p, phrase, strlen(phrase));
+	return PUT_LIT(p, AFTER_STATUS);
+}
+
+/* RFC 9110 7.8: an Upgrade field, which 426 must have, has to be named in Connection. */
+static char *
+put_connection(char *p, int status, enum response_connection connection)
+{
+	bool upgrade = status == 426;
+
+	switch (connection) {
+	case RESPONSE_KEEP: return upgrade ? PUT_LIT(p, "Connection: upgrade\r\n") : p;
+	case RESPONSE_KEEP_ALIVE:
+		return upgrade ? PUT_LIT(p, "Connection: keep-alive, upgrade\r\n")
+			       : PUT_LIT(p, "Connection: keep-alive\r\n");
+	case RESPONSE_CLOSE: break;
+	}
+	return upgrade ? PUT_LIT(p, "Connection: close, upgrade\r\n")
+		       : PUT_LIT(p, "Connection: close\r\n");
+}
+
+bool
+response_write(struct buffer *out, const struct reply *reply, enum response_connection connection,
+	       bool head_only, struct span date)
+{
+	assert(reply->status >= 200 && reply->status <= 999);
+	/* these never have content, and 204 not even its length (RFC 9110 6.4.1, 8.6) */
+	bool bodiless = reply->status == 204 || reply->status == 304;
+	size_t type_len = reply->content_type ? strlen(reply->content_type) : 0;
+	size_t fields_len = reply->fields ? strlen(reply->fields) : 0;
+	size_t body_len = bodiless || head_only ? 0 : reply->body.len;
+
+	if (body_len > RESPONSE_MAX ||
+	    !buffer_reserve(out, HEAD_ROOM + type_len + fields_len + body_len, RESPONSE_MAX))
+		return false;
+	char *p = put_start(out->data + out->len, reply->status);
+	p = put(p, date.ptr, date.len);
+	if (type_len) {
+		p = PUT_LIT(p, "\r\nContent-Type: ");
+		p = put(p, reply->content_type, type_len);
+	}
+	if (!bodiless) {
+		p = PUT_LIT(p, "\r\nContent-Length: ");
+		p = put_number(p, reply->body.len);
+	}
+	p = PUT_LIT(p, "\r\n");
+	p = put_connection(p, reply->status, connection);
+	p = put(p, reply->fields, fields_len);
+	p = PUT_LIT(p, "\r\n");
+	p = put(p, reply->body.ptr, body_len);
+	out->len = (size_t)(p - out->data);
+	return true;
+}
+
+bool
+response_write_continue(struct buffer *out)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	return buffer_append(out, interim, sizeof(interim) - 1, RESPONSE_MAX);
+}

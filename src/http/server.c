@@ -1,0 +1,344 @@
+/*
+ * server.c - listening sockets and budgets: accepts, turns away what is too much, drains.
+ */
+#include "http/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/conn.h"
+#include "http/door.h"
+#include "http/response.h"
+
+/* Connections taken per readable event of a listening socket. */
+#define ACCEPT_MAX 64
+/* Over the limit, so many more are told so (503) before others are just closed. */
+#define TURN_AWAY_MAX 64
+/* What a process needs besides connections: its loop, the database, the bells of the workers. */
+#define SPARE_DESCRIPTORS 256
+/* How long nothing is accepted after the system has refused for want of memory or descriptors. */
+#define PAUSE_MS 100
+/* A client can cause these lines: at most one a minute. */
+#define LOG_INTERVAL_US 60000000u
+
+struct listener {
+	struct listener *next;
+	struct http_server *server;
+	struct watch watch;
+	int fd;
+	bool is_unix;
+	struct access_peer peer; /* is_local_peer is filled per connection */
+};
+
+struct http_server {
+	struct door door;
+	struct listener *listeners;
+	size_t max_connections;
+	struct watch pause; /* running: all listeners rest */
+	int reserve;        /* given up to accept once more when descriptors have run out */
+	uint64_t next_log_us;
+};
+
+/* At most once a minute, whatever the reason. */
+static bool
+may_log(struct http_server *server)
+{
+	uint64_t now_us = loop_now_us(server->door.loop);
+
+	if (now_us < server->next_log_us)
+		return false;
+	server->next_log_us = now_us + LOG_INTERVAL_US;
+	return true;
+}
+
+static int
+open_reserve(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static size_t
+connection_limit(const struct config *config)
+{
+	struct rlimit limit;
+
+	if (config->http_max_connections)
+		return (size_t)config->http_max_connections;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 512;
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > 1000000)
+		return 1000000;
+	size_t n = (size_t)limit.rlim_cur;
+	return n > 4 * SPARE_DESCRIPTORS ? n - SPARE_DESCRIPTORS - TURN_AWAY_MAX : n / 2;
+}
+
+static void
+pause_cb(void *arg, short what)
+{
+	struct http_server *server = arg;
+
+	(void)what;
+	for (struct listener *l = server->listeners; l; l = l->next)
+		watch_start(&l->watch);
+}
+
+static void
+pause_accepting(struct http_server *server)
+{
+	for (struct listener *l = server->listeners; l; l = l->next)
+		watch_stop(&l->watch);
+	watch_start_ms(&server->pause, PAUSE_MS);
+}
+
+/*
+ * No descriptor is left. A client in the queue would wait for nothing, and the listening socket
+ * would stay readable: so the reserve is spent on an answer. False when even that failed.
+ */
+static bool
+refuse_one(struct http_server *server, const struct listener *l)
+{
+	static const struct reply busy = {
+	    .status = 503,
+	    .content_type = "text/plain; charset=utf-8",
+	    .body = {"The server has no descriptor left: try again.", 45},
+	    .fields = "Retry-After: 1\r\n",
+	};
+	struct door *door = &server->door;
+
+	if (server->reserve < 0)
+		return false;
+	close(server->reserve);
+	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		door->out.len = 0;
+		if (response_write(&door->out, &busy, RESPONSE_CLOSE, false,
+				   clock_http_date(loop_now_us(door->loop)))) {
+			(void)!send(fd, door->out.data, door->out.len, MSG_NOSIGNAL);
+			shutdown(fd, SHUT_WR);
+		}
+		close(fd);
+	}
+	server->reserve = open_reserve();
+	return fd >= 0 && server->reserve >= 0;
+}
+
+/* After a failed accept: whether to go on with the next one. */
+static bool
+accept_failed(struct http_server *server, const struct listener *l, int error)
+{
+	switch (error) {
+	case EAGAIN: return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		if (may_log(server))
+			log_warning("http: connections are refused: %s (%zu open; see "
+				    "http.max_connections and RLIMIT_NOFILE)",
+				    strerror(error), server->door.n_conns);
+		if (error == EMFILE && refuse_one(server, l))
+			return true;
+		pause_accepting(server);
+		return false;
+	case EBADF:
+	case EINVAL:
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+		/* not the client's doing, and it would come again at once, for ever */
+		if (may_log(server))
+			log_error("http: accept: %s", strerror(error));
+		pause_accepting(server);
+		return false;
+	default:
+		/* errors of one connection that is gone already (accept(2)), or EINTR */
+		return true;
+	}
+}
+
+static bool
+is_loopback(const struct sockaddr_storage *addr)
+{
+	if (addr->ss_family == AF_INET) {
+		struct sockaddr_in in;
+
+		memcpy(&in, addr, sizeof(in));
+		return ntohl(in.sin_addr.s_addr) >> 24 == 127;
+	}
+	if (addr->ss_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, addr, sizeof(in6));
+		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+			return in6.sin6_addr.s6_addr[12] == 127;
+		return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+	}
+	return false;
+}
+
+static void
+take_connection(struct http_server *server, const struct listener *l, int fd,
+		const struct sockaddr_storage *addr)
+{
+	struct door *door = &server->door;
+	struct access_peer peer = l->peer;
+	int on = 1;
+
+	peer.is_local_peer = l->is_unix || is_loopback(addr);
+	if (door->n_conns >= server->max_connections) {
+		if (may_log(server))
+			log_warning("http: connections are answered 503: %zu are open, which is "
+				    "http.max_connections",
+				    server->max_connections);
+		if (door->n_conns >= server->max_connections + TURN_AWAY_MAX) {
+			close(fd);
+			return;
+		}
+		struct conn *c = conn_open(door, fd, &peer);
+		if (c)
+			conn_turn_away(c);
+		return;
+	}
+	if (!l->is_unix)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!conn_open(door, fd, &peer) && may_log(server))
+		log_warning("http: a connection is refused: out of memory");
+}
+
+static void
+accept_cb(void *arg, short what)
+{
+	struct listener *l = arg;
+	struct http_server *server = l->server;
+
+	(void)what;
+	for (unsigned i = 0; i < ACCEPT_MAX; i++) {
+		struct sockaddr_storage addr = {0};
+		socklen_t addr_len = sizeof(addr);
+		int fd = accept4(l->fd, (struct sockaddr *)&addr, &addr_len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0)
+			take_connection(server, l, fd, &addr);
+		else if (!accept_failed(server, l, errno))
+			return;
+	}
+}
+
+struct http_server *
+http_server_new(struct loop *loop, const struct config *config, const struct route_table *routes)
+{
+	struct http_server *server = calloc(1, sizeof(*server));
+
+	if (!server || !door_init(&server->door, loop, config, routes)) {
+		log_error("http: the server cannot be made: out of memory");
+		if (server)
+			door_fini(&server->door);
+		free(server);
+		return NULL;
+	}
+	server->max_connections = connection_limit(config);
+	server->reserve = open_reserve();
+	watch_init_timer(&server->pause, loop, "http accept pause", pause_cb, server);
+	return server;
+}
+
+void
+http_server_free(struct http_server **server)
+{
+	if (!*server)
+		return;
+	while ((*server)->listeners)
+		http_server_unlisten(*server, (*server)->listeners->fd);
+	watch_stop(&(*server)->pause);
+	if ((*server)->reserve >= 0)
+		close((*server)->reserve);
+	door_fini(&(*server)->door);
+	free(*server);
+	*server = NULL;
+}
+
+bool
+http_server_listen(struct http_server *server, int fd, const struct listen_address *address)
+{
+	for (struct listener *l = server->listeners; l; l = l->next)
+		if (l->fd == fd)
+			return true;
+	struct listener *l = calloc(1, sizeof(*l));
+	if (!l) {
+		log_error("http: %s: out of memory", address->text);
+		return false;
+	}
+	l->server = server;
+	l->fd = fd;
+	l->is_unix = address->is_unix;
+	l->peer.loopback_listener = address->is_loopback;
+	l->peer.public_mark = address->is_public;
+	watch_init(&l->watch, server->door.loop, fd, LOOP_READ, "http accept", accept_cb, l);
+	/* during a pause, the pause's end starts it */
+	if (!watch_started(&server->pause) && !watch_start(&l->watch)) {
+		free(l);
+		return false;
+	}
+	l->next = server->listeners;
+	server->listeners = l;
+	return true;
+}
+
+void
+http_server_unlisten(struct http_server *server, int fd)
+{
+	for (struct listener **at = &server->listeners; *at; at = &(*at)->next) {
+		struct listener *l = *at;
+
+		if (l->fd != fd)
+			continue;
+		watch_stop(&l->watch);
+		*at = l->next;
+		free(l);
+		return;
+	}
+}
+
+void
+http_server_drain(struct http_server *server, void (*drained)(void *ctx), void *ctx)
+{
+	struct door *door = &server->door;
+	struct ring *next;
+
+	while (server->listeners)
+		http_server_unlisten(server, server->listeners->fd);
+	door->is_draining = true;
+	door->drained = drained;
+	door->drained_ctx = ctx;
+	/* conn_drain removes at most its own connection */
+	for (struct ring *r = door->conns.next; r != &door->conns; r = next) {
+		next = r->next;
+		conn_drain(CONN_OF(r, link));
+	}
+	door_check_drained(door);
+}
+
+void
+http_server_abort(struct http_server *server)
+{
+	struct door *door = &server->door;
+
+	while (!ring_empty(&door->conns))
+		conn_close(CONN_OF(door->conns.next, link), "the server stops");
+}
+
+size_t
+http_server_connections(const struct http_server *server)
+{
+	return server->door.n_conns;
+}
