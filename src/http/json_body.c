@@ -1,0 +1,123 @@
+/*
+ * json_body.c - bounds first, then jansson, then its errors in our own words (its texts quote the
+ * body and may cut a character in two).
+ */
+#include "http/json_body.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/*
+ * Counts values and nesting outside strings. It judges nothing else: what is no JSON is found by
+ * jansson, and until then it counts the same structural bytes.
+ */
+static bool
+is_bounded(struct span body)
+{
+	size_t depth = 0, values = 1;
+	bool in_string = false;
+
+	for (size_t i = 0; i < body.len; i++) {
+		char c = body.ptr[i];
+		if (in_string) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+			continue;
+		}
+		switch (c) {
+		case '"': in_string = true; break;
+		case '[':
+		case '{':
+			if (++depth > JSON_BODY_MAX_DEPTH || ++values > JSON_BODY_MAX_VALUES)
+				return false;
+			break;
+		case ']':
+		case '}':
+			if (depth)
+				depth--;
+			break;
+		case ',':
+			if (++values > JSON_BODY_MAX_VALUES)
+				return false;
+			break;
+		default: break;
+		}
+	}
+	return true;
+}
+
+static void
+describe(const json_error_t *je, struct json_body_error *error)
+{
+	const char *what;
+
+	error->status = 400;
+	switch (json_error_code(je)) {
+	case json_error_numeric_overflow:
+		error->status = 422;
+		what = "a number is too large for an IEEE 754 double";
+		break;
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		error->status = 422;
+		what = "U+0000 cannot be stored; any other character can";
+		break;
+	case json_error_invalid_utf8: what = "the body is not UTF-8"; break;
+	case json_error_premature_end_of_input:
+		what = "the body ends before its JSON value does";
+		break;
+	case json_error_end_of_input_expected: what = "something follows the JSON value"; break;
+	case json_error_duplicate_key: what = "an object has the same key twice"; break;
+	case json_error_out_of_memory:
+		error->status = 503;
+		what = "out of memory";
+		break;
+	default: what = "the body is not JSON (RFC 8259)"; break;
+	}
+	snprintf(error->detail, sizeof(error->detail), "line %d, column %d: %s", je->line,
+		 je->column, what);
+}
+
+json_t *
+json_body_load(struct span body, struct json_body_error *error)
+{
+	json_error_t je;
+
+	if (!is_bounded(body)) {
+		error->status = 400;
+		snprintf(error->detail, sizeof(error->detail),
+			 "at most %d values, nested at most %d deep, are accepted",
+			 JSON_BODY_MAX_VALUES, JSON_BODY_MAX_DEPTH);
+		return NULL;
+	}
+	json_t *json =
+	    json_loadb(body.len ? body.ptr : "", body.len,
+		       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &je);
+	if (!json)
+		describe(&je, error);
+	return json;
+}
+
+json_t *
+json_body_read(struct exchange *x)
+{
+	struct json_body_error error;
+	json_t *json = json_body_load(exchange_body(x), &error);
+
+	if (json)
+		return json;
+	if (error.status == 422) {
+		const struct problem_error whole = {"", error.detail};
+		exchange_problem(x, 422, "validation", "The content is not valid", error.detail,
+				 &whole, 1, NULL);
+	} else if (error.status == 503) {
+		exchange_problem(x, 503, "overloaded", "The server is overloaded", error.detail,
+				 NULL, 0, "Retry-After: 1\r\n");
+	} else {
+		exchange_problem(x, 400, "not-json", "The body is not JSON", error.detail, NULL, 0,
+				 NULL);
+	}
+	return NULL;
+}

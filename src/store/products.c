@@ -1,0 +1,196 @@
+/*
+ * products.c - three statements, and what the server's errors mean for whoever asked.
+ */
+#include "store/products.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define CREATE_TABLE                                                        \
+	"create table products(id serial primary key, name text not null, " \
+	"price decimal(10,2) not null)"
+
+const struct pg_step products_steps[] = {
+    {
+	.name = "table products",
+	.present = "to_regclass('products') is not null",
+	.sql = CREATE_TABLE,
+	.remedy = CREATE_TABLE "; grant select, insert on products to %s; "
+			       "grant usage on sequence products_id_seq to %s",
+    },
+};
+const size_t products_n_steps = sizeof(products_steps) / sizeof(products_steps[0]);
+
+const struct pg_statement products_statements[] = {
+    {"product_get", "select id, name, price from products where id = $1::int4"},
+    {"product_create", "insert into products(name, price) values ($1::text, $2::numeric) "
+		       "returning id, name, price"},
+    {"product_list",
+     "select id, name, price from products where id > $1::int8 order by id limit $2::int8"},
+};
+const size_t products_n_statements = sizeof(products_statements) / sizeof(products_statements[0]);
+
+struct operation {
+	struct lane_request request;
+	products_fn *done;
+	void *ctx;
+	uint32_t limit; /* of a list; else 0 */
+	char number[2][24];
+	char price[PRICE_TEXT_SIZE];
+	char name[];
+};
+
+static bool
+has_class(const char *sqlstate, const char *sqlstate_class)
+{
+	return strncmp(sqlstate, sqlstate_class, strlen(sqlstate_class)) == 0;
+}
+
+/* PostgreSQL's appendix A, "Error Codes" */
+static enum products_outcome
+judge_error(const struct lane_answer *answer, bool is_write)
+{
+	const char *s = answer->sqlstate;
+
+	if (has_class(s, "23505"))
+		return PRODUCTS_CONFLICT;
+	/* constraints, values that do not fit a table that was there before us, its triggers */
+	if (is_write && (has_class(s, "22") || has_class(s, "23") || has_class(s, "P0001")))
+		return PRODUCTS_INVALID;
+	/* canceled, lock not available, serialization failure, deadlock */
+	if (has_class(s, "57014") || has_class(s, "55P03") || has_class(s, "40"))
+		return PRODUCTS_SLOW;
+	if (has_class(s, "42501")) {
+		log_error("store: %s; let its owner run: grant select, insert on products, and "
+			  "usage on its sequence, to the role of store.database",
+			  answer->message);
+		return PRODUCTS_DENIED;
+	}
+	log_error("store: the database reports %s: %s", s[0] ? s : "an error", answer->message);
+	/* a full disk, no memory; a standby; shutting down */
+	if (has_class(s, "53") || has_class(s, "25006") || has_class(s, "57P"))
+		return PRODUCTS_DOWN;
+	return PRODUCTS_FAILED;
+}
+
+static enum products_outcome
+judge(const struct lane_answer *answer, bool is_write)
+{
+	switch (answer->outcome) {
+	case LANE_OK: return PRODUCTS_OK;
+	case LANE_REFUSED: return judge_error(answer, is_write);
+	case LANE_FULL:
+	case LANE_EXPIRED: return PRODUCTS_BUSY;
+	case LANE_LATE: return PRODUCTS_SLOW;
+	case LANE_DOWN: return answer->schema_missing ? PRODUCTS_NO_SCHEMA : PRODUCTS_DOWN;
+	case LANE_UNKNOWN: return PRODUCTS_UNKNOWN;
+	case LANE_STOPPED: break;
+	}
+	return PRODUCTS_DOWN;
+}
+
+static void
+operation_done(struct lane_request *request, const struct lane_answer *answer)
+{
+	/* request is the first member */
+	struct operation *op = (struct operation *)request;
+	struct products_answer a = {
+	    .outcome = judge(answer, request->is_write),
+	    .retry_after_s = answer->retry_after_s,
+	    .result = answer->result,
+	};
+
+	if (answer->result)
+		a.n = (size_t)PQntuples(answer->result);
+	/* a list asked for one row more than it shows */
+	if (op->limit && a.n > op->limit) {
+		a.n = op->limit;
+		a.more = true;
+	}
+	op->done(&a, op->ctx);
+	free(op);
+}
+
+static struct operation *
+operation_new(const char *statement, int n_params, size_t name_len, products_fn *done, void *ctx)
+{
+	struct operation *op = calloc(1, sizeof(*op) + name_len + 1);
+
+	if (!op) {
+		const struct products_answer a = {.outcome = PRODUCTS_DOWN, .retry_after_s = 1};
+		log_error("store: out of memory");
+		done(&a, ctx);
+		return NULL;
+	}
+	op->request.statement = statement;
+	op->request.n_params = n_params;
+	op->request.done = operation_done;
+	op->request.param[0] = op->number[0];
+	op->request.param[1] = op->number[1];
+	op->done = done;
+	op->ctx = ctx;
+	return op;
+}
+
+void
+products_create(const struct products *products, struct span name, const char *price,
+		products_fn *done, void *ctx)
+{
+	struct operation *op = operation_new("product_create", 2, name.len, done, ctx);
+
+	if (!op)
+		return;
+	memcpy(op->name, name.ptr, name.len);
+	snprintf(op->price, sizeof(op->price), "%s", price);
+	op->request.param[0] = op->name;
+	op->request.param[1] = op->price;
+	op->request.is_write = true;
+	lane_submit(products->write, &op->request);
+}
+
+void
+products_get(const struct products *products, int32_t id, products_fn *done, void *ctx)
+{
+	struct operation *op = operation_new("product_get", 1, 0, done, ctx);
+
+	if (!op)
+		return;
+	snprintf(op->number[0], sizeof(op->number[0]), "%" PRId32, id);
+	lane_submit(products->read, &op->request);
+}
+
+void
+products_list(const struct products *products, int64_t after, uint32_t limit, products_fn *done,
+	      void *ctx)
+{
+	struct operation *op = operation_new("product_list", 2, 0, done, ctx);
+
+	if (!op)
+		return;
+	op->limit = limit;
+	snprintf(op->number[0], sizeof(op->number[0]), "%" PRId64, after);
+	snprintf(op->number[1], sizeof(op->number[1]), "%" PRIu64, (uint64_t)limit + 1);
+	lane_submit(products->slow, &op->request);
+}
+
+static struct span
+cell(const PGresult *result, int row, int column)
+{
+	return span_from(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+struct product
+products_row(const struct products_answer *answer, size_t i)
+{
+	int row = (int)i;
+
+	return (struct product){
+	    .id = cell(answer->result, row, 0),
+	    .name = cell(answer->result, row, 1),
+	    .price = cell(answer->result, row, 2),
+	};
+}

@@ -1,0 +1,431 @@
+/*
+ * products_http.c - three handlers; each ends in one exchange_reply or exchange_problem.
+ *
+ * A client that leaves changes nothing: its request is answered all the same, into the void.
+ */
+#include "store/products_http.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "http/json_body.h"
+#include "store/cursor.h"
+#include "store/product_json.h"
+
+#define PATH          "/api/products"
+#define LIMIT_DEFAULT 100
+#define LIMIT_MAX     1000
+/* a thousand rows of names that were put there by others, each byte escaped as \u00XX, and more */
+#define REPLY_MAX (256U << 20)
+
+static void
+reply_problem(struct exchange *x, int status, const char *type, const char *title,
+	      const char *detail)
+{
+	exchange_problem(x, status, type, title, detail, NULL, 0, NULL);
+}
+
+static void
+reply_unavailable(struct exchange *x, const char *type, const char *title, const char *detail,
+		  unsigned retry_after_s)
+{
+	char fields[40];
+
+	snprintf(fields, sizeof(fields), "Retry-After: %u\r\n", retry_after_s);
+	exchange_problem(x, 503, type, title, detail, NULL, 0, fields);
+}
+
+static void
+reply_no_store(struct exchange *x)
+{
+	reply_problem(x, 503, "no-store", "There is no product store",
+		      "store.database is not set: name a PostgreSQL database there");
+}
+
+static void
+reply_not_found(struct exchange *x)
+{
+	reply_problem(x, 404, "not-found", "There is no such product",
+		      "no product has this id; an id is a number from 1 to 2147483647");
+}
+
+static void
+reply_trouble(struct exchange *x, const struct products_answer *answer)
+{
+	static const char unavailable[] = "store-unavailable";
+	static const char unavailable_title[] = "The product store is not available";
+
+	switch (answer->outcome) {
+	case PRODUCTS_INVALID:
+		reply_problem(x, 422, "validation", "The content is not valid",
+			      "the database refuses these values: its table products has rules of "
+			      "its own");
+		return;
+	case PRODUCTS_CONFLICT:
+		reply_problem(x, 409, "conflict", "There is such a product already",
+			      "a unique constraint of the table products refuses a second one");
+		return;
+	case PRODUCTS_BUSY:
+		reply_unavailable(x, "store-busy", "The product store is busy",
+				  "too many requests wait for the database (store.queue_limit, "
+				  "store.queue_timeout)",
+				  answer->retry_after_s);
+		return;
+	case PRODUCTS_SLOW:
+		reply_unavailable(x, "store-timeout", "The product store took too long",
+				  "the database did not finish within store.statement_timeout, or "
+				  "gave way to others; nothing was changed",
+				  answer->retry_after_s);
+		return;
+	case PRODUCTS_DOWN:
+		reply_unavailable(x, unavailable, unavailable_title,
+				  "the database cannot be reached or cannot work at present",
+				  answer->retry_after_s);
+		return;
+	case PRODUCTS_NO_SCHEMA:
+		reply_unavailable(x, unavailable, unavailable_title,
+				  "the table products is missing and cannot be made by the role of "
+				  "store.database; the server's log says what to run",
+				  answer->retry_after_s);
+		return;
+	case PRODUCTS_DENIED:
+		reply_unavailable(x, unavailable, unavailable_title,
+				  "the role of store.database may not use the table products; the "
+				  "server's log says what to grant",
+				  answer->retry_after_s);
+		return;
+	case PRODUCTS_UNKNOWN:
+		reply_problem(x, 503, "commit-unknown", "The outcome of the write is unknown",
+			      "the database was lost while it wrote: look whether the product is "
+			      "there before you send it again");
+		return;
+	case PRODUCTS_OK:
+	case PRODUCTS_FAILED: break;
+	}
+	reply_problem(x, 500, "store-error", "The product store failed",
+		      "the database reported an error; the server's log has it");
+}
+
+static void
+reply_no_memory(struct exchange *x)
+{
+	log_error("store: out of memory for an answer");
+	reply_unavailable(x, "overloaded", "The server is overloaded", "out of memory", 1);
+}
+
+static void
+reply_json(struct exchange *x, int status, const struct buffer *body, const char *fields)
+{
+	const struct reply reply = {
+	    .status = status,
+	    .content_type = "application/json",
+	    .body = buffer_span(body),
+	    .fields = fields,
+	};
+
+	exchange_reply(x, &reply);
+}
+
+/* GET /api/products/{id} */
+
+/* A positive int4 in canonical decimal: every product has one URL. */
+static bool
+parse_id(struct span s, int32_t *id)
+{
+	int64_t value = 0;
+
+	if (s.len < 1 || s.len > 10 || s.ptr[0] == '0')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return false;
+		value = value * 10 + (s.ptr[i] - '0');
+	}
+	if (value > INT32_MAX)
+		return false;
+	*id = (int32_t)value;
+	return true;
+}
+
+static void
+reply_product(struct exchange *x, const struct products_answer *answer, int status)
+{
+	const struct product product = products_row(answer, 0);
+	char fields[80];
+	struct buffer body;
+
+	buffer_init(&body);
+	snprintf(fields, sizeof(fields), "Location: " PATH "/%.20s\r\n", product.id.ptr);
+	if (product_write(&body, &product, REPLY_MAX))
+		reply_json(x, status, &body, status == 201 ? fields : NULL);
+	else
+		reply_no_memory(x);
+	buffer_fini(&body);
+}
+
+static void
+get_done(const struct products_answer *answer, void *ctx)
+{
+	struct exchange *x = ctx;
+
+	if (answer->outcome != PRODUCTS_OK)
+		reply_trouble(x, answer);
+	else if (answer->n == 0)
+		reply_not_found(x);
+	else
+		reply_product(x, answer, 200);
+}
+
+static void
+get_handle(struct exchange *x, void *ctx)
+{
+	const struct products *products = ctx;
+	int32_t id;
+
+	if (!products)
+		reply_no_store(x);
+	else if (!parse_id(exchange_param(x, 0), &id))
+		reply_not_found(x);
+	else
+		products_get(products, id, get_done, x);
+}
+
+/* POST /api/products */
+
+static void
+create_done(const struct products_answer *answer, void *ctx)
+{
+	struct exchange *x = ctx;
+
+	if (answer->outcome != PRODUCTS_OK || answer->n != 1)
+		reply_trouble(x, answer);
+	else
+		reply_product(x, answer, 201);
+}
+
+static void
+create_handle(struct exchange *x, void *ctx)
+{
+	const struct products *products = ctx;
+	struct product_input input;
+	struct product_errors errors;
+
+	if (!products) {
+		reply_no_store(x);
+		return;
+	}
+	json_t *json = json_body_read(x);
+	if (!json)
+		return;
+	if (product_read(json, &input, &errors))
+		products_create(products, input.name, input.price, create_done, x);
+	else
+		exchange_problem(x, 422, "validation", "The content is not valid",
+				 "a product is {\"name\":\"iPhone 12\",\"price\":999.99}",
+				 errors.error, errors.n, NULL);
+	json_decref(json);
+}
+
+/* GET /api/products */
+
+struct page {
+	int64_t after;
+	uint32_t limit;
+};
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/*
+ * Percent-decodes into out, which is as long as any value that we accept (three times that may
+ * have been sent). False when it is malformed or longer.
+ */
+static bool
+decode(struct span s, char *out, size_t out_size, struct span *decoded)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+		if (c == '%') {
+			int high = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
+			int low = i + 2 < s.len ? hex_digit(s.ptr[i + 2]) : -1;
+			if (high < 0 || low < 0)
+				return false;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (n == out_size)
+			return false;
+		out[n++] = c;
+	}
+	*decoded = span_from(out, n);
+	return true;
+}
+
+static bool
+parse_limit(struct span s, uint32_t *limit)
+{
+	int32_t value;
+
+	if (!parse_id(s, &value) || value > LIMIT_MAX)
+		return false;
+	*limit = (uint32_t)value;
+	return true;
+}
+
+static const char limit_error[] = "limit must be a number from 1 to 1000, given once";
+static const char after_error[] = "after must be the \"next\" of an earlier page, given once";
+static const char other_error[] = "unknown parameter; limit and after are accepted";
+
+/* Returns what is wrong, or NULL. `seen` has a bit for each parameter that has come. */
+static const char *
+parse_parameter(struct span parameter, struct page *page, unsigned *seen)
+{
+	const char *equals = memchr(parameter.ptr, '=', parameter.len);
+	size_t name_len = equals ? (size_t)(equals - parameter.ptr) : parameter.len;
+	char name_text[8], value_text[CURSOR_TEXT_SIZE];
+	struct span name, value = {NULL, 0};
+	bool ok = true;
+
+	if (!decode(span_from(parameter.ptr, name_len), name_text, sizeof(name_text), &name))
+		return other_error;
+	if (equals)
+		ok = decode(span_from(equals + 1, parameter.len - name_len - 1), value_text,
+			    sizeof(value_text), &value);
+	unsigned bit = span_eq(name, SPAN_LIT("limit")) ? 1U : 2U;
+	if (bit == 2 && !span_eq(name, SPAN_LIT("after")))
+		return other_error;
+	if (*seen & bit)
+		ok = false;
+	*seen |= bit;
+	if (bit == 1)
+		return ok && parse_limit(value, &page->limit) ? NULL : limit_error;
+	return ok && cursor_read(value, &page->after) ? NULL : after_error;
+}
+
+/* Every mistake once. */
+static size_t
+parse_page(struct span query, struct page *page, struct problem_error errors[3])
+{
+	unsigned seen = 0;
+	size_t n = 0;
+
+	*page = (struct page){.after = INT64_MIN, .limit = LIMIT_DEFAULT};
+	while (query.len) {
+		const char *end = memchr(query.ptr, '&', query.len);
+		size_t len = end ? (size_t)(end - query.ptr) : query.len;
+		const char *wrong =
+		    len ? parse_parameter(span_from(query.ptr, len), page, &seen) : NULL;
+		bool told = !wrong;
+		for (size_t i = 0; i < n; i++)
+			told = told || errors[i].detail == wrong;
+		if (!told)
+			errors[n++] = (struct problem_error){NULL, wrong};
+		size_t used = end ? len + 1 : len;
+		query = span_from(query.ptr + used, query.len - used);
+	}
+	return n;
+}
+
+/* The last row's id; the column may be wider than ours in a table that was there before us. */
+static int64_t
+last_id(const struct products_answer *answer)
+{
+	return strtoll(products_row(answer, answer->n - 1).id.ptr, NULL, 10);
+}
+
+static bool
+write_page(struct buffer *body, const struct products_answer *answer)
+{
+	bool ok = buffer_append(body, "{\"items\":[", 10, REPLY_MAX);
+	char next[CURSOR_TEXT_SIZE];
+
+	for (size_t i = 0; ok && i < answer->n; i++) {
+		const struct product product = products_row(answer, i);
+		ok = (i == 0 || buffer_append(body, ",", 1, REPLY_MAX)) &&
+		     product_write(body, &product, REPLY_MAX);
+	}
+	if (!ok || !answer->more)
+		return ok && buffer_append(body, "],\"next\":null}", 14, REPLY_MAX);
+	cursor_write(last_id(answer), next);
+	return buffer_printf(body, REPLY_MAX, "],\"next\":\"%s\"}", next);
+}
+
+static void
+list_done(const struct products_answer *answer, void *ctx)
+{
+	struct exchange *x = ctx;
+	struct buffer body;
+
+	if (answer->outcome != PRODUCTS_OK) {
+		reply_trouble(x, answer);
+		return;
+	}
+	buffer_init(&body);
+	if (write_page(&body, answer))
+		reply_json(x, 200, &body, NULL);
+	else
+		reply_no_memory(x);
+	buffer_fini(&body);
+}
+
+static void
+list_handle(struct exchange *x, void *ctx)
+{
+	const struct products *products = ctx;
+	struct problem_error errors[3];
+	struct page page;
+
+	if (!products) {
+		reply_no_store(x);
+		return;
+	}
+	size_t n = parse_page(exchange_request(x)->query, &page, errors);
+	if (n)
+		exchange_problem(x, 400, "bad-parameter", "The query is not accepted",
+				 errors[0].detail, errors, n, NULL);
+	else
+		products_list(products, page.after, page.limit, list_done, x);
+}
+
+void
+products_add_routes(const struct products *products, struct route_table *routes, size_t body_limit)
+{
+	/* handlers only read it */
+	void *ctx = (void *)(uintptr_t)products;
+	const struct route table[] = {
+	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
+	     .pattern = PATH,
+	     .scope = SCOPE_STORE_READ,
+	     .handle = list_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_POST),
+	     .pattern = PATH,
+	     .scope = SCOPE_STORE_WRITE,
+	     .body_limit = body_limit,
+	     .body_type = "application/json",
+	     .handle = create_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
+	     .pattern = PATH "/{id}",
+	     .scope = SCOPE_STORE_READ,
+	     .handle = get_handle,
+	     .ctx = ctx},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		route_add(routes, &table[i]);
+}

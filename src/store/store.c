@@ -1,0 +1,181 @@
+/*
+ * store.c - the wiring: conninfo, lanes and routes of one worker, and the log lines of its
+ * database: one when it is there, one when it is lost, one when the reason changes.
+ */
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "pg/backlog.h"
+#include "pg/conninfo.h"
+#include "pg/lane.h"
+#include "store/products.h"
+#include "store/products_http.h"
+
+/* One for reads by id, one for writes, one for lists, so that none waits behind the others. */
+#define STORE_LANES 3
+/* a reload has two generations of workers for a while */
+#define STORE_GENERATIONS 2
+
+struct store {
+	struct loop *loop;
+	size_t body_limit;
+	uint64_t connections; /* store.connections, for an error text */
+	char *masked;         /* the conninfo without its password */
+	struct conninfo *conninfo;
+	struct setup_plan plan;
+	struct backlog backlog;
+	unsigned n_lanes;
+	struct lane *lane[STORE_LANES];
+	struct products products;
+	unsigned n_ready;
+	char reason[600]; /* of the trouble that was logged last; empty while all is well */
+};
+
+unsigned
+store_lanes(const struct config *config, unsigned workers)
+{
+	unsigned lanes = STORE_LANES;
+
+	while (lanes && (uint64_t)STORE_GENERATIONS * workers * lanes > config->store_connections)
+		lanes--;
+	return lanes;
+}
+
+static void
+lane_ready(struct lane *lane, void *ctx)
+{
+	struct store *store = ctx;
+	char description[256];
+
+	/* once for all lanes: they go to the same place */
+	if (++store->n_ready < store->n_lanes)
+		return;
+	connection_describe(lane_connection(lane), description, sizeof(description));
+	log_info("store: connected to %s (connections: %u)", description, store->n_lanes);
+	store->reason[0] = '\0';
+}
+
+static void
+lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *ctx)
+{
+	struct store *store = ctx;
+
+	(void)lane;
+	if (trouble->was_ready)
+		store->n_ready--;
+	/* every lane has the same trouble, and has it again at each attempt */
+	if (strncmp(store->reason, trouble->reason, sizeof(store->reason) - 1) == 0)
+		return;
+	snprintf(store->reason, sizeof(store->reason), "%s", trouble->reason);
+	unsigned long long retry_ms = trouble->retry_ms;
+	if (trouble->schema)
+		log_error("store: %s; retrying in %llu ms", trouble->reason, retry_ms);
+	else if (strcmp(trouble->sqlstate, "53300") == 0)
+		log_error("store: cannot connect to %s: %s; the server has no connection left: "
+			  "lower store.connections (%llu) or raise its max_connections; retrying "
+			  "in %llu ms",
+			  store->masked, trouble->reason, (unsigned long long)store->connections,
+			  retry_ms);
+	else if (trouble->was_ready)
+		log_warning("store: lost %s: %s, retrying in %llu ms", store->masked,
+			    trouble->reason, retry_ms);
+	else
+		log_warning("store: cannot connect to %s: %s, retrying in %llu ms", store->masked,
+			    trouble->reason, retry_ms);
+}
+
+static bool
+open_lanes(struct store *store, const struct config *config)
+{
+	static const struct lane_events events = {lane_ready, lane_trouble};
+	struct lane_settings settings = {
+	    .connection =
+		{
+		    .conninfo = store->conninfo,
+		    .plan = &store->plan,
+		    .connect_timeout_ms = config->store_connect_timeout,
+		},
+	    .backlog = &store->backlog,
+	    .queue_timeout_ms = config->store_queue_timeout,
+	    .statement_timeout_ms = config->store_statement_timeout,
+	};
+
+	for (unsigned i = 0; i < store->n_lanes; i++) {
+		/* lists are long: behind another one they would only add to its time */
+		settings.batch_max = i == 2 ? 1 : LANE_BATCH_MAX;
+		store->lane[i] = lane_new(store->loop, &settings, &events, store);
+		if (!store->lane[i])
+			return false;
+	}
+	/* with fewer lanes, lists share with reads, then all share one */
+	store->products = (struct products){
+	    .read = store->lane[0],
+	    .write = store->lane[store->n_lanes > 1 ? 1 : 0],
+	    .slow = store->lane[store->n_lanes > 2 ? 2 : 0],
+	};
+	return true;
+}
+
+static bool
+open_database(struct store *store, const struct config *config, unsigned lanes)
+{
+	store->masked = config_mask_conninfo(config->store_database);
+	store->conninfo = conninfo_new(config->store_database);
+	if (!store->masked || !store->conninfo) {
+		log_error("store: store.database cannot be used: not a libpq connection string, or "
+			  "out of memory");
+		return false;
+	}
+	store->connections = config->store_connections;
+	store->n_lanes = lanes < 1 ? 1 : lanes > STORE_LANES ? STORE_LANES : lanes;
+	store->plan = (struct setup_plan){
+	    .steps = products_steps,
+	    .n_steps = products_n_steps,
+	    .statements = products_statements,
+	    .n_statements = products_n_statements,
+	    .statement_timeout_ms = config->store_statement_timeout,
+	};
+	backlog_init(&store->backlog, config->store_queue_limit, loop_now_ms(store->loop));
+	return open_lanes(store, config);
+}
+
+struct store *
+store_new(struct loop *loop, const struct config *config, unsigned lanes)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (!store) {
+		log_error("store: out of memory");
+		return NULL;
+	}
+	store->loop = loop;
+	store->body_limit = config->http_max_body_size;
+	if (config->store_database[0] && !open_database(store, config, lanes))
+		store_free(&store);
+	return store;
+}
+
+void
+store_free(struct store **store)
+{
+	struct store *s = *store;
+
+	if (!s)
+		return;
+	for (unsigned i = 0; i < STORE_LANES; i++)
+		lane_free(&s->lane[i]);
+	conninfo_free(&s->conninfo);
+	free(s->masked);
+	free(s);
+	*store = NULL;
+}
+
+void
+store_add_routes(struct store *store, struct route_table *routes)
+{
+	products_add_routes(store->n_lanes ? &store->products : NULL, routes, store->body_limit);
+}
