@@ -158,22 +158,13 @@ generation_start(struct generation *g, const struct common *common, uint32_t num
 }
 
 bool
-generation_all_ready(struct generation *g, const struct common *common)
+generation_all_ready(const struct generation *g)
 {
-	bool all = true;
-
 	for (unsigned i = 0; i < g->workers; i++) {
-		struct child *child = &g->child[i];
-
-		if (child->pid && !child->ready &&
-		    common->segment->slots[slot_index(i, g->number)].state == SLOT_READY) {
-			child->ready = true;
-			child->ready_by_ms = 0;
-			child->throttle_ms = 0;
-		}
-		all = all && child->ready;
+		if (!g->child[i].ready)
+			return false;
 	}
-	return all;
+	return true;
 }
 
 void
@@ -267,6 +258,12 @@ tend_child(struct generation *g, const struct common *common, unsigned index, ui
 {
 	struct child *child = &g->child[index];
 
+	if (child->pid && !child->ready &&
+	    common->segment->slots[slot_index(index, g->number)].state == SLOT_READY) {
+		child->ready = true;
+		child->ready_by_ms = 0;
+		child->throttle_ms = 0;
+	}
 	if (child->pid && child->ready_by_ms && child->ready_by_ms <= now_ms) {
 		log_warning("worker %u (pid %d) was not ready within %d s; killed", index,
 			    (int)child->pid, READY_WITHIN_MS / 1000);

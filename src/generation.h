@@ -60,8 +60,8 @@ unsigned generation_workers(const struct config *config);
 bool generation_start(struct generation *g, const struct common *common, uint32_t number,
 		      struct config *config, struct listeners *listeners);
 
-/* Marks the workers that have become ready; true when none is missing. */
-bool generation_all_ready(struct generation *g, const struct common *common);
+/* As of the last generation_tend. */
+bool generation_all_ready(const struct generation *g);
 /* The last step of a start. */
 void generation_serve(struct generation *g);
 
@@ -74,7 +74,7 @@ bool generation_find(const struct generation *g, pid_t pid, unsigned *index);
  */
 bool generation_bury(struct generation *g, const struct common *common, unsigned index, int status);
 
-/* What is due now: workers to make, to kill, or the next step of a drain. */
+/* Notes who is ready; then what is due: workers to make, to kill, or the next step of a drain. */
 void generation_tend(struct generation *g, const struct common *common, uint64_t now_ms);
 /* When generation_tend has something to do; UINT64_MAX for never. */
 uint64_t generation_deadline_ms(const struct generation *g);

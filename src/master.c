@@ -71,6 +71,15 @@ open_signals(struct master *m)
 	return m->signal_fd >= 0;
 }
 
+static void
+leave_all(struct master *m, int signum, uint64_t timeout_ms)
+{
+	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
+		if (m->generation[i].state != GENERATION_NONE)
+			generation_leave(&m->generation[i], signum, timeout_ms);
+	}
+}
+
 /* All workers get `signum`, and at the deadline SIGKILL. The loop ends when they have. */
 static void
 master_stop(struct master *m, int signum, int exit_code)
@@ -83,10 +92,11 @@ master_stop(struct master *m, int signum, int exit_code)
 	reload_forget(m);
 	m->state = MASTER_STOPPING;
 	m->exit_code = exit_code;
-	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
-		if (m->generation[i].state != GENERATION_NONE)
-			generation_leave(&m->generation[i], signum, timeout_ms - margin_ms);
-	}
+	leave_all(m, signum, timeout_ms - margin_ms);
+	/* so that new clients are refused as soon as the workers have closed theirs */
+	listeners_close_except(&master_generation(m, m->serving + 1)->listeners,
+			       &master_generation(m, m->serving)->listeners);
+	listeners_close(&master_generation(m, m->serving)->listeners);
 }
 
 /* Everything before the first fork. Returns EXIT_CODE_OK when the first generation is on its way.
@@ -145,7 +155,7 @@ take_stop(struct master *m, const struct signalfd_siginfo *info)
 
 	if (m->state == MASTER_STOPPING) {
 		log_info("%s again: stopping at once", name);
-		master_stop(m, SIGKILL, m->exit_code);
+		leave_all(m, SIGKILL, 0);
 		return;
 	}
 	log_info("%s: stopping", name);
@@ -163,7 +173,7 @@ take_signals(struct master *m)
 		case SIGTERM:
 		case SIGINT: take_stop(m, &info); break;
 		case SIGHUP: m->reload_again = m->state != MASTER_STOPPING; break;
-		default: break; /* SIGCHLD: reap() looks anyway */
+		default: break; /* SIGCHLD: take_ends looks anyway */
 		}
 	}
 }
@@ -181,15 +191,10 @@ take_end(struct master *m, struct generation *g, unsigned index, int status)
 			reload_fail(m);
 		}
 	}
-	if ((g->state == GENERATION_DRAINING || g->state == GENERATION_LEAVING) &&
-	    generation_living(g) == 0 && m->state != MASTER_STOPPING) {
-		log_info("generation %u has ended", g->number);
-		generation_end(g);
-	}
 }
 
 static void
-reap(struct master *m)
+take_ends(struct master *m)
 {
 	int status;
 	pid_t pid;
@@ -202,6 +207,21 @@ reap(struct master *m)
 				take_end(m, &m->generation[i], index, status);
 				break;
 			}
+		}
+	}
+}
+
+/* Draining ones whose last worker has ended. */
+static void
+end_generations(struct master *m)
+{
+	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
+		struct generation *g = &m->generation[i];
+
+		if ((g->state == GENERATION_DRAINING || g->state == GENERATION_LEAVING) &&
+		    generation_living(g) == 0) {
+			log_debug("generation %u has ended", g->number);
+			generation_end(g);
 		}
 	}
 }
@@ -231,40 +251,38 @@ static bool
 all_ended(const struct master *m)
 {
 	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++) {
-		if (generation_living(&m->generation[i]) > 0)
+		if (m->generation[i].state != GENERATION_NONE)
 			return false;
 	}
 	return true;
 }
 
+/* What follows from what is known; then wait, and learn more. */
 static void
 master_loop(struct master *m)
 {
-	while (m->state != MASTER_STOPPING || !all_ended(m)) {
-		wait_for_news(m);
-		take_signals(m);
-		for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++)
-			generation_all_ready(&m->generation[i], &m->common);
-		reap(m);
+	for (;;) {
 		for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++)
 			generation_tend(&m->generation[i], &m->common, clock_monotonic_ms());
-
+		end_generations(m);
+		if (m->state == MASTER_STOPPING && all_ended(m))
+			break;
 		if (m->state == MASTER_STARTING &&
-		    generation_all_ready(master_generation(m, m->serving), &m->common))
+		    generation_all_ready(master_generation(m, m->serving)))
 			say_ready(m);
+		reload_step(m);
 		if (m->state == MASTER_SERVING && m->reload_again)
 			reload_begin(m);
-		else
-			reload_step(m);
+
+		wait_for_news(m);
+		take_signals(m);
+		take_ends(m);
 	}
 }
 
 static void
 master_end(struct master *m)
 {
-	listeners_close(&master_generation(m, m->serving)->listeners);
-	for (unsigned i = 0; i < SEGMENT_GENERATIONS; i++)
-		generation_end(&m->generation[i]);
 	segment_free(&m->common.segment);
 	if (m->exit_code == EXIT_CODE_OK)
 		log_info("stopped");

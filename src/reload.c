@@ -123,7 +123,7 @@ reload_step(struct master *m)
 	    master_generation(m, m->serving + 1)->state == GENERATION_NONE)
 		start_next(m);
 	if (m->state == MASTER_RELOADING &&
-	    generation_all_ready(master_generation(m, m->last_number), &m->common))
+	    generation_all_ready(master_generation(m, m->last_number)))
 		finish(m);
 }
 

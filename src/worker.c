@@ -63,8 +63,9 @@ is_ours(const struct worker *w, const struct listener *l, unsigned k, uint64_t n
 {
 	const struct worker_args *args = w->args;
 
-	return l->shared || socket_owner(args->segment, args->generation, args->workers, k,
-					 now_ms) == args->index;
+	return l->shared || k == args->index ||
+	       socket_owner(args->segment, args->generation, args->workers, k, now_ms) ==
+		   args->index;
 }
 
 /* Starts and stops accepting as the slots of the neighbours want it now. */
@@ -88,8 +89,8 @@ check_sockets(struct worker *w)
 			else if (!http_server_listen(w->http, l->fd[k], &l->address))
 				return false;
 			if (!l->shared && k != w->args->index)
-				log_info("%s the connections of worker %u on %s",
-					 want ? "accepting" : "leaving", k, l->address.text);
+				log_debug("%s the connections of worker %u on %s",
+					  want ? "accepting" : "leaving", k, l->address.text);
 			w->polled[i] ^= bit;
 		}
 	}
@@ -149,11 +150,8 @@ stop_accepting(struct worker *w)
 {
 	const struct listeners *listeners = w->args->listeners;
 
-	if (!w->accepting)
-		return;
 	w->accepting = false;
 	watch_stop(&w->owner_timer);
-	watch_stop(&w->grace_timer);
 	own_slot(w)->state = SLOT_DRAINING;
 	http_server_drain(w->http, drained_cb, w);
 	/*
@@ -172,10 +170,10 @@ worker_set_state(struct worker *w, enum worker_state state)
 	if (state <= w->state)
 		return;
 	w->state = state;
-	if (close_code(w)) {
-		stop_accepting(w);
+	if (w->accepting && !watch_started(&w->grace_timer))
+		watch_start_ms(&w->grace_timer, DRAIN_GRACE_MS);
+	if (close_code(w))
 		hub_close_all(w->hub, close_code(w));
-	}
 	end_when_empty(w);
 }
 
@@ -189,12 +187,8 @@ grace_timer_cb(void *arg, short what)
 static void
 usr1_cb(void *arg, short what)
 {
-	struct worker *w = arg;
-
 	(void)what;
-	worker_set_state(w, WORKER_DRAINING);
-	if (w->accepting && !watch_started(&w->grace_timer))
-		watch_start_ms(&w->grace_timer, DRAIN_GRACE_MS);
+	worker_set_state(arg, WORKER_DRAINING);
 }
 
 static void
@@ -287,6 +281,9 @@ worker_serve(struct worker *w)
 		return false;
 	slot->empty_since_ms = 0;
 	slot->state = SLOT_READY;
+	/* again, because now we count among the neighbours of sockets without a worker */
+	if (!check_sockets(w))
+		return false;
 	doorbell_ring(w->args->bell, DOORBELL_MASTER);
 	loop_run(w->loop);
 	return true;
