@@ -1,0 +1,96 @@
+/*
+ * frame.c - frame heads and UTF-8.
+ */
+#include "hub/frame.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define FIN 0x80
+
+size_t
+frame_head(unsigned char *out, enum frame_opcode opcode, size_t len)
+{
+	out[0] = (unsigned char)(FIN | opcode);
+	if (len < 126) {
+		out[1] = (unsigned char)len;
+		return 2;
+	}
+	if (len < 65536) {
+		out[1] = 126;
+		out[2] = (unsigned char)(len >> 8);
+		out[3] = (unsigned char)len;
+		return 4;
+	}
+	out[1] = 127;
+	for (unsigned i = 0; i < 8; i++)
+		out[2 + i] = (unsigned char)((uint64_t)len >> (56 - 8 * i));
+	return FRAME_HEAD_MAX;
+}
+
+void
+frame_close(unsigned char out[FRAME_CLOSE_SIZE], unsigned code)
+{
+	frame_head(out, FRAME_CLOSE, 2);
+	out[2] = (unsigned char)(code >> 8);
+	out[3] = (unsigned char)code;
+}
+
+/* Bytes of the sequence at `p`, 0 when it is none (Unicode 15, table 3-7). */
+static size_t
+sequence_len(const unsigned char *p, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	if (p[0] < 0xe0) {
+		len = 2;
+	} else if (p[0] < 0xf0) {
+		len = 3;
+		if (p[0] == 0xe0)
+			low = 0xa0;
+		else if (p[0] == 0xed)
+			high = 0x9f;
+	} else {
+		len = 4;
+		if (p[0] == 0xf0)
+			low = 0x90;
+		else if (p[0] == 0xf4)
+			high = 0x8f;
+	}
+	if (len > left || p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return len;
+}
+
+bool
+frame_utf8_valid(const unsigned char *text, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		uint64_t word;
+
+		while (len - i >= sizeof(word)) {
+			memcpy(&word, text + i, sizeof(word));
+			if (word & 0x8080808080808080)
+				break;
+			i += sizeof(word);
+		}
+		if (i == len)
+			break;
+		size_t n = sequence_len(text + i, len - i);
+		if (n == 0)
+			return false;
+		i += n;
+	}
+	return true;
+}

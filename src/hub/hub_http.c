@@ -1,0 +1,93 @@
+/*
+ * hub_http.c - the hub's routes: /chat, /chat/{room} and /echo, all of them WebSockets.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "hub/hub_private.h"
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+static void
+refuse(struct exchange *x, int status, struct span text, const char *fields)
+{
+	const struct reply reply = {
+	    .status = status,
+	    .content_type = TEXT_PLAIN,
+	    .body = text,
+	    .fields = fields,
+	};
+
+	exchange_reply(x, &reply);
+}
+
+static void
+take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span room)
+{
+	struct upgrade_socket socket;
+	char name[CHAT_LOG_ROOM_MAX];
+
+	if (!hub_has_room(hub)) {
+		refuse(x, 503, SPAN_LIT("No more WebSockets here for now."), "Retry-After: 1\r\n");
+		return;
+	}
+	/* what the exchange lends us goes with it */
+	memcpy(name, room.ptr, room.len);
+	if (!exchange_take_socket(x, &socket)) {
+		refuse(x, 503, SPAN_LIT("Out of memory."), "Retry-After: 1\r\n");
+		return;
+	}
+	if (!hub_adopt(hub, socket.fd, socket.head, kind, span_from(name, room.len)))
+		close(socket.fd);
+}
+
+static void
+lobby_upgrade(struct exchange *x, void *ctx)
+{
+	take(x, ctx, CLIENT_CHAT, SPAN_LIT("lobby"));
+}
+
+static void
+room_upgrade(struct exchange *x, void *ctx)
+{
+	struct span room = exchange_param(x, 0);
+
+	if (!room_name_valid(room)) {
+		refuse(x, 404,
+		       SPAN_LIT("A room's name is 1 to 64 of A-Z a-z 0-9 . _ - and not . or .."),
+		       NULL);
+		return;
+	}
+	take(x, ctx, CLIENT_CHAT, room);
+}
+
+static void
+echo_upgrade(struct exchange *x, void *ctx)
+{
+	take(x, ctx, CLIENT_ECHO, SPAN_LIT(""));
+}
+
+void
+hub_add_routes(struct hub *hub, struct route_table *routes)
+{
+	static const struct {
+		const char *pattern;
+		void (*upgrade)(struct exchange *x, void *ctx);
+	} table[] = {
+	    {"/chat", lobby_upgrade},
+	    {"/chat/{room}", room_upgrade},
+	    {"/echo", echo_upgrade},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct route route = {
+		    .methods = HTTP_METHOD_BIT(HTTP_GET),
+		    .pattern = table[i].pattern,
+		    .scope = SCOPE_CHAT,
+		    .upgrade = table[i].upgrade,
+		    .ctx = hub,
+		};
+
+		route_add(routes, &route);
+	}
+}

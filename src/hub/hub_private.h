@@ -1,0 +1,67 @@
+/*
+ * hub_private.h - what the files of the hub share: one client, and the hub of one worker.
+ */
+#ifndef PLAZA_HUB_HUB_PRIVATE_H
+#define PLAZA_HUB_HUB_PRIVATE_H
+
+#include "base/buffer.h"
+#include "base/deadline.h"
+#include "hub/hub.h"
+#include "hub/room.h"
+#include "hub/ws.h"
+
+enum client_kind {
+	CLIENT_CHAT, /* in a room */
+	CLIENT_ECHO  /* hears itself */
+};
+
+/* One WebSocket. It lives from hub_adopt until on_closed. */
+struct client {
+	struct member member; /* first: its conn is what ws.c hands back */
+	enum client_kind kind;
+	struct deadline silence;      /* on hub->quiet, then on hub->pinged */
+	struct client *prev, *next;   /* all of the hub */
+	struct buffer echo;           /* answers that the socket would not take; paused then */
+	char room[CHAT_LOG_ROOM_MAX]; /* until it is open */
+	uint8_t room_len;
+};
+
+struct hub {
+	struct loop *loop;
+	const struct doorbell *bell;
+	const struct segment *segment;
+	unsigned slot;
+	struct ws *ws;
+	struct chat_log log;
+	struct rooms rooms;
+	bool published; /* in this pass: sleepers are to be rung */
+	bool closing;   /* hub_close_all: nobody comes in any more */
+	size_t max_clients;
+	size_t n_clients;
+	struct client clients; /* head of a ring */
+	struct deadline_list quiet, pinged;
+	struct buffer echo; /* answers to what is just being read */
+	struct watch doorbell;
+	struct watch left; /* fires when the last one has left */
+	struct pass_hook hook;
+	void (*emptied)(void *ctx);
+	void *emptied_ctx;
+};
+
+/* Whether one more may come in. */
+bool hub_has_room(const struct hub *hub);
+
+/*
+ * Takes the socket of a checked handshake; `head` as for ws_adopt. `room` is copied. False on
+ * out-of-memory, and then `fd` is still the caller's.
+ */
+bool hub_adopt(struct hub *hub, int fd, struct span head, enum client_kind kind, struct span room)
+    __attribute__((warn_unused_result));
+
+/* echo.c: the events of a CLIENT_ECHO. */
+void echo_message(struct hub *hub, struct client *client, bool binary, const unsigned char *data,
+		  size_t len);
+void echo_read(struct hub *hub, struct client *client);
+void echo_writable(struct client *client);
+
+#endif

@@ -1,0 +1,568 @@
+/*
+ * ws.c - all of libwebsockets (4.1.6). We own every descriptor: our loop watches it and calls
+ * lws_service_fd, the library parses, answers handshakes, pings and Closes, and checks UTF-8.
+ *
+ * What one must know of it:
+ *  - lws_service_fd may close and free the connection; LWS_CALLBACK_WSI_DESTROY says so. While we
+ *    are in there for one connection, ws->serving is it, and NULL afterwards if it is gone.
+ *  - It returns 1 for a connection that it begins to close, too, which is then still there.
+ *  - Frames that we write by LWS_WRITE_RAW are not stopped by a Close that the library sends.
+ *  - What the socket does not take it keeps, without a bound: nothing is written behind that but
+ *    our own Close.
+ */
+#include "hub/ws.h"
+
+#include <errno.h>
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "hub/frame.h"
+
+/* One read, and one RECEIVE, is at most this; each connection has a buffer of it. */
+#define RECEIVE_SIZE 2048
+/* Frames that carry nothing cost nothing: this is what ends a message made of them. */
+#define MAX_FRAGMENTS 32768
+/* How often one readable event may go back to the library for more of the same message. */
+#define MAX_READS    32
+#define TICK_MS      1000
+#define LINGERING_MS 5000
+
+_Static_assert(WS_PRE >= LWS_PRE, "the library may write in front of a frame");
+
+struct ws {
+	struct loop *loop;
+	struct lws_context *context;
+	struct lws_vhost *vhost;
+	const struct ws_events *events;
+	void *ctx;
+	size_t max_message;
+	struct ws_conn *adopting;
+	struct ws_conn *serving;
+	bool received; /* a message or part of one came since this was cleared */
+	size_t n_conns;
+	struct deadline_list lingering;
+	struct watch tick;
+	struct buffer head;
+};
+
+static void
+conn_set_state(struct ws_conn *c, enum ws_state state)
+{
+	c->state = state;
+	switch (state) {
+	case WS_ADOPTING:
+	case WS_OPEN: return;
+	case WS_FLUSHING:
+	case WS_CLOSING:
+		buffer_fini(&c->message);
+		if (!deadline_armed(&c->lingering))
+			deadline_arm(&c->lingering, &c->ws->lingering);
+		return;
+	case WS_CLOSED:
+		watch_stop(&c->read);
+		watch_stop(&c->write);
+		deadline_disarm(&c->lingering);
+		buffer_fini(&c->message);
+		c->lws = NULL;
+		return;
+	}
+}
+
+/* Output is stuck and the connection is to end: what the client sends is not looked at. */
+static void
+conn_flush(struct ws_conn *c)
+{
+	conn_set_state(c, WS_FLUSHING);
+	watch_stop(&c->read);
+	lws_rx_flow_control(c->lws, 0);
+	watch_start(&c->write);
+}
+
+/* Reads on, for the client's Close or its end of file. */
+static void
+conn_read_on(struct ws_conn *c)
+{
+	lws_rx_flow_control(c->lws, 1);
+	watch_start(&c->read);
+}
+
+/* False: the connection is gone. */
+static bool
+conn_service(struct ws_conn *c, int revents)
+{
+	struct ws *ws = c->ws;
+	struct lws_pollfd pfd = {c->fd, LWS_POLLIN | LWS_POLLOUT, (short)revents};
+
+	ws->serving = c;
+	int n = lws_service_fd(ws->context, &pfd);
+	if (ws->serving != c)
+		return false;
+	ws->serving = NULL;
+	if (n != 0 && c->state == WS_OPEN) {
+		/* the library closes: bad framing, bad UTF-8, end of file */
+		if (lws_partial_buffered(c->lws))
+			conn_flush(c);
+		else
+			conn_set_state(c, WS_CLOSING);
+	}
+	return true;
+}
+
+/* Ends the connection now. Not from inside a callback of the library. */
+static void
+conn_drop(struct ws_conn *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	if (conn_service(c, LWS_POLLHUP))
+		log_warning("websocket: descriptor %d outlives its end", c->fd);
+}
+
+static bool
+conn_at_eof(const struct ws_conn *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void
+conn_serve(struct ws_conn *c)
+{
+	struct ws *ws = c->ws;
+	unsigned reads = 0;
+
+	do {
+		ws->received = false;
+		if (!conn_service(c, LWS_POLLIN))
+			return;
+		if (c->paused)
+			break;
+		/* more of a message that is under way, or bytes that the library holds */
+	} while (++reads < MAX_READS && ((ws->received && c->message.len > 0) ||
+					 lws_service_adjust_timeout(ws->context, 1, 0) == 0));
+	if (c->state == WS_OPEN)
+		ws->events->on_read(c, ws->ctx);
+	/* pongs and Closes wait for a writable event */
+	if (!conn_service(c, LWS_POLLOUT))
+		return;
+	if (lws_partial_buffered(c->lws))
+		watch_start(&c->write);
+}
+
+static void
+conn_read_cb(void *arg, short what)
+{
+	struct ws_conn *c = arg;
+
+	(void)what;
+	/*
+	 * The library ends a connection only when its output is flushed; until then it would see
+	 * the same end of file again and again.
+	 */
+	if (lws_partial_buffered(c->lws) && conn_at_eof(c)) {
+		conn_drop(c);
+		return;
+	}
+	conn_serve(c);
+}
+
+static void
+conn_write_cb(void *arg, short what)
+{
+	struct ws_conn *c = arg;
+	struct ws *ws = c->ws;
+
+	(void)what;
+	if (lws_partial_buffered(c->lws)) {
+		if (!conn_service(c, LWS_POLLOUT) || lws_partial_buffered(c->lws))
+			return;
+		/* a pong may have waited behind it */
+		if (!conn_service(c, LWS_POLLOUT) || lws_partial_buffered(c->lws))
+			return;
+	}
+	if (c->state == WS_OPEN) {
+		bool paused = c->paused;
+
+		ws->events->on_writable(c, ws->ctx);
+		if (paused && !c->paused && c->state == WS_OPEN) {
+			conn_serve(c);
+			return;
+		}
+	}
+	if (c->state == WS_FLUSHING && !lws_partial_buffered(c->lws)) {
+		shutdown(c->fd, SHUT_WR);
+		conn_set_state(c, WS_CLOSING);
+		conn_read_on(c);
+	}
+	if (!lws_partial_buffered(c->lws) && !c->wants_writable)
+		watch_stop(&c->write);
+}
+
+static void
+lingered_cb(struct deadline *d, void *ctx)
+{
+	(void)ctx;
+	conn_drop((struct ws_conn *)((char *)d - offsetof(struct ws_conn, lingering)));
+}
+
+static void
+deliver(struct ws_conn *c, const unsigned char *data, size_t len)
+{
+	bool binary = lws_frame_is_binary(c->lws) != 0;
+
+	/*
+	 * The library checks as bytes come, but misses a character that is cut off by an empty last
+	 * fragment. One that came through would end the connections of all who get it.
+	 */
+	if (!binary && !frame_utf8_valid(data, len))
+		ws_close(c, CLOSE_INVALID_DATA);
+	else
+		c->ws->events->on_message(c, binary, data, len, c->ws->ctx);
+}
+
+static void
+receive(struct ws_conn *c, const void *data, size_t len)
+{
+	struct ws *ws = c->ws;
+	size_t expected = lws_remaining_packet_payload(c->lws);
+	bool last = lws_is_final_fragment(c->lws) != 0;
+
+	ws->received = true;
+	if (c->state != WS_OPEN)
+		return;
+	if (lws_is_first_fragment(c->lws)) {
+		c->message.len = 0;
+		c->fragments = 0;
+	}
+	/* what the frame announces counts before it comes: it may be 2^62 bytes */
+	if (expected > ws->max_message || c->message.len + len + expected > ws->max_message ||
+	    (expected == 0 && ++c->fragments > MAX_FRAGMENTS)) {
+		ws_close(c, CLOSE_TOO_BIG);
+		return;
+	}
+	if (last && c->message.len == 0) {
+		deliver(c, data, len);
+	} else {
+		if (!buffer_append(&c->message, data, len, ws->max_message)) {
+			ws_close(c, CLOSE_INTERNAL);
+			return;
+		}
+		if (last) {
+			deliver(c, (unsigned char *)c->message.data, c->message.len);
+			buffer_fini(&c->message);
+		}
+	}
+	/* the library's slow timer reads as well */
+	if (ws->serving != c && c->state == WS_OPEN)
+		ws->events->on_read(c, ws->ctx);
+}
+
+static void
+peer_closes(struct ws_conn *c, const unsigned char *body, size_t len)
+{
+	struct ws *ws = c->ws;
+
+	if (c->state != WS_OPEN)
+		return;
+	/* what came before the Close is answered before it */
+	ws->events->on_read(c, ws->ctx);
+	/* RFC 6455 5.5.1 and 7.4; the other codes that must not be sent the library refuses */
+	unsigned code = len >= 2 ? (unsigned)body[0] << 8 | body[1] : 1000;
+	if (len == 1 || code < 1000 || code >= 5000)
+		ws_close(c, CLOSE_PROTOCOL);
+	else
+		conn_set_state(c, WS_CLOSING);
+}
+
+static int
+callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
+{
+	struct ws_conn *c = NULL;
+	struct ws *ws;
+
+	(void)user;
+	switch (reason) {
+	case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+		/* the first callback whose connection keeps its opaque pointer */
+		ws = lws_context_user(lws_get_context(wsi));
+		c = ws->adopting;
+		if (!c)
+			return -1;
+		c->lws = wsi;
+		lws_set_opaque_user_data(wsi, c);
+		return 0;
+	case LWS_CALLBACK_HTTP: return -1; /* no handshake: not what ws_adopt is for */
+	case LWS_CALLBACK_ESTABLISHED:
+	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+	case LWS_CALLBACK_CLOSED:
+	case LWS_CALLBACK_WSI_DESTROY: break;
+	default: return 0;
+	}
+
+	c = lws_get_opaque_user_data(wsi);
+	if (!c)
+		return 0;
+	ws = c->ws;
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		conn_set_state(c, WS_OPEN);
+		ws->events->on_open(c, ws->ctx);
+		return 0;
+	case LWS_CALLBACK_RECEIVE: receive(c, in, len); return 0;
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: peer_closes(c, in, len); return 0;
+	case LWS_CALLBACK_CLOSED:
+		/* the descriptor is still open: after this the loop knows it no more */
+		watch_stop(&c->read);
+		watch_stop(&c->write);
+		return 0;
+	default: break;
+	}
+	/* LWS_CALLBACK_WSI_DESTROY */
+	conn_set_state(c, WS_CLOSED);
+	ws->n_conns--;
+	if (ws->serving == c)
+		ws->serving = NULL;
+	if (ws->adopting != c)
+		ws->events->on_closed(c, ws->ctx);
+	return 0;
+}
+
+static const struct lws_protocols protocols[] = {
+    {
+	.name = "chat",
+	.callback = callback,
+	.rx_buffer_size = RECEIVE_SIZE,
+	/* what one send() may take; with less the library cuts, and copies the rest */
+	.tx_packet_size = 4 << 20,
+    },
+    {0},
+};
+
+/* Its keep-alive is off: it sorts a list per connection and pong. Ours is hub.c's. */
+static const lws_retry_bo_t no_keepalive;
+
+static void
+emit(int level, const char *line)
+{
+	size_t len = strcspn(line, "\n");
+
+	/* adopt.c says this at error level each time, when all is well */
+	if (strstr(line, ": calling service"))
+		return;
+	if (level == LLL_ERR)
+		log_warning("libwebsockets: %.*s", (int)len, line);
+	else
+		log_debug("libwebsockets: %.*s", (int)len, line);
+}
+
+static void
+tick_cb(void *arg, short what)
+{
+	struct ws *ws = arg;
+
+	(void)what;
+	/* negative: anything else blocks for days */
+	lws_service(ws->context, -1);
+	if (ws->n_conns > 0)
+		watch_start_ms(&ws->tick, TICK_MS);
+}
+
+struct ws *
+ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, void *ctx)
+{
+	struct ws *ws = calloc(1, sizeof(*ws));
+	struct lws_context_creation_info info = {
+	    .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+	    .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8,
+	    .uid = -1,
+	    .gid = -1,
+	    .protocols = protocols,
+	    .retry_and_idle_policy = &no_keepalive,
+	    .user = ws,
+	    /* fd_limit_per_thread stays 0: with a limit every look-up is a linear search */
+	};
+
+	if (!ws) {
+		log_error("websocket: out of memory");
+		return NULL;
+	}
+	lws_set_log_level(LLL_ERR | LLL_WARN, emit);
+	ws->loop = loop;
+	ws->events = events;
+	ws->ctx = ctx;
+	ws->max_message = max_message;
+	deadline_list_init(&ws->lingering, loop, LINGERING_MS, "ws lingering", lingered_cb, ws);
+	watch_init_timer(&ws->tick, loop, "ws tick", tick_cb, ws);
+	ws->context = lws_create_context(&info);
+	if (ws->context)
+		ws->vhost = lws_create_vhost(ws->context, &info);
+	if (!ws->vhost) {
+		log_error("websocket: libwebsockets cannot be started");
+		ws_free(&ws);
+		return NULL;
+	}
+	return ws;
+}
+
+void
+ws_free(struct ws **ws)
+{
+	if (!*ws)
+		return;
+	if ((*ws)->context)
+		lws_context_destroy((*ws)->context);
+	watch_stop(&(*ws)->tick);
+	deadline_list_fini(&(*ws)->lingering);
+	buffer_fini(&(*ws)->head);
+	free(*ws);
+	*ws = NULL;
+}
+
+/*
+ * The head without what the client offers and we do not speak: the library would refuse a
+ * subprotocol that it does not know, where RFC 6455 4.2.2 lets the server just not choose one.
+ */
+static bool
+copy_head(struct buffer *out, struct span head)
+{
+	static const struct span dropped[] = {SPAN_LIT("sec-websocket-protocol:"),
+					      SPAN_LIT("sec-websocket-extensions:")};
+	const char *p = head.ptr, *end = head.ptr + head.len;
+
+	out->len = 0;
+	while (p < end) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		size_t len = eol ? (size_t)(eol + 1 - p) : (size_t)(end - p);
+		bool drop = false;
+
+		if (len <= 2) /* the empty line: what follows are frames */
+			return buffer_append(out, p, (size_t)(end - p), SIZE_MAX);
+		for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
+			if (len >= dropped[i].len &&
+			    span_eq_nocase(span_from(p, dropped[i].len), dropped[i]))
+				drop = true;
+		}
+		if (!drop && !buffer_append(out, p, len, SIZE_MAX))
+			return false;
+		p += len;
+	}
+	return true;
+}
+
+void
+ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head)
+{
+	c->ws = ws;
+	c->fd = fd;
+	conn_set_state(c, WS_ADOPTING);
+	watch_init(&c->read, ws->loop, fd, LOOP_READ, "ws read", conn_read_cb, c);
+	watch_init(&c->write, ws->loop, fd, LOOP_WRITE, "ws write", conn_write_cb, c);
+	if (!copy_head(&ws->head, head)) {
+		close(fd);
+	} else {
+		ws->n_conns++;
+		ws->adopting = c;
+		lws_adopt_socket_vhost_readbuf(ws->vhost, fd, ws->head.data, ws->head.len);
+		ws->adopting = NULL;
+		if (!c->lws && c->state != WS_CLOSED)
+			ws->n_conns--; /* it never came to be, and the library closed fd */
+	}
+	if (!c->lws) {
+		if (c->state != WS_CLOSED)
+			conn_set_state(c, WS_CLOSED);
+		ws->events->on_closed(c, ws->ctx);
+		return;
+	}
+	if (!watch_started(&ws->tick))
+		watch_start_ms(&ws->tick, TICK_MS);
+	if (c->state == WS_ADOPTING || (c->state != WS_FLUSHING && !watch_start(&c->read))) {
+		conn_drop(c);
+		return;
+	}
+	/* the library holds what came behind the head */
+	if (c->state != WS_FLUSHING)
+		conn_serve(c);
+}
+
+enum ws_result
+ws_write(struct ws_conn *c, unsigned char *frames, size_t len)
+{
+	if (c->state != WS_OPEN || lws_get_close_length(c->lws) > 0)
+		return WS_REFUSED;
+	if (lws_partial_buffered(c->lws)) {
+		watch_start(&c->write);
+		return WS_STUCK;
+	}
+	if (lws_write(c->lws, frames, len, LWS_WRITE_RAW) < 0) {
+		/* the loop will find the socket broken, too; if not, the deadline ends it */
+		conn_set_state(c, WS_CLOSING);
+		return WS_REFUSED;
+	}
+	if (!lws_partial_buffered(c->lws))
+		return WS_SENT;
+	watch_start(&c->write);
+	return WS_PARTIAL;
+}
+
+void
+ws_want_writable(struct ws_conn *c, bool want)
+{
+	c->wants_writable = want;
+	if (want && c->state == WS_OPEN)
+		watch_start(&c->write);
+}
+
+void
+ws_pause(struct ws_conn *c)
+{
+	if (c->state != WS_OPEN || c->paused)
+		return;
+	c->paused = true;
+	lws_rx_flow_control(c->lws, 0);
+	watch_stop(&c->read);
+}
+
+void
+ws_resume(struct ws_conn *c)
+{
+	if (!c->paused)
+		return;
+	c->paused = false;
+	if (c->state == WS_OPEN)
+		conn_read_on(c);
+}
+
+void
+ws_close(struct ws_conn *c, unsigned code)
+{
+	unsigned char frame[WS_PRE + FRAME_CLOSE_SIZE];
+
+	if (c->state != WS_OPEN)
+		return;
+	if (lws_get_close_length(c->lws) > 0) {
+		conn_set_state(c, WS_CLOSING);
+		return;
+	}
+	/*
+	 * Our own frame, not lws_close_reason: the library drops the Close of a connection that has
+	 * output waiting, which is just the one that has to hear 4008.
+	 */
+	frame_close(frame + WS_PRE, code);
+	int n = lws_write(c->lws, frame + WS_PRE, FRAME_CLOSE_SIZE, LWS_WRITE_RAW);
+	if (n >= 0 && lws_partial_buffered(c->lws)) {
+		conn_flush(c);
+		return;
+	}
+	if (n >= 0)
+		shutdown(c->fd, SHUT_WR);
+	conn_set_state(c, WS_CLOSING);
+	if (c->paused) {
+		c->paused = false;
+		conn_read_on(c);
+	}
+}
