@@ -567,7 +567,8 @@ conn_resume(struct conn *c)
 	if (c->state == CONN_BUSY)
 		conn_answered(c);
 	size_t used = conn_handle(c, in.data, in.len);
-	conn_leave(c, in.data + used, in.len - used);
+	/* nothing came meanwhile: there is no memory to point into */
+	conn_leave(c, used < in.len ? in.data + used : NULL, in.len - used);
 	buffer_fini(&in);
 }
 
