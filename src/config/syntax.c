@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "config/config.h"
 
 struct unit {
@@ -72,36 +73,16 @@ number_print(enum number_kind kind, uint64_t value, char out[NUMBER_TEXT_MAX])
 	return out;
 }
 
-/* The length of the UTF-8 sequence at `p` (RFC 3629 4: no overlong forms, no surrogates), 0: none
- */
-static size_t
-utf8_sequence(const unsigned char *p, size_t left)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (len == 0 || p[0] > 0xf4 || len > left)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 const char *
 text_check(const char *text, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)text;
-
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_sequence(p + i, len - i);
+		size_t n = utf8_character(text + i, len - i);
+		unsigned char c = (unsigned char)text[i];
 
 		if (n == 0)
 			return "is not UTF-8";
-		if ((p[i] < 0x20 && p[i] != '\t') || p[i] == 0x7f)
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
 			return "has a control character";
 		i += n;
 	}
