@@ -219,7 +219,9 @@ parse_target(struct request_parser *parser, const char *p, const char *end, stru
 
 	if (p < end && *p == '/' && request->method != HTTP_CONNECT) {
 		p = parse_query(parse_path(p, end, request), end, request);
-	} else if (p < end && *p == '*' && request->method == HTTP_OPTIONS) {
+	} else if (p < end && *p == '*' &&
+		   (request->method == HTTP_OPTIONS || request->method == HTTP_METHODS)) {
+		/* of a method that we do not know we cannot tell; the preface of HTTP/2 has it */
 		request->path = span_from(p++, 1);
 	} else if (request->method == HTTP_CONNECT) {
 		p = parse_authority_form(parser, p, end, request);

@@ -1,0 +1,113 @@
+/*
+ * request_cuts.h - the promise of http/request.h that the same bytes give the same result however
+ * they are cut, as one function for the unit test and the fuzzer.
+ */
+#ifndef PLAZA_TESTS_REQUEST_CUTS_H
+#define PLAZA_TESTS_REQUEST_CUTS_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/request.h"
+
+struct cut_result {
+	char *data; /* a block of exactly the bytes that were parsed, for the sanitizer */
+	enum request_status status;
+	struct request_parser parser;
+	struct request request;
+	size_t head_len;
+};
+
+static inline bool
+cut_same_span(struct span a, const char *a_data, struct span b, const char *b_data)
+{
+	if (a.ptr == NULL || b.ptr == NULL)
+		return a.ptr == b.ptr && a.len == b.len;
+	return a.ptr - a_data == b.ptr - b_data && a.len == b.len;
+}
+
+static inline bool
+cut_same_request(const struct cut_result *x, const struct cut_result *y)
+{
+	const struct request *a = &x->request, *b = &y->request;
+
+	if (a->method != b->method || a->version_minor != b->version_minor || a->body != b->body ||
+	    a->content_length != b->content_length || a->keep_alive != b->keep_alive ||
+	    a->expects_continue != b->expects_continue ||
+	    a->connection_upgrade != b->connection_upgrade || a->n_fields != b->n_fields ||
+	    !cut_same_span(a->target, x->data, b->target, y->data) ||
+	    !cut_same_span(a->path, x->data, b->path, y->data) ||
+	    !cut_same_span(a->query, x->data, b->query, y->data) ||
+	    !cut_same_span(a->host, x->data, b->host, y->data))
+		return false;
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (a->times[i] != b->times[i] ||
+		    !cut_same_span(a->first[i], x->data, b->first[i], y->data))
+			return false;
+	for (size_t i = 0; i < a->n_fields; i++)
+		if (a->field[i].id != b->field[i].id ||
+		    !cut_same_span(a->field[i].name, x->data, b->field[i].name, y->data) ||
+		    !cut_same_span(a->field[i].value, x->data, b->field[i].value, y->data))
+			return false;
+	return true;
+}
+
+static inline bool
+cut_same(const struct cut_result *x, const struct cut_result *y)
+{
+	if (x->status != y->status)
+		return false;
+	if (x->status == REQUEST_BAD)
+		return x->parser.error_status == y->parser.error_status &&
+		       strcmp(x->parser.error_message, y->parser.error_message) == 0;
+	if (x->status == REQUEST_COMPLETE)
+		return x->head_len == y->head_len && cut_same_request(x, y);
+	return true;
+}
+
+/* One more call with the first `len` bytes, in memory of their own. */
+static inline void
+cut_parse(struct cut_result *r, const char *data, size_t len, size_t max)
+{
+	free(r->data);
+	r->data = malloc(len ? len : 1);
+	if (r->data == NULL)
+		abort();
+	if (len)
+		memcpy(r->data, data, len);
+	r->status = request_parse(&r->parser, r->data, len, max, &r->request, &r->head_len);
+}
+
+/*
+ * Parses data[0..len) in pieces (their sizes in turn, none 0), and after each piece compares with a
+ * parse of the same bytes at once. True if all were the same, and the last as for all of `data`.
+ */
+static inline bool
+cut_agrees(const char *data, size_t len, size_t max, const size_t *piece, size_t n_pieces)
+{
+	static struct cut_result cut, whole;
+	size_t at = 0, n = 0;
+	bool same = true;
+
+	memset(&cut.parser, 0, sizeof(cut.parser));
+	do {
+		at += piece[n] < len - at ? piece[n] : len - at;
+		n = (n + 1) % n_pieces;
+		cut_parse(&cut, data, at, max);
+		memset(&whole.parser, 0, sizeof(whole.parser));
+		cut_parse(&whole, data, at, max);
+		same = cut_same(&cut, &whole);
+	} while (same && at < len && cut.status == REQUEST_INCOMPLETE);
+	if (same) {
+		memset(&whole.parser, 0, sizeof(whole.parser));
+		cut_parse(&whole, data, len, max);
+		same = cut_same(&cut, &whole);
+	}
+	free(cut.data);
+	free(whole.data);
+	cut.data = whole.data = NULL;
+	return same;
+}
+
+#endif
