@@ -60,6 +60,8 @@ shape_parse(struct route_shape *shape, const char *pattern)
 				return false;
 			segment = span_from(NULL, 0);
 		} else {
+			if (memchr(segment.ptr, '{', segment.len))
+				return false;
 			shape->rank |= 1;
 		}
 		shape->segment[shape->n_segments++] = segment;
