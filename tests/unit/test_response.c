@@ -1,0 +1,133 @@
+/* links: src/http/response.c src/base/buffer.c */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/response.h"
+
+#define DATE SPAN_LIT("Sun, 06 Nov 1994 08:49:37 GMT")
+#define HEAD(status)                                                 \
+	"HTTP/1.1 " status "\r\nX-Content-Type-Options: nosniff\r\n" \
+	"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+
+static const struct {
+	struct reply reply;
+	enum response_connection connection;
+	bool head_only;
+	const char *wire;
+} cases[] = {
+    {{.status = 200, .content_type = "text/plain", .body = {"Hello", 5}},
+     RESPONSE_KEEP,
+     false,
+     HEAD("200 OK") "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nHello"},
+    {{.status = 200, .content_type = "text/plain", .body = {"Hello", 5}},
+     RESPONSE_KEEP_ALIVE,
+     true,
+     HEAD("200 OK") "Content-Type: text/plain\r\nContent-Length: 5\r\n"
+		    "Connection: keep-alive\r\n\r\n"},
+    {{.status = 201, .body = {"", 0}, .fields = "Location: /a/1\r\nX: y\r\n"},
+     RESPONSE_CLOSE,
+     false,
+     HEAD("201 Created") "Content-Length: 0\r\nConnection: close\r\n"
+			 "Location: /a/1\r\nX: y\r\n\r\n"},
+    {{.status = 204, .body = {"x", 1}}, RESPONSE_KEEP, false, HEAD("204 No Content") "\r\n"},
+    {{.status = 304, .body = {"x", 1}}, RESPONSE_KEEP, false, HEAD("304 Not Modified") "\r\n"},
+    {{.status = 426, .fields = "Upgrade: websocket\r\n"},
+     RESPONSE_KEEP,
+     false,
+     HEAD("426 Upgrade Required") "Content-Length: 0\r\nConnection: upgrade\r\n"
+				  "Upgrade: websocket\r\n\r\n"},
+    {{.status = 426, .fields = "Upgrade: websocket\r\n"},
+     RESPONSE_CLOSE,
+     false,
+     HEAD("426 Upgrade Required") "Content-Length: 0\r\nConnection: close, upgrade\r\n"
+				  "Upgrade: websocket\r\n\r\n"},
+    {{.status = 299}, RESPONSE_KEEP, false, HEAD("299 OK") "Content-Length: 0\r\n\r\n"},
+    {{.status = 499}, RESPONSE_KEEP, false, HEAD("499 Error") "Content-Length: 0\r\n\r\n"},
+};
+
+START_TEST(test_write)
+{
+	struct buffer out = {0};
+
+	/* an answer goes behind what is there, also when the buffer has to grow for it */
+	ck_assert(buffer_append(&out, "before", 6, 100));
+	ck_assert(response_write(&out, &cases[_i].reply, cases[_i].connection, cases[_i].head_only,
+				 DATE));
+	ck_assert_uint_eq(out.len, 6 + strlen(cases[_i].wire));
+	ck_assert_mem_eq(out.data, "before", 6);
+	ck_assert_mem_eq(out.data + 6, cases[_i].wire, out.len - 6);
+	buffer_fini(&out);
+}
+END_TEST
+
+START_TEST(test_big_body)
+{
+	size_t len = 3 << 20;
+	char *body = malloc(len);
+	struct buffer out = {0};
+	struct reply reply = {.status = 200, .body = {body, len}};
+	const char *head = HEAD("200 OK") "Content-Length: 3145728\r\n\r\n";
+
+	ck_assert_ptr_nonnull(body);
+	memset(body, 'x', len);
+	ck_assert(response_write(&out, &reply, RESPONSE_KEEP, false, DATE));
+	ck_assert_uint_eq(out.len, strlen(head) + len);
+	ck_assert_mem_eq(out.data, head, strlen(head));
+	ck_assert_mem_eq(out.data + strlen(head), body, len);
+	buffer_fini(&out);
+	free(body);
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+	struct buffer out = {0};
+	/* never read: the room for it is asked for first */
+	struct reply reply = {.status = 200, .body = {"", SIZE_MAX / 2}};
+
+	ck_assert(!response_write(&out, &reply, RESPONSE_KEEP, false, DATE));
+	ck_assert_uint_eq(out.len, 0);
+	reply.body.len = SIZE_MAX;
+	ck_assert(!response_write(&out, &reply, RESPONSE_KEEP, false, DATE));
+	buffer_fini(&out);
+}
+END_TEST
+
+START_TEST(test_continue)
+{
+	struct buffer out = {0};
+
+	ck_assert(response_write_continue(&out));
+	ck_assert_uint_eq(out.len, 25);
+	ck_assert_mem_eq(out.data, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	buffer_fini(&out);
+}
+END_TEST
+
+START_TEST(test_phrase)
+{
+	ck_assert_str_eq(response_phrase(413), "Content Too Large");
+	ck_assert_str_eq(response_phrase(299), "OK");
+	ck_assert_str_eq(response_phrase(599), "Error");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("response");
+	TCase *tc = tcase_create("response");
+	SRunner *runner = srunner_create(suite);
+
+	tcase_add_loop_test(tc, test_write, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_test(tc, test_big_body);
+	tcase_add_test(tc, test_no_memory);
+	tcase_add_test(tc, test_continue);
+	tcase_add_test(tc, test_phrase);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
