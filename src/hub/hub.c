@@ -67,9 +67,6 @@ open_cb(struct ws_conn *c, void *ctx)
 	struct hub *hub = ctx;
 
 	deadline_arm(&client->silence, &hub->quiet);
-	if (client->kind == CLIENT_CHAT &&
-	    !rooms_join(&hub->rooms, &client->member, span_from(client->room, client->room_len)))
-		ws_close(c, CLOSE_INTERNAL);
 }
 
 static void
@@ -312,14 +309,15 @@ hub_adopt(struct hub *hub, int fd, struct span head, enum client_kind kind, stru
 {
 	struct client *client = calloc(1, sizeof(*client));
 
-	if (!client || room.len > sizeof(client->room)) {
+	/*
+	 * It joins before its 101 is written: whoever has seen that answer must get what others
+	 * publish from then on, on whichever worker.
+	 */
+	if (!client || (kind == CLIENT_CHAT && !rooms_join(&hub->rooms, &client->member, room))) {
 		free(client);
 		return false;
 	}
 	client->kind = kind;
-	client->room_len = (uint8_t)room.len;
-	if (room.len)
-		memcpy(client->room, room.ptr, room.len);
 	client->next = &hub->clients;
 	client->prev = hub->clients.prev;
 	client->prev->next = client;

@@ -19,11 +19,9 @@ enum client_kind {
 struct client {
 	struct member member; /* first: its conn is what ws.c hands back */
 	enum client_kind kind;
-	struct deadline silence;      /* on hub->quiet, then on hub->pinged */
-	struct client *prev, *next;   /* all of the hub */
-	struct buffer echo;           /* answers that the socket would not take; paused then */
-	char room[CHAT_LOG_ROOM_MAX]; /* until it is open */
-	uint8_t room_len;
+	struct deadline silence;    /* on hub->quiet, then on hub->pinged */
+	struct client *prev, *next; /* all of the hub */
+	struct buffer echo;         /* answers that the socket would not take; paused then */
 };
 
 struct hub {

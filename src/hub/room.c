@@ -318,10 +318,10 @@ static void
 room_flush(struct rooms *rooms, struct room *room)
 {
 	size_t len = run_len(&room->run);
-	unsigned char *frames = (unsigned char *)room->run.data + WS_PRE;
 
 	if (len == 0)
 		return;
+	unsigned char *frames = (unsigned char *)room->run.data + WS_PRE;
 	for (size_t i = 0; i < room->n; i++) {
 		struct member *m = room->member[i];
 		enum ws_result result;
