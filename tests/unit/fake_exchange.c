@@ -1,0 +1,141 @@
+/*
+ * fake_exchange.c - records.
+ */
+#include "fake_exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *
+copy(const char *s)
+{
+	char *c = s ? strdup(s) : NULL;
+
+	if (s && !c)
+		abort();
+	return c;
+}
+
+struct exchange *
+fake_exchange_new(const char *query, const char *param, const char *body)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		abort();
+	x->request.query = span_str(query ? query : "");
+	x->param[0] = span_str(param ? param : "");
+	x->body = span_str(body ? body : "");
+	return x;
+}
+
+void
+fake_exchange_free(struct exchange **x)
+{
+	free((*x)->content_type);
+	free((*x)->fields);
+	free((*x)->text);
+	free((*x)->type);
+	free((*x)->title);
+	free((*x)->detail);
+	for (size_t i = 0; i < (*x)->n_errors; i++) {
+		free((*x)->error[i].pointer);
+		free((*x)->error[i].detail);
+	}
+	free(*x);
+	*x = NULL;
+}
+
+void
+fake_exchange_leave(struct exchange *x)
+{
+	if (x->gone)
+		x->gone(x, x->gone_ctx);
+	x->gone = NULL;
+}
+
+const char *
+fake_exchange_error(const struct exchange *x, const char *pointer)
+{
+	for (size_t i = 0; i < x->n_errors; i++) {
+		const char *p = x->error[i].pointer ? x->error[i].pointer : "-";
+		if (strcmp(p, pointer) == 0)
+			return x->error[i].detail;
+	}
+	return NULL;
+}
+
+const struct request *
+exchange_request(const struct exchange *x)
+{
+	return &x->request;
+}
+
+struct span
+exchange_param(const struct exchange *x, size_t n)
+{
+	return x->param[n];
+}
+
+struct span
+exchange_body(const struct exchange *x)
+{
+	return x->body;
+}
+
+static void
+answer(struct exchange *x, int status, const char *fields)
+{
+	if (x->answered)
+		abort();
+	x->answered = true;
+	x->status = status;
+	x->fields = copy(fields ? fields : "");
+}
+
+void
+exchange_reply(struct exchange *x, const struct reply *reply)
+{
+	answer(x, reply->status, reply->fields);
+	x->content_type = copy(reply->content_type);
+	x->text = malloc(reply->body.len + 1);
+	if (!x->text)
+		abort();
+	if (reply->body.len)
+		memcpy(x->text, reply->body.ptr, reply->body.len);
+	x->text[reply->body.len] = '\0';
+	x->text_len = reply->body.len;
+}
+
+void
+exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx)
+{
+	x->gone = gone;
+	x->gone_ctx = ctx;
+}
+
+void
+exchange_problem(struct exchange *x, int status, const char *type, const char *title,
+		 const char *detail, const struct problem_error *errors, size_t n_errors,
+		 const char *fields)
+{
+	answer(x, status, fields);
+	x->is_problem = true;
+	x->content_type = copy("application/problem+json");
+	x->type = copy(type);
+	x->title = copy(title);
+	x->detail = copy(detail);
+	for (size_t i = 0; i < n_errors && i < FAKE_ERRORS_MAX; i++) {
+		x->error[i].pointer = copy(errors[i].pointer);
+		x->error[i].detail = copy(errors[i].detail);
+		x->n_errors++;
+	}
+}
+
+bool
+exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
+{
+	(void)x;
+	(void)socket;
+	return false;
+}

@@ -1,0 +1,212 @@
+/* links: src/store/product_json.c src/store/price.c src/http/json_body.c src/base/buffer.c
+ * tests/unit/fake_exchange.c -ljansson -lm */
+/*
+ * test_product_json.c - products in and out of JSON.
+ */
+#include "store/product_json.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/json_body.h"
+
+static json_t *
+load(const char *text)
+{
+	struct json_body_error error;
+	json_t *json = json_body_load(span_str(text), &error);
+
+	ck_assert_msg(json != NULL, "%s: %s", text, error.detail);
+	return json;
+}
+
+static const struct good_case {
+	const char *json;
+	const char *name;
+	const char *price;
+} good[] = {
+    {"{\"name\":\"iPhone 12\",\"price\":999.99}", "iPhone 12", "999.99"},
+    {"{\"price\":\"12.5\",\"name\":\"Pen\"}", "Pen", "12.50"},
+    {"{\"price\":0,\"name\":\" \"}", " ", "0.00"},
+    {"{\"price\":1e2,\"name\":\"\\u592a\\u90ce\"}", "\xe5\xa4\xaa\xe9\x83\x8e", "100.00"},
+    {"{\"price\":1,\"name\":\"a\\tb\"}", "a\tb", "1.00"},
+};
+
+START_TEST(accepted)
+{
+	struct product_input input;
+	struct product_errors errors;
+	json_t *json = load(good[_i].json);
+
+	ck_assert(product_read(json, &input, &errors));
+	ck_assert_uint_eq(errors.n, 0);
+	ck_assert(span_eq(input.name, span_str(good[_i].name)));
+	ck_assert_str_eq(input.price, good[_i].price);
+	json_decref(json);
+}
+END_TEST
+
+static const struct bad_case {
+	const char *json;
+	const char *pointers; /* in order, separated by spaces; "." is the whole */
+} bad[] = {
+    {"{}", "/name /price"},
+    {"{\"name\":\"a\"}", "/price"},
+    {"{\"price\":1}", "/name"},
+    {"{\"name\":\"\",\"price\":1}", "/name"},
+    {"{\"name\":null,\"price\":null}", "/name /price"},
+    {"{\"name\":1,\"price\":true}", "/name /price"},
+    {"{\"name\":[\"a\"],\"price\":{}}", "/name /price"},
+    {"{\"name\":\"a\",\"price\":-1}", "/price"},
+    {"{\"name\":\"a\",\"price\":\"1e2\"}", "/price"},
+    {"{\"name\":\"a\",\"price\":1.005}", "/price"},
+    {"{\"name\":\"a\",\"price\":1,\"id\":7}", "/id"},
+    {"{\"name\":\"a\",\"price\":1,\"\":7}", "/"},
+    {"{\"name\":\"a\",\"price\":1,\"a/b~c\":7}", "/a~1b~0c"},
+    {"{\"Name\":\"a\",\"price\":1}", "/name /Name"},
+    {"{\"name\":\"\",\"price\":-1,\"x\":null}", "/name /price /x"},
+    {"[]", "."},
+    {"[{\"name\":\"a\",\"price\":1}]", "."},
+    {"\"a\"", "."},
+    {"null", "."},
+};
+
+START_TEST(refused)
+{
+	struct product_input input;
+	struct product_errors errors;
+	json_t *json = load(bad[_i].json);
+	char pointers[200] = "";
+
+	ck_assert_msg(!product_read(json, &input, &errors), "%s", bad[_i].json);
+	for (size_t i = 0; i < errors.n; i++) {
+		const char *p = errors.error[i].pointer;
+		ck_assert(strlen(errors.error[i].detail) > 0);
+		strcat(pointers, i ? " " : "");
+		strcat(pointers, p[0] ? p : ".");
+	}
+	ck_assert_str_eq(pointers, bad[_i].pointers);
+	json_decref(json);
+}
+END_TEST
+
+START_TEST(name_length_counts_bytes)
+{
+	static const struct {
+		size_t characters;
+		const char *character;
+		bool ok;
+	} names[] = {
+	    {1000, "a", true},
+	    {1001, "a", false},
+	    {500, "\xc3\xa9", true},
+	    {501, "\xc3\xa9", false},
+	};
+
+	for (size_t i = 0; i < 4; i++) {
+		char text[1100] = "{\"price\":1,\"name\":\"";
+		for (size_t j = 0; j < names[i].characters; j++)
+			strcat(text, names[i].character);
+		strcat(text, "\"}");
+		struct product_input input;
+		struct product_errors errors;
+		json_t *json = load(text);
+		ck_assert_int_eq(product_read(json, &input, &errors), names[i].ok);
+		json_decref(json);
+	}
+}
+END_TEST
+
+/* However much is wrong, the answer stays small, and each pointer is whole or absent. */
+START_TEST(errors_are_bounded)
+{
+	json_t *json = json_object();
+	char key[PRODUCT_KEY_MAX + 2];
+
+	for (size_t i = 0; i < 1000; i++) {
+		snprintf(key, sizeof(key), "key %zu", i);
+		json_object_set_new(json, key, json_null());
+	}
+	struct product_input input;
+	struct product_errors errors;
+	ck_assert(!product_read(json, &input, &errors));
+	ck_assert_uint_eq(errors.n, PRODUCT_ERRORS_MAX);
+	ck_assert_str_eq(errors.error[errors.n - 1].pointer, "");
+	json_decref(json);
+
+	for (size_t len = PRODUCT_KEY_MAX; len <= PRODUCT_KEY_MAX + 1; len++) {
+		json = load("{\"name\":\"a\",\"price\":1}");
+		memset(key, '~', len);
+		key[len] = '\0';
+		json_object_set_new(json, key, json_null());
+		ck_assert(!product_read(json, &input, &errors));
+		ck_assert_uint_eq(errors.n, 1);
+		ck_assert_uint_eq(strlen(errors.error[0].pointer),
+				  len > PRODUCT_KEY_MAX ? 0 : 1 + 2 * len);
+		json_decref(json);
+	}
+}
+END_TEST
+
+static const struct written_case {
+	const char *id, *name, *price;
+	const char *json;
+} written[] = {
+    {"1", "iPhone 12", "999.99", "{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99}"},
+    {"2147483647", "", "12.50", "{\"id\":2147483647,\"name\":\"\",\"price\":12.50}"},
+    {"-3", "\xe5\xa4\xaa\xe9\x83\x8e \xf0\x9f\x98\x80", "0.00",
+     "{\"id\":-3,\"name\":\"\xe5\xa4\xaa\xe9\x83\x8e \xf0\x9f\x98\x80\",\"price\":0.00}"},
+    {"1", "\"a\\b/c\"", "1.00", "{\"id\":1,\"name\":\"\\\"a\\\\b/c\\\"\",\"price\":1.00}"},
+    {"1", "\b\t\n\v\f\r\x01\x1f\x7f", "1.00",
+     "{\"id\":1,\"name\":\"\\b\\t\\n\\u000b\\f\\r\\u0001\\u001f\x7f\",\"price\":1.00}"},
+    {"1", "a", "NaN", "{\"id\":1,\"name\":\"a\",\"price\":\"NaN\"}"},
+    {"1", "a", "-0.50", "{\"id\":1,\"name\":\"a\",\"price\":-0.50}"},
+    {"1", "a", "", "{\"id\":1,\"name\":\"a\",\"price\":\"\"}"},
+    {"1", "a", "$1.00", "{\"id\":1,\"name\":\"a\",\"price\":\"$1.00\"}"},
+    {"1", "a", "1.", "{\"id\":1,\"name\":\"a\",\"price\":\"1.\"}"},
+};
+
+START_TEST(writes)
+{
+	const struct written_case *c = &written[_i];
+	const struct product product = {span_str(c->id), span_str(c->name), span_str(c->price)};
+	struct buffer out;
+
+	buffer_init(&out);
+	ck_assert(product_write(&out, &product, 10000));
+	ck_assert_msg(span_eq(buffer_span(&out), span_str(c->json)), "%.*s", (int)out.len,
+		      out.data);
+	/* and it is JSON, with the name as it was */
+	json_t *json = json_loadb(out.data, out.len, 0, NULL);
+	ck_assert_ptr_nonnull(json);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "name")), c->name);
+	json_decref(json);
+	buffer_fini(&out);
+	/* a bound that does not suffice, at every length */
+	for (size_t max = 0; max < strlen(c->json); max++) {
+		ck_assert(!product_write(&out, &product, max));
+		buffer_fini(&out);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("product_json");
+	TCase *tc = tcase_create("product_json");
+
+	tcase_add_loop_test(tc, accepted, 0, sizeof(good) / sizeof(good[0]));
+	tcase_add_loop_test(tc, refused, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tc, name_length_counts_bytes);
+	tcase_add_test(tc, errors_are_bounded);
+	tcase_add_loop_test(tc, writes, 0, sizeof(written) / sizeof(written[0]));
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
