@@ -3,6 +3,7 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,9 +26,7 @@ static struct {
 	char dir[64];
 	pid_t guard;
 	int guard_fd; /* its end is how the guard learns that the program is gone */
-	struct it_report *reports;
-	pid_t test; /* the process that runs the present test */
-	bool passed;
+	pid_t test;   /* the process that runs the present test */
 } it;
 
 /* The daemons under test are checked for leaks; the tests leave that to their end. */
@@ -166,33 +165,46 @@ it_wait_again(const struct it_wait *wait, const char *file, int line, const char
 	poll(NULL, 0, 5);
 }
 
-void
-it_on_failure(struct it_report *report)
+const char *
+it_log_path(void)
 {
-	report->next = it.reports;
-	it.reports = report;
+	static unsigned n;
+
+	return it_printf("%s/%d-%u.log", it.dir, (int)getpid(), n++);
 }
 
-void
-it_forget_report(struct it_report *report)
-{
-	for (struct it_report **at = &it.reports; *at; at = &(*at)->next) {
-		if (*at == report) {
-			*at = report->next;
-			return;
-		}
-	}
-}
-
-/* check ends the process of a failed test by exit(3) */
 static void
-print_reports(void)
+print_file(const char *path)
 {
-	if (getpid() != it.test || it.passed)
-		return;
-	for (struct it_report *r = it.reports; r; r = r->next)
-		r->print(r->ctx);
-	fflush(NULL);
+	char piece[8192];
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	fprintf(stderr, "---- %s\n", path);
+	while (f && (n = fread(piece, 1, sizeof(piece), f)) > 0)
+		fwrite(piece, 1, n, stderr);
+	fprintf(stderr, "----\n");
+	if (f)
+		fclose(f);
+}
+
+/* What failed tests have left: check ends them by _exit(2) or kills them. */
+static void
+print_logs(void)
+{
+	struct dirent **names = NULL;
+	int n = scandir(it.dir, &names, NULL, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		const char *dot = strrchr(names[i]->d_name, '.');
+		if (dot && strcmp(dot, ".log") == 0) {
+			char path[512];
+			snprintf(path, sizeof(path), "%s/%s", it.dir, names[i]->d_name);
+			print_file(path);
+		}
+		free(names[i]);
+	}
+	free(names);
 }
 
 static void
@@ -201,13 +213,6 @@ test_setup(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_IGN);
 	it.test = getpid();
-	atexit(print_reports);
-}
-
-static void
-test_teardown(void)
-{
-	it.passed = true;
 }
 
 TCase *
@@ -216,7 +221,7 @@ it_case(Suite *suite, const char *name)
 	TCase *tc = tcase_create(name);
 
 	tcase_set_timeout(tc, TEST_TIMEOUT_S);
-	tcase_add_checked_fixture(tc, test_setup, test_teardown);
+	tcase_add_checked_fixture(tc, test_setup, NULL);
 	suite_add_tcase(suite, tc);
 	return tc;
 }
@@ -231,14 +236,24 @@ it_die_with_test(void)
 		_exit(127);
 }
 
+/* Not yet in a test: no ck_assert before srunner_run_all. */
+static void
+die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
 static void
 guard_start(unsigned flags)
 {
 	int fds[2];
 
-	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		die("pipe");
 	it.guard = fork();
-	ck_assert_int_ge(it.guard, 0);
+	if (it.guard < 0)
+		die("fork");
 	if (it.guard > 0) {
 		close(fds[0]);
 		it.guard_fd = fds[1];
@@ -269,16 +284,15 @@ it_main(const char *name, void (*fill)(Suite *suite), unsigned flags)
 	SRunner *runner = srunner_create(suite);
 
 	strcpy(it.dir, "/tmp/plaza-it.XXXXXX");
-	if (!mkdtemp(it.dir) || chmod(it.dir, 0755) != 0) {
-		perror(it.dir);
-		return 1;
-	}
+	if (!mkdtemp(it.dir) || chmod(it.dir, 0755) != 0)
+		die(it.dir);
 	guard_start(flags);
 	if (flags & IT_WITH_PG)
 		pg_start();
 	fill(suite);
 	srunner_run_all(runner, CK_ENV);
 	int failed = srunner_ntests_failed(runner);
+	print_logs();
 	srunner_free(runner);
 	close(it.guard_fd);
 	while (waitpid(it.guard, NULL, 0) < 0 && errno == EINTR)

@@ -43,14 +43,11 @@ char *it_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 uint64_t it_now_ms(void);
 
-/* What is to be printed if this test fails, most recent first; called at most once. */
-struct it_report {
-	void (*print)(void *ctx);
-	void *ctx;
-	struct it_report *next;
-};
-void it_on_failure(struct it_report *report);
-void it_forget_report(struct it_report *report);
+/*
+ * A file in which something is kept that is to be printed if this test fails, however it fails:
+ * whatever has the suffix ".log" in it_dir at the end is printed. Good until the test ends.
+ */
+const char *it_log_path(void);
 
 struct it_wait {
 	uint64_t until_ms;

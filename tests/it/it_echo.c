@@ -84,12 +84,17 @@ START_TEST(answers_a_fragmented_message_once_and_whole)
 	ws_open(&ws, daemon_port(d), "/echo", NULL);
 	ws_send_frame(&ws, false, WS_TEXT, "Mess", 4);
 	ws_send_frame(&ws, false, WS_CONTINUATION, "", 0);
-	/* a control frame may come in between */
+	/* a control frame may come in between; its answer has no place in the order of messages */
 	ws_send_frame(&ws, true, WS_PING, "x", 1);
 	ws_send_frame(&ws, false, WS_CONTINUATION, "a", 1);
 	ws_send_frame(&ws, true, WS_CONTINUATION, "ge", 2);
-	ws_expect_data(&ws, WS_PONG, "x", 1);
-	ws_expect(&ws, "Server received: Message");
+	for (int i = 0; i < 2; i++) {
+		struct ws_frame f;
+		ws_read(&ws, &f);
+		ck_assert(f.fin);
+		ck_assert_str_eq(f.data, f.opcode == WS_PONG ? "x" : "Server received: Message");
+		ws_frame_fini(&f);
+	}
 	ws_close(&ws);
 	daemon_stop(d);
 }

@@ -112,7 +112,7 @@ START_TEST(keeps_and_gives_products)
 	http_expect_get(port, PRODUCTS "/2", 200, "{\"id\":2,\"name\":\"by hand\",\"price\":0.50}");
 	http_request(port, "HEAD", PRODUCTS "/2", NULL, NULL, &a);
 	ck_assert_int_eq(a.status, 200);
-	ck_assert_str_eq(http_field(&a, "Content-Length"), "39");
+	ck_assert_str_eq(http_field(&a, "Content-Length"), "38");
 	http_answer_fini(&a);
 	daemon_stop(d);
 }

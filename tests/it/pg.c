@@ -39,16 +39,14 @@ pg_socket_dir(void)
 void
 pg_start(void)
 {
-	char *dir = pg_dir();
-	char *command =
-	    it_printf("'%s' start '%s' max_connections=200 >/dev/null", pg_script(), dir);
+	char command[2048];
 
-	if (system(command) != 0) { /* as a child of main: no test is running yet */
+	snprintf(command, sizeof(command), "'%s' start '%s/pg' max_connections=200 >/dev/null",
+		 pg_script(), it_dir());
+	if (system(command) != 0) { /* a child of main: no test is running yet */
 		fprintf(stderr, "PostgreSQL does not start: %s\n", command);
 		exit(1);
 	}
-	free(command);
-	free(dir);
 }
 
 void
