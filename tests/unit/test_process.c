@@ -26,13 +26,13 @@
 static int main_argc;
 static char **main_argv;
 
-/* Runs `fn` in a child; 0 is all well, else the line that failed. */
 #define EXPECT(condition)                \
 	do {                             \
 		if (!(condition))        \
 			return __LINE__; \
 	} while (0)
 
+/* Runs `fn` in a child; 0 is all well, else the line that failed. */
 static int
 in_child(int (*fn)(void))
 {
