@@ -40,9 +40,11 @@ static bool
 door_hook(void *arg)
 {
 	struct door *door = arg;
+	bool any = !ring_empty(&door->resumed);
 
 	run_resumed(door);
-	return !ring_empty(&door->resumed);
+	/* requests that go on now may have given work to hooks that ran before this one */
+	return any;
 }
 
 /* Answers can also come after our hook of the pass has run: then the timer brings us here. */
