@@ -1,0 +1,51 @@
+/*
+ * lines.h - messages as lines: cut out of an input, and shown on an output.
+ */
+#ifndef PLAZA_CTL_LINES_H
+#define PLAZA_CTL_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/span.h"
+
+/* The longest line, and so the longest message that is sent. */
+#define LINE_MAX_BYTES (1u << 20)
+
+struct line_reader {
+	struct buffer data; /* what was read; lines before `at` are taken already */
+	size_t at;
+	size_t scanned; /* no newline between `at` and here */
+	unsigned long number;
+	bool is_eof;
+};
+
+enum line_read {
+	LINE_READ_MORE,  /* bytes came */
+	LINE_READ_END,   /* end of input; a last line without newline may be left */
+	LINE_READ_FAILED /* errno says why */
+};
+
+/* One read(2); call it when it will not block, or may. */
+enum line_read line_reader_read(struct line_reader *reader, int fd);
+
+enum line_next {
+	LINE_NEXT_NONE, /* read more, or at the end: that was all */
+	LINE_NEXT_LINE, /* `line` is one, without its newline; good until the next read */
+	LINE_NEXT_LONG,
+	LINE_NEXT_NOT_UTF8
+};
+
+enum line_next line_reader_next(struct line_reader *reader, struct span *line);
+void line_reader_fini(struct line_reader *reader);
+
+/*
+ * Writes a message as one line. A text as it is, only that control characters (which a terminal
+ * would obey) become \n or \xNN; binary with "binary: " before it, its bytes as printable ASCII
+ * with \n, \xNN and \\.
+ */
+void line_show(FILE *out, struct span message, bool is_binary);
+
+#endif
