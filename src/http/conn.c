@@ -410,7 +410,7 @@ conn_begin_body(struct conn *c, const char *data, size_t head_len, bool has_more
 	c->in.len = 0;
 	if (!buffer_append(&c->in, data, head_len, ANY_SIZE))
 		return false;
-	/* RFC 9110 10.1.1: not needed when the body is coming anyway, and unknown to 1.0 */
+	/* RFC 9110 10.1.1: not needed when the body is coming anyway */
 	if (request->expects_continue && request->version_minor > 0 && !has_more &&
 	    !response_write_continue(&door->out))
 		return false;

@@ -229,7 +229,9 @@ check_body(struct conn *c)
 	size_t limit = (size_t)c->door->config->http_max_body_size;
 	char message[160];
 
-	if (request_has(request, FIELD_EXPECT) && !request->expects_continue)
+	/* RFC 9110 10.1.1: HTTP/1.0 knows no expectations, and what it sends is ignored */
+	if (request_has(request, FIELD_EXPECT) && !request->expects_continue &&
+	    request->version_minor > 0)
 		return refuse(c, 417, "The only expectation that can be met is 100-continue.",
 			      NULL);
 	if (route->body_limit == ROUTE_BODY_UNREAD) {
