@@ -10,7 +10,8 @@ set -eu
 PLAZAD=${PLAZAD:-src/plazad}
 BENCH=${BENCH:-tests/bench}
 dir=$(mktemp -d)
-floor= daemon=
+floor=
+daemon=
 
 stop() {
 	[ -z "$floor" ] || kill "$floor" 2>/dev/null || :
@@ -37,7 +38,8 @@ wait_for() {
 
 "$BENCH/floor_chat" >"$dir/floor" &
 floor=$!
-: >"$dir/log" >"$dir/conf"
+: >"$dir/log"
+: >"$dir/conf"
 # one worker: what is measured is the delivering, by one process as in the floor
 "$PLAZAD" -c "$dir/conf" -o server.listen=127.0.0.1:0 -o server.workers=1 2>"$dir/log" &
 daemon=$!
