@@ -74,7 +74,7 @@ targets_of(const struct connection *c)
 /*
  * libpq's texts have several lines; ours are one. With verbose errors, "FATAL:  53300: sorry" tells
  * the SQLSTATE of a refused connection, which libpq gives in no other way; LOCATION lines name
- * the server's source files and are left out.
+ * the server's source files and are left out, and so are libpq's guesses, which begin with a tab.
  */
 static void
 tidy(char *out, size_t out_size, const char *text, char sqlstate[6])
@@ -83,7 +83,7 @@ tidy(char *out, size_t out_size, const char *text, char sqlstate[6])
 
 	while (*text) {
 		size_t len = strcspn(text, "\n");
-		if (strncmp(text, "LOCATION:", 9) != 0) {
+		if (text[0] != '\t' && strncmp(text, "LOCATION:", 9) != 0) {
 			for (size_t i = 0; i < len && at + 2 < out_size; i++) {
 				bool space = isspace((unsigned char)text[i]);
 				if (space && (at == 0 || out[at - 1] == ' '))

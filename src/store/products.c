@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+
+#define LOG_QUIET_MS 10000
 
 #define CREATE_TABLE                                                        \
 	"create table products(id serial primary key, name text not null, " \
@@ -50,6 +53,27 @@ has_class(const char *sqlstate, const char *sqlstate_class)
 	return strncmp(sqlstate, sqlstate_class, strlen(sqlstate_class)) == 0;
 }
 
+/* Any client may cause one, many a second: a line now and then, and at once for another error. */
+static void
+log_refusal(const struct lane_answer *answer)
+{
+	static char last[6] = "none";
+	static uint64_t quiet_until_ms;
+	uint64_t now_ms = clock_monotonic_ms();
+
+	if (strcmp(answer->sqlstate, last) == 0 && now_ms < quiet_until_ms)
+		return;
+	snprintf(last, sizeof(last), "%s", answer->sqlstate);
+	quiet_until_ms = now_ms + LOG_QUIET_MS;
+	if (has_class(answer->sqlstate, "42501"))
+		log_error("store: %s; let its owner run: grant select, insert on products, and "
+			  "usage on its sequence, to the role of store.database",
+			  answer->message);
+	else
+		log_error("store: the database reports %s: %s",
+			  last[0] ? last : "an error without a code", answer->message);
+}
+
 /* PostgreSQL's appendix A, "Error Codes" */
 static enum products_outcome
 judge_error(const struct lane_answer *answer, bool is_write)
@@ -64,13 +88,9 @@ judge_error(const struct lane_answer *answer, bool is_write)
 	/* canceled, lock not available, serialization failure, deadlock */
 	if (has_class(s, "57014") || has_class(s, "55P03") || has_class(s, "40"))
 		return PRODUCTS_SLOW;
-	if (has_class(s, "42501")) {
-		log_error("store: %s; let its owner run: grant select, insert on products, and "
-			  "usage on its sequence, to the role of store.database",
-			  answer->message);
+	log_refusal(answer);
+	if (has_class(s, "42501"))
 		return PRODUCTS_DENIED;
-	}
-	log_error("store: the database reports %s: %s", s[0] ? s : "an error", answer->message);
 	/* a full disk, no memory; a standby; shutting down */
 	if (has_class(s, "53") || has_class(s, "25006") || has_class(s, "57P"))
 		return PRODUCTS_DOWN;

@@ -53,7 +53,10 @@ pg_server_connect(const struct pg_server *server)
 {
 	char conninfo[160];
 
-	snprintf(conninfo, sizeof(conninfo), "host=%s/s dbname=plaza user=postgres", server->dir);
+	snprintf(conninfo, sizeof(conninfo),
+		 "host=%s/s dbname=plaza user=postgres "
+		 "options='-c client_min_messages=warning'",
+		 server->dir);
 	PGconn *pg = PQconnectdb(conninfo);
 	if (PQstatus(pg) != CONNECTION_OK)
 		die("connect", PQerrorMessage(pg));

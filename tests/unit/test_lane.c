@@ -9,6 +9,8 @@
 #include "pg/lane.h"
 
 #include <check.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "lane_rig.h"
+#include "pg/resolve.h"
 #include "pg_server.h"
 
 static struct pg_server server;
@@ -723,6 +726,55 @@ START_TEST(the_session_is_as_we_want_it)
 }
 END_TEST
 
+static sem_t may_answer;
+static atomic_uint lookups;
+
+static int
+hanging_lookup(const char *node, const char *service, const struct addrinfo *hints,
+	       struct addrinfo **result)
+{
+	struct addrinfo h = *hints;
+
+	(void)node;
+	atomic_fetch_add(&lookups, 1);
+	sem_wait(&may_answer);
+	h.ai_flags |= AI_NUMERICHOST;
+	return getaddrinfo("127.0.0.1", service, &h, result);
+}
+
+static bool
+script_name(struct rig *r)
+{
+	if (phase == 0) {
+		phase = 1;
+		rig_ask(r, &ask[0], "echo", "x");
+	} else if (phase == 1 && r->troubles == 3) {
+		phase = 2;
+		ck_assert_str_eq(r->reason,
+				 "host names were not resolved within store.connect_timeout");
+		/* three attempts, and still one thread only */
+		ck_assert_uint_eq(atomic_load(&lookups), 1);
+		ck_assert_uint_gt(r->ticks, 30);
+		for (int i = 0; i < 100; i++)
+			sem_post(&may_answer);
+	}
+	return phase == 2 && strstr(r->reason, "port 1 failed: Connection refused");
+}
+
+START_TEST(a_slow_name_stalls_nobody)
+{
+	ck_assert_int_eq(sem_init(&may_answer, 0, 0), 0);
+	resolve_lookup = hanging_lookup;
+	rig_fini(&rig);
+	rig_init(&rig, "host=database.example port=1 dbname=plaza user=plaza");
+	rig.settings.connection.connect_timeout_ms = 100;
+	rig_open(&rig);
+	rig_run(&rig, script_name);
+	expect(0, LANE_DOWN, NULL);
+	ck_assert_ptr_nonnull(strstr(rig.reason, "\"127.0.0.1\""));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -750,6 +802,7 @@ main(void)
 	tcase_add_test(tc, an_answer_may_ask_again);
 	tcase_add_test(tc, large_requests_and_answers);
 	tcase_add_test(tc, the_next_host_has_its_turn);
+	tcase_add_test(tc, a_slow_name_stalls_nobody);
 	tcase_add_test(tc, the_session_is_as_we_want_it);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
