@@ -20,7 +20,11 @@ struct http_server;
 struct http_server *http_server_new(struct loop *loop, const struct config *config,
 				    const struct route_table *routes);
 
-/* Every connection must be gone (http_server_drain, http_server_abort). */
+/*
+ * Every connection must be gone (http_server_drain, http_server_abort), and the loop must have run
+ * for the last time: the end of a pass is hooked. Exchanges that are still pending may be answered
+ * afterwards.
+ */
 void http_server_free(struct http_server **server);
 
 /*
@@ -33,8 +37,9 @@ void http_server_unlisten(struct http_server *server, int fd);
 
 /*
  * Takes nothing new: unlistens all, closes idle connections, ends the others with
- * "Connection: close" after the answer in hand. `drained` is called once, from the loop, when no
- * connection is left (at once if there is none).
+ * "Connection: close" after the answer in hand. A connection that was used within the last second
+ * has a second more: its client may be sending already, and would see a failure. `drained` is
+ * called once, from the loop, when no connection is left.
  */
 void http_server_drain(struct http_server *server, void (*drained)(void *ctx), void *ctx);
 

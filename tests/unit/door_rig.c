@@ -1,0 +1,515 @@
+/*
+ * door_rig.c - the child that serves, and the clients.
+ */
+#include "door_rig.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "http/route.h"
+#include "http/server.h"
+
+/* ---- the child ---- */
+
+static struct loop *loop;
+static struct http_server *server;
+static struct route_table routes;
+static struct watch stop_signal;
+static struct watch abort_signal;
+static char *big;
+/* the parent reads a byte when the drain has begun, and the end when the child has ended */
+static int report;
+/* for /stats */
+static unsigned handled, gone;
+/* held by /hold until /release */
+static struct exchange *held[8];
+static size_t n_held;
+
+struct later {
+	struct watch timer;
+	struct exchange *x;
+	char body[32];
+};
+
+static void
+reply_text(struct exchange *x, const char *body)
+{
+	struct reply reply = {.status = 200, .content_type = "text/plain", .body = span_str(body)};
+
+	exchange_reply(x, &reply);
+}
+
+static void
+later_cb(void *arg, short what)
+{
+	struct later *later = arg;
+
+	(void)what;
+	reply_text(later->x, later->body);
+	free(later);
+}
+
+static void
+gone_cb(struct exchange *x, void *ctx)
+{
+	(void)x;
+	(void)ctx;
+	gone++;
+}
+
+/* GET /slow/{ms} */
+static void
+slow_handle(struct exchange *x, void *ctx)
+{
+	struct later *later = calloc(1, sizeof(*later));
+	struct span ms = exchange_param(x, 0);
+
+	(void)ctx;
+	handled++;
+	later->x = x;
+	snprintf(later->body, sizeof(later->body), "slow %.*s", (int)ms.len, ms.ptr);
+	exchange_on_gone(x, gone_cb, NULL);
+	watch_init_timer(&later->timer, loop, "test", later_cb, later);
+	watch_start_ms(&later->timer, strtoul(later->body + 5, NULL, 10));
+}
+
+/* GET /fast/{word} */
+static void
+fast_handle(struct exchange *x, void *ctx)
+{
+	char body[300];
+	struct span word = exchange_param(x, 0);
+
+	(void)ctx;
+	handled++;
+	snprintf(body, sizeof(body), "fast %.*s", (int)word.len, word.ptr);
+	reply_text(x, body);
+}
+
+static void
+big_handle(struct exchange *x, void *ctx)
+{
+	struct reply reply = {.status = 200, .body = {big, BIG_SIZE}};
+
+	(void)ctx;
+	handled++;
+	exchange_reply(x, &reply);
+}
+
+/* POST /json and /text: the body comes back */
+static void
+body_handle(struct exchange *x, void *ctx)
+{
+	struct reply reply = {.status = 200, .body = exchange_body(x)};
+
+	(void)ctx;
+	handled++;
+	exchange_reply(x, &reply);
+}
+
+static void
+hold_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	handled++;
+	exchange_on_gone(x, gone_cb, NULL);
+	held[n_held++] = x;
+}
+
+/* Answers all that is held, from inside another handler. */
+static void
+release_handle(struct exchange *x, void *ctx)
+{
+	char body[32];
+
+	(void)ctx;
+	snprintf(body, sizeof(body), "released %zu", n_held);
+	while (n_held)
+		reply_text(held[--n_held], "held");
+	reply_text(x, body);
+}
+
+static void
+stats_handle(struct exchange *x, void *ctx)
+{
+	char body[80];
+
+	(void)ctx;
+	snprintf(body, sizeof(body), "handled %u gone %u held %zu connections %zu", handled, gone,
+		 n_held, http_server_connections(server));
+	reply_text(x, body);
+}
+
+/* GET /up: takes the socket, writes the head that it was given to it, and closes. */
+static void
+up_upgrade(struct exchange *x, void *ctx)
+{
+	struct upgrade_socket socket;
+
+	(void)ctx;
+	if (!exchange_take_socket(x, &socket)) {
+		exchange_error(x, 503, "No.", NULL);
+		return;
+	}
+	(void)!write(socket.fd, socket.is_local ? "local\n" : "not local\n",
+		     socket.is_local ? 6 : 10);
+	(void)!write(socket.fd, socket.head.ptr, socket.head.len);
+	close(socket.fd);
+}
+
+static void
+refuse_upgrade(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	exchange_error(x, 503, "No.", NULL);
+}
+
+/* Closes every connection from inside a handler, and then answers. */
+static void
+abort_handle(struct exchange *x, void *ctx)
+{
+	struct span body = exchange_body(x);
+	char last;
+
+	(void)ctx;
+	http_server_abort(server);
+	/* views are good until the reply, whatever happens to the connection */
+	last = body.len ? body.ptr[body.len - 1] : '-';
+	reply_text(x, last == '!' ? "yes" : "no");
+}
+
+static void
+drained_cb(void *ctx)
+{
+	(void)ctx;
+	loop_stop(loop);
+}
+
+static void
+stop_cb(void *arg, short what)
+{
+	(void)arg;
+	(void)what;
+	http_server_drain(server, drained_cb, NULL);
+	(void)!write(report, "d", 1);
+}
+
+static void
+abort_cb(void *arg, short what)
+{
+	(void)arg;
+	(void)what;
+	http_server_abort(server);
+}
+
+static void
+add(const char *pattern, unsigned methods, void (*handle)(struct exchange *x, void *ctx),
+    size_t body_limit, const char *body_type)
+{
+	route_add(&routes, &(struct route){.methods = methods,
+					   .pattern = pattern,
+					   .scope = SCOPE_GREET,
+					   .body_limit = body_limit,
+					   .body_type = body_type,
+					   .handle = handle});
+}
+
+static int
+serve(const struct door_options *options, int fd)
+{
+	const unsigned get = HTTP_METHOD_BIT(HTTP_GET);
+	const unsigned post = HTTP_METHOD_BIT(HTTP_POST);
+	static char greet[] = "greet";
+	static char *public[] = {greet};
+	struct config config = {
+	    .server_public = {1, public},
+	    .http_header_timeout = options->header_ms ? options->header_ms : DEADLINE_MS * 2,
+	    .http_body_timeout = options->body_ms ? options->body_ms : DEADLINE_MS * 2,
+	    .http_min_body_rate = 1000,
+	    .http_idle_timeout = options->idle_ms ? options->idle_ms : DEADLINE_MS * 2,
+	    .http_write_timeout = options->write_ms ? options->write_ms : DEADLINE_MS * 2,
+	    .http_max_header_size = 4096,
+	    .http_max_body_size = 100000,
+	    .http_max_connections = options->max_connections,
+	};
+	struct listen_address address = {.is_loopback = true, .text = "127.0.0.1:0"};
+	struct rlimit limit;
+
+	big = malloc(BIG_SIZE);
+	memset(big, 'x', BIG_SIZE);
+	add("/slow/{ms}", get, slow_handle, 0, NULL);
+	add("/fast/{word}", get, fast_handle, 0, NULL);
+	add("/big", get, big_handle, 0, NULL);
+	add("/json", post, body_handle, 1000, "application/json");
+	add("/text", post, body_handle, 1 << 20, NULL);
+	add("/api/json", post, body_handle, 1000, "application/json");
+	add("/hold", get, hold_handle, 0, NULL);
+	add("/release", get, release_handle, 0, NULL);
+	add("/stats", get, stats_handle, 0, NULL);
+	add("/abort", post, abort_handle, 1000, NULL);
+	add("/nothing", get | post, fast_handle, ROUTE_BODY_UNREAD, NULL);
+	route_add(&routes, &(struct route){.methods = get,
+					   .pattern = "/up",
+					   .scope = SCOPE_GREET,
+					   .upgrade = up_upgrade});
+	route_add(&routes, &(struct route){.methods = get,
+					   .pattern = "/up/no",
+					   .scope = SCOPE_GREET,
+					   .upgrade = refuse_upgrade});
+	route_add(&routes, &(struct route){.methods = get,
+					   .pattern = "/private",
+					   .scope = SCOPE_STORE_READ,
+					   .handle = fast_handle});
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	loop = loop_new();
+	server = http_server_new(loop, &config, &routes);
+	if (!server || !http_server_listen(server, fd, &address) ||
+	    !http_server_listen(server, fd, &address))
+		return 1;
+	if (options->descriptors) {
+		if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+			return 1;
+		limit.rlim_cur = options->descriptors;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			return 1;
+	}
+	watch_init_signal(&stop_signal, loop, SIGTERM, "stop", stop_cb, NULL);
+	watch_init_signal(&abort_signal, loop, SIGUSR1, "abort", abort_cb, NULL);
+	if (!watch_start(&stop_signal) || !watch_start(&abort_signal))
+		return 1;
+	loop_run(loop);
+	watch_stop(&stop_signal);
+	watch_stop(&abort_signal);
+	http_server_free(&server);
+	/* what is still held is answered after the server is gone: exactly once all the same */
+	while (n_held)
+		reply_text(held[--n_held], "late");
+	loop_free(&loop);
+	free(big);
+	return 0;
+}
+
+/* ---- the fixture ---- */
+
+pid_t door_pid;
+static int child_report;
+static struct sockaddr_in where;
+
+void
+door_start(const struct door_options *options)
+{
+	socklen_t len = sizeof(where);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int ends[2];
+
+	where =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&where, len), 0);
+	ck_assert_int_eq(listen(fd, 64), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&where, &len), 0);
+	ck_assert_int_eq(pipe(ends), 0);
+	door_pid = fork();
+	ck_assert_int_ge(door_pid, 0);
+	if (door_pid == 0) {
+		close(ends[0]);
+		report = ends[1];
+		/* not _exit: a sanitizer looks for leaks at exit */
+		exit(serve(options, fd));
+	}
+	close(ends[1]);
+	close(fd);
+	child_report = ends[0];
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+left_ms(uint64_t until_ms)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
+}
+
+ssize_t
+door_wait_report(void)
+{
+	struct pollfd pfd = {.fd = child_report, .events = POLLIN};
+	char byte;
+
+	ck_assert_msg(poll(&pfd, 1, DEADLINE_MS) == 1, "the server does not end");
+	return read(child_report, &byte, 1);
+}
+
+void
+door_wait_end(void)
+{
+	int status;
+
+	ck_assert_int_eq(door_wait_report(), 0);
+	ck_assert_int_eq(waitpid(door_pid, &status, 0), door_pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the server ended with %x",
+		      (unsigned)status);
+	close(child_report);
+}
+
+void
+door_stop(void)
+{
+	ck_assert_int_eq(kill(door_pid, SIGTERM), 0);
+	ck_assert_int_eq(door_wait_report(), 1);
+	door_wait_end();
+}
+
+/* ---- clients ---- */
+
+void
+client_open(struct client *c)
+{
+	c->len = c->used = 0;
+	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_ge(c->fd, 0);
+	ck_assert_msg(connect(c->fd, (struct sockaddr *)&where, sizeof(where)) == 0, "connect: %s",
+		      strerror(errno));
+}
+
+void
+client_close(struct client *c)
+{
+	close(c->fd);
+}
+
+void
+client_reset(struct client *c)
+{
+	struct linger linger = {1, 0};
+
+	ck_assert_int_eq(setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	close(c->fd);
+}
+
+void
+client_send_bytes(struct client *c, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
+
+		ck_assert_msg(n > 0, "send: %s", strerror(errno));
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+void
+client_send(struct client *c, const char *text)
+{
+	client_send_bytes(c, text, strlen(text));
+}
+
+bool
+client_fill(struct client *c, uint64_t until_ms)
+{
+	struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+
+	if (c->used) {
+		memmove(c->data, c->data + c->used, c->len - c->used);
+		c->len -= c->used;
+		c->used = 0;
+	}
+	ck_assert_uint_lt(c->len, sizeof(c->data));
+	ck_assert_msg(poll(&pfd, 1, left_ms(until_ms)) == 1, "no answer within the deadline");
+	ssize_t n = recv(c->fd, c->data + c->len, sizeof(c->data) - c->len, 0);
+	ck_assert_msg(n >= 0, "recv: %s", strerror(errno));
+	c->len += (size_t)n;
+	return n > 0;
+}
+
+void
+client_read(struct client *c, struct answer *answer, bool is_head)
+{
+	uint64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
+	const char *end;
+
+	while (!(end = memmem(c->data + c->used, c->len - c->used, "\r\n\r\n", 4)))
+		ck_assert_msg(client_fill(c, until_ms), "the stream ended before an answer");
+	size_t head_len = (size_t)(end + 4 - (c->data + c->used));
+	ck_assert_uint_lt(head_len, sizeof(answer->head));
+	memcpy(answer->head, c->data + c->used, head_len);
+	answer->head[head_len] = '\0';
+	c->used += head_len;
+	ck_assert_int_eq(sscanf(answer->head, "HTTP/1.1 %d ", &answer->status), 1);
+	answer->len = 0;
+	answer->body[0] = '\0';
+	if (answer->status == 100)
+		return;
+	ck_assert_ptr_nonnull(strstr(answer->head, "\r\nDate: "));
+	ck_assert_ptr_nonnull(strstr(answer->head, "\r\nX-Content-Type-Options: nosniff\r\n"));
+	const char *length = strstr(answer->head, "\r\nContent-Length: ");
+	ck_assert_ptr_nonnull(length);
+	answer->len = strtoul(length + 18, NULL, 10);
+	for (size_t got = 0; !is_head && got < answer->len;) {
+		if (c->used == c->len)
+			ck_assert_msg(client_fill(c, until_ms), "the stream ended within a body");
+		size_t n = c->len - c->used;
+		if (n > answer->len - got)
+			n = answer->len - got;
+		for (size_t i = 0; i < n && got + i + 1 < sizeof(answer->body); i++) {
+			answer->body[got + i] = c->data[c->used + i];
+			answer->body[got + i + 1] = '\0';
+		}
+		c->used += n;
+		got += n;
+	}
+}
+
+void
+expect(struct client *c, int status, const char *body)
+{
+	struct answer answer;
+
+	client_read(c, &answer, false);
+	ck_assert_msg(answer.status == status, "%d instead of %d: %s", answer.status, status,
+		      answer.body);
+	if (body)
+		ck_assert_str_eq(answer.body, body);
+}
+
+void
+expect_end(struct client *c)
+{
+	uint64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
+
+	ck_assert_uint_eq(c->len, c->used);
+	ck_assert_msg(!client_fill(c, until_ms), "more than was expected: %.*s",
+		      (int)(c->len - c->used), c->data + c->used);
+	client_close(c);
+}
+
+void
+expect_stats(const char *wanted)
+{
+	uint64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
+	struct client c;
+	struct answer answer;
+
+	client_open(&c);
+	do {
+		client_send(&c, "GET /stats HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		client_read(&c, &answer, false);
+		ck_assert_msg(left_ms(until_ms) > 0, "%s instead of %s", answer.body, wanted);
+	} while (strcmp(answer.body, wanted) != 0);
+	client_close(&c);
+}
