@@ -289,7 +289,7 @@ script_late(struct rig *r)
 
 START_TEST(an_answer_that_comes_late_is_swallowed)
 {
-	rig.settings.statement_timeout_ms = 300;
+	rig.settings.statement_timeout_ms = 500;
 	rig.settings.queue_timeout_ms = 100;
 	rig_open(&rig);
 	rig_run(&rig, script_late);
@@ -683,7 +683,7 @@ START_TEST(the_next_host_has_its_turn)
 	snprintf(conninfo, sizeof(conninfo), "host=/nonexistent,%s,%s/s dbname=plaza user=plaza",
 		 dir, server.dir);
 	rig_init(&rig, conninfo);
-	rig.settings.connection.connect_timeout_ms = 200;
+	rig.settings.connection.connect_timeout_ms = 500;
 	rig_open(&rig);
 	rig_run(&rig, script_echo);
 	expect(0, LANE_OK, "x");
