@@ -82,7 +82,11 @@ run_child(const struct generation *g, const struct common *common, unsigned inde
 		log_error("worker %u: %s", index, strerror(ENOMEM));
 		exit(EXIT_CODE_OS);
 	}
-	exit(worker_run(&args));
+	int status = worker_run(&args);
+	/* what a start that failed for want of something leaves behind is of no interest */
+	if (status != EXIT_CODE_OK)
+		_exit(status);
+	exit(status);
 }
 
 /* The next one at once after one that was ready, else after a pause that doubles. */
@@ -334,6 +338,17 @@ generation_leave(struct generation *g, int signum, uint64_t timeout_ms)
 	generation_set_state(g, GENERATION_LEAVING,
 			     signum == SIGKILL ? 0 : clock_monotonic_ms() + timeout_ms);
 	signal_all(g, signum);
+}
+
+bool
+generation_accepts_no_more(const struct generation *g, const struct common *common)
+{
+	for (unsigned i = 0; i < g->workers; i++) {
+		if (g->child[i].pid &&
+		    common->segment->slots[slot_index(i, g->number)].state != SLOT_DRAINING)
+			return false;
+	}
+	return true;
 }
 
 unsigned

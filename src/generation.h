@@ -84,6 +84,9 @@ void generation_drain(struct generation *g, uint64_t timeout_ms);
 /* `signum` to all; SIGKILL after `timeout_ms`. */
 void generation_leave(struct generation *g, int signum, uint64_t timeout_ms);
 
+/* Whether its workers, once told to drain or leave, have stopped accepting. */
+bool generation_accepts_no_more(const struct generation *g, const struct common *common);
+
 unsigned generation_living(const struct generation *g);
 /* When none lives any more: frees what it owns, its listeners without closing them. */
 void generation_end(struct generation *g);

@@ -239,6 +239,8 @@ wait_for_news(struct master *m)
 		uint64_t at = generation_deadline_ms(&m->generation[i]);
 		next = at < next ? at : next;
 	}
+	if (m->state == MASTER_HANDOVER && m->handover_until_ms < next)
+		next = m->handover_until_ms;
 	if (next != UINT64_MAX)
 		wait_ms = next <= now_ms ? 0 : next - now_ms > 60000 ? 60000 : (int)(next - now_ms);
 	if (poll(fds, 2, wait_ms) < 0 && errno != EINTR)

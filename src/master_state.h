@@ -17,6 +17,7 @@ enum master_state {
 	MASTER_SERVING,   /* READY was said */
 	MASTER_WAITING,   /* a reload waits for the eldest of three generations to leave */
 	MASTER_RELOADING, /* a new generation starts, the present one serves on */
+	MASTER_HANDOVER,  /* the new one serves; the old one was told to accept no more */
 	MASTER_STOPPING   /* only waits for workers to end */
 };
 
@@ -32,7 +33,8 @@ struct master {
 	int exit_code;
 
 	/* a reload */
-	uint64_t reload_us;  /* when it began */
+	uint64_t reload_us; /* when it began */
+	uint64_t handover_until_ms;
 	bool reload_again;   /* another SIGHUP came during it */
 	struct config *next; /* MASTER_WAITING: to be started */
 	struct listeners next_listeners;
@@ -51,7 +53,7 @@ void master_warn(const struct config *config);
 
 /* SIGHUP. */
 void reload_begin(struct master *m);
-/* In WAITING and RELOADING: goes on as soon as it can. */
+/* In WAITING, RELOADING and HANDOVER: goes on as soon as it can. */
 void reload_step(struct master *m);
 /* A worker of the new generation ended before it was ready. */
 void reload_fail(struct master *m);

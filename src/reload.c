@@ -12,6 +12,9 @@
 #include "preflight.h"
 #include "proc/notify.h"
 
+/* An old worker that does not answer its signal holds up a reload no longer than that. */
+#define HANDOVER_MAX_MS 1000
+
 static void
 reload_refuse(struct master *m, const char *why)
 {
@@ -96,19 +99,31 @@ start_next(struct master *m)
 }
 
 static void
-finish(struct master *m)
+hand_over(struct master *m)
 {
 	struct generation *old = master_generation(m, m->serving);
 	struct generation *now = master_generation(m, m->last_number);
-	char text[2048];
 
 	generation_serve(now);
 	m->serving = now->number;
 	log_open((enum log_format)now->config->log_format, (enum log_level)now->config->log_level);
-	/* addresses that left the configuration; the old workers close them too when they drain */
-	listeners_close_except(&old->listeners, &now->listeners);
 	generation_drain(old, now->config->server_drain_timeout);
+	/* addresses that left the configuration; the old workers close theirs when they have
+	 * drained */
+	listeners_close_except(&old->listeners, &now->listeners);
+	m->state = MASTER_HANDOVER;
+	m->handover_until_ms = clock_monotonic_ms() + HANDOVER_MAX_MS;
+}
+
+/* From here on every new connection meets the new configuration. */
+static void
+finish(struct master *m)
+{
+	const struct generation *now = master_generation(m, m->serving);
+	char text[2048];
+
 	m->state = MASTER_SERVING;
+	m->handover_until_ms = 0;
 	master_describe(now, text, sizeof(text));
 	master_warn(now->config);
 	log_info("reloaded: %s, generation %u, %llu ms", text, now->number,
@@ -119,11 +134,16 @@ finish(struct master *m)
 void
 reload_step(struct master *m)
 {
-	if (m->state == MASTER_WAITING &&
-	    master_generation(m, m->serving + 1)->state == GENERATION_NONE)
+	const struct generation *other = master_generation(m, m->serving + 1);
+
+	if (m->state == MASTER_WAITING && other->state == GENERATION_NONE)
 		start_next(m);
-	if (m->state == MASTER_RELOADING &&
-	    generation_all_ready(master_generation(m, m->last_number)))
+	if (m->state == MASTER_RELOADING && generation_all_ready(other)) {
+		hand_over(m);
+		return;
+	}
+	if (m->state == MASTER_HANDOVER && (generation_accepts_no_more(other, &m->common) ||
+					    clock_monotonic_ms() >= m->handover_until_ms))
 		finish(m);
 }
 

@@ -152,7 +152,6 @@ stop_accepting(struct worker *w)
 
 	w->accepting = false;
 	watch_stop(&w->owner_timer);
-	own_slot(w)->state = SLOT_DRAINING;
 	http_server_drain(w->http, drained_cb, w);
 	/*
 	 * Our copies only: a socket that left the configuration must close, so that its clients are
@@ -162,6 +161,8 @@ stop_accepting(struct worker *w)
 		for (int k = 0; k < listeners->listener[i].n_fds; k++)
 			close(listeners->listener[i].fd[k]);
 	}
+	own_slot(w)->state = SLOT_DRAINING;
+	doorbell_ring(w->args->bell, DOORBELL_MASTER);
 }
 
 static void

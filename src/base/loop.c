@@ -22,9 +22,22 @@ struct loop {
 	bool asleep; /* `sleep` was called and no callback has run since */
 };
 
+/* libevent would write lines of its own to stderr. */
+static void
+libevent_log_cb(int severity, const char *message)
+{
+	if (severity == EVENT_LOG_ERR)
+		log_error("libevent: %s", message);
+	else if (severity == EVENT_LOG_WARN)
+		log_warning("libevent: %s", message);
+	else
+		log_debug("libevent: %s", message);
+}
+
 struct loop *
 loop_new(void)
 {
+	event_set_log_callback(libevent_log_cb);
 	struct event_config *cfg = event_config_new();
 	struct loop *loop = calloc(1, sizeof(*loop));
 
