@@ -218,7 +218,8 @@ chunked_decode(struct chunked *c, const char *data, size_t len, size_t *used, ch
 
 	while (i < len && c->state != DONE && c->error_status == 0) {
 		if (c->state != DATA) {
-			step(c, data[i++]);
+			if (!step(c, data[i++]))
+				break;
 			continue;
 		}
 		size_t run = c->left < len - i ? (size_t)c->left : len - i;

@@ -199,6 +199,20 @@ START_TEST(only_this_machine_may_use_what_is_not_public)
 }
 END_TEST
 
+START_TEST(a_refusal_says_why_a_request_is_not_local)
+{
+	struct options options = {0};
+
+	check_with(&options, &far, "GET", LOCAL, SCOPE_CHAT, false);
+	ck_assert_ptr_nonnull(strstr(message, "another machine"));
+	check_with(&options, &proxy, "GET", LOCAL, SCOPE_CHAT, false);
+	ck_assert_ptr_nonnull(strstr(message, "marked public"));
+	check_with(&options, &near, "GET", LOCAL "Via: x\r\n", SCOPE_CHAT, false);
+	ck_assert_ptr_nonnull(strstr(message, "Via"));
+	ck_assert_ptr_nonnull(strstr(message, "server.public (empty)"));
+}
+END_TEST
+
 /* --- web pages --- */
 
 static const struct {
@@ -246,7 +260,7 @@ static const struct {
     {403, "Origin: http://localhost\r\n", NULL}, /* HTTP/1.0 without Host */
     /* Origin against the option */
     {0, LOCAL "Origin: https://app.example\r\n", "http://x https://app.example"},
-    {0, LOCAL "Origin: https://App.Example\r\n", "https://app.example:443"},
+    {0, LOCAL "Origin: https://App.Example\r\n", "http://x null https://app.example:443"},
     {0, LOCAL "Origin: http://app.example:81\r\n", "http://app.example:81"},
     {0, LOCAL "Origin: moz-extension://12\r\n", "moz-extension://12"},
     {403, LOCAL "Origin: http://app.example\r\n", "https://app.example"},
@@ -348,6 +362,7 @@ main(void)
 	tcase_add_test(tc, a_refused_host_is_named_with_the_option);
 	tcase_add_test(tc, the_host_of_an_absolute_target_counts);
 	tcase_add_loop_test(tc, only_this_machine_may_use_what_is_not_public, 0, N(peers));
+	tcase_add_test(tc, a_refusal_says_why_a_request_is_not_local);
 	tcase_add_loop_test(tc, pages_of_other_sites_may_not_act, 0, N(pages));
 	tcase_add_test(tc, a_refused_page_is_named_with_both_values_and_the_option);
 	tcase_add_test(tc, hosts_come_before_scopes_and_scopes_before_pages);

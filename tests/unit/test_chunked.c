@@ -138,6 +138,7 @@ static const struct {
     {"an extension without a name", 400, SPAN_LIT("5;\r\nhello\r\n0\r\n\r\n")},
     {"an extension without a value", 400, SPAN_LIT("5;a=\r\nhello\r\n0\r\n\r\n")},
     {"a space at the end of an extension", 400, SPAN_LIT("5;a \r\nhello\r\n0\r\n\r\n")},
+    {"text behind a name", 400, SPAN_LIT("5;a b\r\nhello\r\n0\r\n\r\n")},
     {"a name that is no token", 400, SPAN_LIT("5;a@\r\nhello\r\n0\r\n\r\n")},
     {"bare LF in an extension", 400, SPAN_LIT("5;a\nhello\r\n0\r\n\r\n")},
     {"bare LF behind an extension's value", 400, SPAN_LIT("5;a=b\nhello\r\n0\r\n\r\n")},
@@ -203,6 +204,13 @@ START_TEST(extensions_have_a_bound_over_all_chunks)
 		n += (size_t)sprintf(coded + n, "1;abcdefg=\"\"\r\nx\r\n");
 	decode(&whole, span_from(coded, n), 10000, n, 1);
 	ck_assert_int_eq(whole.status, CHUNKED_BAD);
+	ck_assert_int_eq(whole.c.error_status, 400);
+	/* exactly, with the CR */
+	n = (size_t)sprintf(coded, "1;%0*d\r\nx\r\n0\r\n\r\n", CHUNKED_MAX_EXTENSIONS - 1, 0);
+	decode(&whole, span_from(coded, n), 1, n, 1);
+	ck_assert_int_eq(whole.status, CHUNKED_DONE);
+	n = (size_t)sprintf(coded, "1;%0*d\r\nx\r\n0\r\n\r\n", CHUNKED_MAX_EXTENSIONS, 0);
+	decode(&whole, span_from(coded, n), 1, n, 1);
 	ck_assert_int_eq(whole.c.error_status, 400);
 	/* as data it is no extension */
 	n = (size_t)sprintf(coded, "2000\r\n");

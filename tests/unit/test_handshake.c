@@ -126,8 +126,8 @@ static const struct {
     {"GET http://b.example?q HTTP/1.1\r\n" ALL "\r\n",
      "GET /?q HTTP/1.1\r\nHost: b.example\r\nUpgrade: websocket\r\nConnection: "
      "Upgrade\r\n" WRITTEN_KEY "\r\n"},
-    {"GET / HTTP/1.1\r\n" ALL
-     "Sec-WebSocket-Protocol: a, b\r\nX: y\r\nSec-WebSocket-Protocol:c\r\n\r\n",
+    {"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: a, b\r\nX: y\r\n" HOST UP KEY VERSION
+     "Sec-WebSocket-Protocol:c\r\n\r\n",
      "GET / HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\nConnection: "
      "Upgrade\r\n" WRITTEN_KEY "Sec-WebSocket-Protocol: a, b, c\r\n\r\n"},
 };
