@@ -135,7 +135,8 @@ queued_expired_cb(struct deadline *d, void *ctx)
 	struct lane_request *request =
 	    (struct lane_request *)((char *)d - offsetof(struct lane_request, deadline));
 
-	answer(lane, dequeue(lane, request, false), LANE_EXPIRED, NULL);
+	/* it waited for a lane that was busy, or for one that was not there */
+	answer(lane, dequeue(lane, request, false), lane->ready ? LANE_EXPIRED : LANE_DOWN, NULL);
 }
 
 static void

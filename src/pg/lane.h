@@ -28,7 +28,7 @@ enum lane_outcome {
 	LANE_FULL,    /* too many wait already */
 	LANE_EXPIRED, /* queue_timeout was over before it could be sent */
 	LANE_LATE,    /* a read that was sent, and not answered in time */
-	LANE_DOWN,    /* there is no connection, and the last attempt to make one failed */
+	LANE_DOWN,    /* no connection: the last attempt failed, or queue_timeout was over */
 	LANE_UNKNOWN, /* a write that was sent; nobody knows whether it was committed */
 	LANE_STOPPED  /* lane_free */
 };

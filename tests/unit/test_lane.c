@@ -726,6 +726,30 @@ START_TEST(the_session_is_as_we_want_it)
 }
 END_TEST
 
+static bool
+script_mute(struct rig *r)
+{
+	if (phase == 0) {
+		phase = 1;
+		rig_ask(r, &ask[0], "echo", "x");
+	}
+	return ask[0].answers;
+}
+
+/* The first attempt takes longer than anybody waits. */
+START_TEST(an_attempt_is_not_waited_for_for_ever)
+{
+	pg_server_run(&server, "pause");
+	rig.settings.queue_timeout_ms = 100;
+	rig_open(&rig);
+	rig_run(&rig, script_mute);
+	pg_server_run(&server, "resume");
+	expect(0, LANE_DOWN, NULL);
+	ck_assert_uint_eq(ask[0].retry_after_s, 1);
+	ck_assert_uint_eq(rig.troubles, 0);
+}
+END_TEST
+
 static sem_t may_answer;
 static atomic_uint lookups;
 
@@ -802,6 +826,7 @@ main(void)
 	tcase_add_test(tc, an_answer_may_ask_again);
 	tcase_add_test(tc, large_requests_and_answers);
 	tcase_add_test(tc, the_next_host_has_its_turn);
+	tcase_add_test(tc, an_attempt_is_not_waited_for_for_ever);
 	tcase_add_test(tc, a_slow_name_stalls_nobody);
 	tcase_add_test(tc, the_session_is_as_we_want_it);
 	tcase_set_timeout(tc, 60);
