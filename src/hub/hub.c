@@ -15,6 +15,8 @@
 #include "hub/frame.h"
 #include "hub/hub_private.h"
 
+/* How often it is looked whether held publishers may go on. */
+#define RELEASE_MS 5
 /* Descriptors that a worker needs for other things than clients. */
 #define OTHER_FDS 512
 
@@ -32,11 +34,42 @@ hub_log_recover(struct segment *segment, const struct doorbell *bell)
 	if (!chat_log_attach(&log, segment->log, segment->log_bytes))
 		return;
 	chat_log_repair(&log);
-	/* the dead may have said that it rings somebody, and not have done it: so all that rest */
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
+		for (unsigned j = 0; j < CHAT_LOG_SHARDS && segment->slots[i].pid == 0; j++)
+			chat_log_set_reader(&log, i, j, 0);
+		/* the dead may have said that it rings somebody, and not have done it */
 		if (atomic_load(&segment->slots[i].sleep) != SLEEP_AWAKE)
 			doorbell_ring(bell, i);
 	}
+}
+
+static void
+client_hold(struct hub *hub, struct client *client)
+{
+	if (client->held)
+		return;
+	client->held = true;
+	client->held_prev = NULL;
+	client->held_next = hub->held;
+	if (hub->held)
+		hub->held->held_prev = client;
+	hub->held = client;
+	ws_pause(&client->member.conn);
+}
+
+static void
+client_release(struct hub *hub, struct client *client)
+{
+	if (!client->held)
+		return;
+	client->held = false;
+	if (client->held_prev)
+		client->held_prev->held_next = client->held_next;
+	else
+		hub->held = client->held_next;
+	if (client->held_next)
+		client->held_next->held_prev = client->held_prev;
+	ws_resume(&client->member.conn);
 }
 
 static void
@@ -54,6 +87,8 @@ client_publish(struct hub *hub, struct client *client, bool binary, const unsign
 	} else if (chat_log_append(&hub->log, room_hash(room), name,
 				   binary ? FRAME_BINARY : FRAME_TEXT, data, len)) {
 		hub->published = true;
+		if (hub->holding)
+			client_hold(hub, client);
 	} else {
 		/* plain clients know no errors, and must not believe that it was sent */
 		ws_close(&client->member.conn, CLOSE_TRY_LATER);
@@ -110,6 +145,7 @@ closed_cb(struct ws_conn *c, void *ctx)
 	struct client *client = (struct client *)c;
 	struct hub *hub = ctx;
 
+	client_release(hub, client);
 	rooms_leave(&hub->rooms, &client->member);
 	deadline_disarm(&client->silence);
 	buffer_fini(&client->echo);
@@ -179,6 +215,29 @@ doorbell_cb(void *arg, short what)
 	doorbell_answer(hub->bell, hub->slot);
 }
 
+static void
+release_cb(void *arg, short what)
+{
+	struct hub *hub = arg;
+
+	(void)what;
+	hub->holding = pace_still_holds(&hub->pace, loop_now_ms(hub->loop));
+	if (hub->holding) {
+		watch_start_ms(&hub->release, RELEASE_MS);
+		return;
+	}
+	while (hub->held)
+		client_release(hub, hub->held);
+}
+
+static void
+set_readers(struct hub *hub, bool present)
+{
+	for (unsigned i = 0; i < CHAT_LOG_SHARDS; i++)
+		chat_log_set_reader(&hub->log, hub->slot, i,
+				    present ? hub->rooms.reader[i].pos : 0);
+}
+
 static bool
 pass_cb(void *arg)
 {
@@ -187,8 +246,14 @@ pass_cb(void *arg)
 	if (hub->published) {
 		hub->published = false;
 		doorbell_ring_sleepers(hub->bell, hub->segment, hub->slot);
+		if (!hub->holding && pace_must_hold(&hub->pace, loop_now_ms(hub->loop))) {
+			hub->holding = true;
+			watch_start_ms(&hub->release, RELEASE_MS);
+		}
 	}
-	return rooms_deliver(&hub->rooms);
+	bool more = rooms_deliver(&hub->rooms);
+	set_readers(hub, true);
+	return more;
 }
 
 static void
@@ -249,6 +314,7 @@ hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 			   hub);
 	deadline_list_init(&hub->pinged, loop, config->chat_pong_timeout, "chat pong timeout",
 			   pinged_cb, hub);
+	watch_init_timer(&hub->release, loop, "chat release", release_cb, hub);
 	watch_init_timer(&hub->left, loop, "chat last left", left_cb, hub);
 	watch_init(&hub->doorbell, loop, bell->fd[slot], LOOP_READ, "chat doorbell", doorbell_cb,
 		   hub);
@@ -258,6 +324,7 @@ hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 		hub_free(&hub);
 		return NULL;
 	}
+	pace_init(&hub->pace, &hub->log);
 	size_t max_message = config->chat_max_message_size;
 	if (max_message > chat_log_payload_max(&hub->log)) {
 		max_message = chat_log_payload_max(&hub->log);
@@ -287,12 +354,15 @@ hub_free(struct hub **hub)
 	h->emptied = NULL;
 	loop_set_sleep(h->loop, NULL, NULL, NULL);
 	set_sleep(h, SLEEP_AWAKE);
+	if (h->log.area)
+		set_readers(h, false);
 	ws_free(&h->ws);
 	rooms_fini(&h->rooms);
 	deadline_list_fini(&h->quiet);
 	deadline_list_fini(&h->pinged);
 	watch_stop(&h->doorbell);
 	watch_stop(&h->left);
+	watch_stop(&h->release);
 	buffer_fini(&h->echo);
 	free(h);
 	*hub = NULL;

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/deadline.h"
 #include "hub/hub.h"
+#include "hub/pace.h"
 #include "hub/room.h"
 #include "hub/ws.h"
 
@@ -19,9 +20,11 @@ enum client_kind {
 struct client {
 	struct member member; /* first: its conn is what ws.c hands back */
 	enum client_kind kind;
+	bool held;                  /* in hub->held, and not read from */
 	struct deadline silence;    /* on hub->quiet, then on hub->pinged */
 	struct client *prev, *next; /* all of the hub */
-	struct buffer echo;         /* answers that the socket would not take; paused then */
+	struct client *held_prev, *held_next;
+	struct buffer echo; /* answers that the socket would not take; paused then */
 };
 
 struct hub {
@@ -37,6 +40,10 @@ struct hub {
 	size_t max_clients;
 	size_t n_clients;
 	struct client clients; /* head of a ring */
+	struct pace pace;
+	bool holding;         /* a worker is far behind: who publishes is not read from */
+	struct client *held;  /* the first of them */
+	struct watch release; /* looks whether they may go on */
 	struct deadline_list quiet, pinged;
 	struct buffer echo; /* answers to what is just being read */
 	struct watch doorbell;

@@ -14,10 +14,11 @@
 #include "base/log.h"
 #include "hub/siphash.h"
 
-#define LOG_MAGIC   0x706c617a61630001 /* the last number is the layout's */
-#define AREA_SIZE   4096
-#define ALIGN       16
-#define LOCK_MAX_NS (50L * 1000 * 1000)
+#define LOG_MAGIC    0x706c617a61630001 /* the last number is the layout's */
+#define AREA_SIZE    8192
+#define MIN_CAPACITY 4096
+#define ALIGN        16
+#define LOCK_MAX_NS  (50L * 1000 * 1000)
 
 struct shard {
 	_Alignas(64) pthread_mutex_t mutex;
@@ -31,6 +32,9 @@ struct chat_log_area {
 	uint64_t capacity;
 	uint64_t key[2];
 	struct shard shard[CHAT_LOG_SHARDS];
+	struct {
+		_Alignas(32) _Atomic uint64_t pos[CHAT_LOG_SHARDS];
+	} reader[CHAT_LOG_READERS];
 };
 
 _Static_assert(sizeof(struct chat_log_area) <= AREA_SIZE, "the data begins behind the area");
@@ -78,7 +82,7 @@ chat_log_format(void *memory, size_t size)
 	pthread_mutexattr_t attr;
 	int err;
 
-	if (size < AREA_SIZE + CHAT_LOG_SHARDS * (size_t)AREA_SIZE) {
+	if (size < AREA_SIZE + CHAT_LOG_SHARDS * (size_t)MIN_CAPACITY) {
 		log_error("chat log: %zu bytes are too few", size);
 		return false;
 	}
@@ -320,6 +324,18 @@ chat_log_copy(const struct chat_log *log, unsigned shard, const struct chat_log_
 	if (record->len)
 		memcpy(out, record->payload, record->len);
 	return still_there(log, shard, record->pos);
+}
+
+void
+chat_log_set_reader(struct chat_log *log, unsigned slot, unsigned shard, uint64_t pos)
+{
+	atomic_store_explicit(&log->area->reader[slot].pos[shard], pos, memory_order_relaxed);
+}
+
+uint64_t
+chat_log_reader(const struct chat_log *log, unsigned slot, unsigned shard)
+{
+	return atomic_load_explicit(&log->area->reader[slot].pos[shard], memory_order_relaxed);
 }
 
 void

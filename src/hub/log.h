@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "proc/segment.h"
 
 #define CHAT_LOG_SHARDS   4
 #define CHAT_LOG_ROOM_MAX 64
@@ -97,6 +98,14 @@ enum chat_log_read chat_log_find(const struct chat_log *log, unsigned shard, uin
 /* Copies the payload. False: lapped meanwhile, and `out` has garbage. */
 bool chat_log_copy(const struct chat_log *log, unsigned shard, const struct chat_log_record *record,
 		   void *out) __attribute__((warn_unused_result));
+
+/*
+ * How far the reader of a slot has come, for those who want to wait for it (pace.h); 0 when there
+ * is none. Readers never hold the log itself back.
+ */
+#define CHAT_LOG_READERS SEGMENT_SLOTS
+void chat_log_set_reader(struct chat_log *log, unsigned slot, unsigned shard, uint64_t pos);
+uint64_t chat_log_reader(const struct chat_log *log, unsigned slot, unsigned shard);
 
 /* After a process has died: repairs what it was writing, if nobody has yet. */
 void chat_log_repair(struct chat_log *log);

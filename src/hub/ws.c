@@ -129,7 +129,8 @@ conn_at_eof(const struct ws_conn *c)
 	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static void
+/* Input, and then what the library has to say. False: the connection is gone. */
+static bool
 conn_serve(struct ws_conn *c)
 {
 	struct ws *ws = c->ws;
@@ -138,7 +139,7 @@ conn_serve(struct ws_conn *c)
 	do {
 		ws->received = false;
 		if (!conn_service(c, LWS_POLLIN))
-			return;
+			return false;
 		if (c->paused)
 			break;
 		/* more of a message that is under way, or bytes that the library holds */
@@ -148,9 +149,10 @@ conn_serve(struct ws_conn *c)
 		ws->events->on_read(c, ws->ctx);
 	/* pongs and Closes wait for a writable event */
 	if (!conn_service(c, LWS_POLLOUT))
-		return;
+		return false;
 	if (lws_partial_buffered(c->lws))
 		watch_start(&c->write);
+	return true;
 }
 
 static void
@@ -184,14 +186,12 @@ conn_write_cb(void *arg, short what)
 		if (!conn_service(c, LWS_POLLOUT) || lws_partial_buffered(c->lws))
 			return;
 	}
-	if (c->state == WS_OPEN) {
-		bool paused = c->paused;
-
+	if (c->state == WS_OPEN)
 		ws->events->on_writable(c, ws->ctx);
-		if (paused && !c->paused && c->state == WS_OPEN) {
-			conn_serve(c);
+	if (c->state == WS_OPEN && c->resumed) {
+		c->resumed = false;
+		if (!conn_serve(c))
 			return;
-		}
 	}
 	if (c->state == WS_FLUSHING && !lws_partial_buffered(c->lws)) {
 		shutdown(c->fd, SHUT_WR);
@@ -533,8 +533,12 @@ ws_resume(struct ws_conn *c)
 	if (!c->paused)
 		return;
 	c->paused = false;
-	if (c->state == WS_OPEN)
-		conn_read_on(c);
+	if (c->state != WS_OPEN)
+		return;
+	conn_read_on(c);
+	/* no descriptor tells of what the library has kept: the next writable event will do */
+	c->resumed = true;
+	watch_start(&c->write);
 }
 
 void

@@ -40,6 +40,7 @@ struct ws_conn {
 	int fd;
 	enum ws_state state;
 	bool paused;
+	bool resumed; /* what was kept back while paused is to be served */
 	bool wants_writable;
 	struct watch read;
 	struct watch write;        /* started while output is stuck or wants_writable */

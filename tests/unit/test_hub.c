@@ -1,6 +1,7 @@
-/* links: src/hub/hub.c src/hub/echo.c src/hub/ws.c src/hub/room.c src/hub/log.c src/hub/frame.c
- * src/hub/siphash.c src/proc/segment.c src/proc/doorbell.c src/base/log.c src/base/clock.c
- * src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets -lpthread */
+/* links: src/hub/hub.c src/hub/echo.c src/hub/pace.c src/hub/ws.c src/hub/room.c src/hub/log.c
+ * src/hub/frame.c src/hub/siphash.c src/proc/segment.c src/proc/doorbell.c src/base/log.c
+ * src/base/clock.c src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets
+ * -lpthread */
 /*
  * test_hub.c - chat over several workers: real processes around one segment, raw clients.
  */
@@ -410,6 +411,93 @@ START_TEST(more_than_max_connections_are_refused)
 }
 END_TEST
 
+/* Counts what comes, in order, until `n` have come; exits 0. */
+static pid_t
+count_in_child(int fd, unsigned n)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid > 0)
+		return pid;
+	struct client_message *m = malloc(sizeof(*m));
+	for (unsigned i = 0; i < n; i++) {
+		if (!m || client_receive(fd, m) != (FIN | TEXT) || atoi((char *)m->data) != (int)i)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+/*
+ * A worker that does not get on for a while, in which more is published than the log holds: its
+ * clients miss nothing, for the publisher is held back. It is not waited for for ever.
+ */
+START_TEST(publishers_wait_for_a_busy_worker)
+{
+	enum { N = 1000 };
+	static char text[8000];
+	int status;
+
+	config.chat_client_queue_size = 64u << 20;
+	start_all();
+	memset(text, ' ', sizeof(text));
+	int reader = open_path(1, "/chat", 0);
+	int talker = open_path(0, "/chat/lobby", 0);
+	pid_t near = count_in_child(talker, N);
+	/* so that its position is known, and not at the log's beginning */
+	memcpy(text, "0", 1);
+	ck_assert(client_send(talker, FIN | TEXT, text, sizeof(text)));
+	pid_t far = count_in_child(reader, N);
+	kill(worker[1].pid, SIGSTOP);
+	pid_t waker = fork();
+	ck_assert_int_ge(waker, 0);
+	if (waker == 0) {
+		usleep(250 * 1000);
+		kill(worker[1].pid, SIGCONT);
+		_exit(0);
+	}
+	for (unsigned i = 1; i < N; i++) {
+		int n = snprintf(text, sizeof(text), "%u", i);
+		text[n] = ' ';
+		ck_assert(client_send(talker, FIN | TEXT, text, sizeof(text)));
+	}
+	ck_assert_int_eq(waitpid(far, &status, 0), far);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(waitpid(near, &status, 0), near);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(waitpid(waker, &status, 0), waker);
+	close(reader);
+	close(talker);
+}
+END_TEST
+
+START_TEST(publishers_do_not_wait_for_a_stopped_worker)
+{
+	enum { N = 1000 };
+	static char text[8000];
+	int status;
+
+	config.chat_client_queue_size = 64u << 20;
+	start_all();
+	memset(text, ' ', sizeof(text));
+	int reader = open_path(1, "/chat", 0);
+	int talker = open_path(0, "/chat/lobby", 0);
+	pid_t near = count_in_child(talker, N);
+	kill(worker[1].pid, SIGSTOP);
+	for (unsigned i = 0; i < N; i++) {
+		int n = snprintf(text, sizeof(text), "%u", i);
+		text[n] = ' ';
+		ck_assert(client_send(talker, FIN | TEXT, text, sizeof(text)));
+	}
+	ck_assert_int_eq(waitpid(near, &status, 0), near);
+	ck_assert_int_eq(status, 0);
+	/* nobody can say what its own clients missed; they are told that much */
+	kill(worker[1].pid, SIGCONT);
+	ck_assert_uint_eq(client_closed_with(reader), CLOSE_LOST);
+	close(talker);
+}
+END_TEST
+
 /* Messages of all sizes from one worker, which is killed; the others serve on, in order. */
 START_TEST(a_killed_worker_takes_nothing_with_it)
 {
@@ -537,6 +625,8 @@ main(void)
 	tcase_add_test(tc, a_stop_closes_all_with_1001);
 	tcase_add_test(tc, a_stop_does_not_wait_for_the_deaf);
 	tcase_add_test(tc, more_than_max_connections_are_refused);
+	tcase_add_test(tc, publishers_wait_for_a_busy_worker);
+	tcase_add_test(tc, publishers_do_not_wait_for_a_stopped_worker);
 	tcase_add_test(tc, a_killed_worker_takes_nothing_with_it);
 	tcase_add_test(tc, echo);
 	tcase_add_test(tc, echo_stops_reading_from_one_that_does_not_read);
