@@ -108,8 +108,7 @@ hand_over(struct master *m)
 	m->serving = now->number;
 	log_open((enum log_format)now->config->log_format, (enum log_level)now->config->log_level);
 	generation_drain(old, now->config->server_drain_timeout);
-	/* addresses that left the configuration; the old workers close theirs when they have
-	 * drained */
+	/* those that left the configuration; the old workers close theirs when they are drained */
 	listeners_close_except(&old->listeners, &now->listeners);
 	m->state = MASTER_HANDOVER;
 	m->handover_until_ms = clock_monotonic_ms() + HANDOVER_MAX_MS;
