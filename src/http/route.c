@@ -148,8 +148,9 @@ sent_is(const struct sent *sent, struct span literal)
 
 	if (sent_decoded_len(sent) != literal.len)
 		return false;
+	/* most literals of the same length differ at once, without a call */
 	if (sent->escapes == 0)
-		return memcmp(p, literal.ptr, literal.len) == 0;
+		return *p == *literal.ptr && memcmp(p, literal.ptr, literal.len) == 0;
 	for (size_t i = 0; i < literal.len; i++)
 		if (decode_byte(&p) != literal.ptr[i])
 			return false;
@@ -234,7 +235,7 @@ route_match(const struct route_table *table, enum http_method method, struct spa
 	match->n_parts = 0;
 	for (size_t i = 0; i < table->n; i++) {
 		const struct route_shape *shape = &table->shape[i];
-		unsigned methods = route_methods(&table->route[i]);
+		unsigned methods;
 
 		if ((int)shape->n_segments != n || (best && shape->rank < best->rank) ||
 		    !shape_matches(shape, sent))
@@ -244,6 +245,7 @@ route_match(const struct route_table *table, enum http_method method, struct spa
 			found = NULL;
 			match->allow = 0;
 		}
+		methods = route_methods(&table->route[i]);
 		match->allow |= methods;
 		if (methods & HTTP_METHOD_BIT(method))
 			found = &table->route[i];
