@@ -183,8 +183,6 @@ conn_send_own(struct conn *c)
 static bool
 conn_keep_output(struct conn *c, const char *data, size_t len)
 {
-	if (!len)
-		return true;
 	if (c->out_sent) {
 		buffer_consume(&c->out, c->out_sent);
 		c->out_sent = 0;
@@ -202,7 +200,8 @@ conn_flush(struct conn *c)
 
 	if (is_first && gathered->len)
 		sent = conn_send(c, gathered->data, gathered->len);
-	if (!conn_keep_output(c, gathered->data + sent, gathered->len - sent))
+	if (sent < gathered->len &&
+	    !conn_keep_output(c, gathered->data + sent, gathered->len - sent))
 		c->broken = "out of memory";
 	gathered->len = 0;
 	if (!c->out.len || deadline_armed(&c->write_deadline))

@@ -322,6 +322,7 @@ door_start(const struct door_options *options)
 	ck_assert_int_eq(listen(fd, 64), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&where, &len), 0);
 	ck_assert_int_eq(pipe(ends), 0);
+	signal(SIGPIPE, SIG_IGN);
 	door_pid = fork();
 	ck_assert_int_ge(door_pid, 0);
 	if (door_pid == 0) {
@@ -333,7 +334,6 @@ door_start(const struct door_options *options)
 	close(ends[1]);
 	close(fd);
 	child_report = ends[0];
-	signal(SIGPIPE, SIG_IGN);
 }
 
 static int
