@@ -148,9 +148,8 @@ sent_is(const struct sent *sent, struct span literal)
 
 	if (sent_decoded_len(sent) != literal.len)
 		return false;
-	/* most literals of the same length differ at once, without a call */
 	if (sent->escapes == 0)
-		return *p == *literal.ptr && memcmp(p, literal.ptr, literal.len) == 0;
+		return memcmp(p, literal.ptr, literal.len) == 0;
 	for (size_t i = 0; i < literal.len; i++)
 		if (decode_byte(&p) != literal.ptr[i])
 			return false;
