@@ -322,10 +322,10 @@ START_TEST(workers_that_cannot_start_are_retried_ever_more_slowly)
 }
 END_TEST
 
-/* Too few descriptors for the master, then for a worker: never half a daemon. */
+/* Too few descriptors, one more each time until it serves: never half a daemon. */
 START_TEST(a_start_that_fails_exits_71)
 {
-	unsigned failed = 0, by_worker = 0;
+	unsigned failed = 0;
 	bool served = false;
 
 	for (int n = 24; n < 400 && !served; n += n < 120 ? 16 : 1) {
@@ -341,7 +341,6 @@ START_TEST(a_start_that_fails_exits_71)
 		while (!served && (line = child_read_line(&child))) {
 			served = strstr(line, "READY") != NULL;
 			error = error || strstr(line, " error: ");
-			by_worker += strstr(line, "start failed") != NULL;
 			free(line);
 		}
 		if (served)
@@ -354,7 +353,6 @@ START_TEST(a_start_that_fails_exits_71)
 	}
 	ck_assert(served);
 	ck_assert_uint_ge(failed, 8);
-	ck_assert_uint_ge(by_worker, 1);
 }
 END_TEST
 
