@@ -369,3 +369,20 @@ generation_end(struct generation *g)
 	g->workers = 0;
 	generation_set_state(g, GENERATION_NONE, 0);
 }
+
+void
+generation_describe(const struct generation *g, char *out, size_t size)
+{
+	char *addresses = listeners_text(&g->listeners);
+	char *database =
+	    g->config->store_database[0] ? config_mask_conninfo(g->config->store_database) : NULL;
+
+	snprintf(out, size, "listening on %s; %u %s; database %s; conf %s",
+		 addresses ? addresses : "?", g->workers, g->workers == 1 ? "worker" : "workers",
+		 database                       ? database
+		 : g->config->store_database[0] ? "***"
+						: "none",
+		 g->config->file ? g->config->file : "defaults");
+	free(addresses);
+	free(database);
+}

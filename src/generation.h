@@ -91,4 +91,7 @@ unsigned generation_living(const struct generation *g);
 /* When none lives any more: frees what it owns, its listeners without closing them. */
 void generation_end(struct generation *g);
 
+/* Workers, addresses, database and conf file of a generation, for READY and for a reload. */
+void generation_describe(const struct generation *g, char *out, size_t size);
+
 #endif

@@ -209,7 +209,7 @@ main(int argc, char **argv, char **envp)
 		return report_errors(&errors);
 	if (args.action == ACTION_DUMP) {
 		code = dump(config);
-	} else if (!config_check(config, &errors)) {
+	} else if (!preflight_check(config, &errors)) {
 		code = report_errors(&errors);
 	} else if (args.action == ACTION_RUN) {
 		return run(config, &args, started_us);

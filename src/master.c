@@ -18,33 +18,9 @@
 #include "base/log.h"
 #include "hub/hub.h"
 #include "master_state.h"
+#include "preflight.h"
 #include "proc/exit_codes.h"
 #include "proc/notify.h"
-
-void
-master_describe(const struct generation *g, char *out, size_t size)
-{
-	char *addresses = listeners_text(&g->listeners);
-	char *database =
-	    g->config->store_database[0] ? config_mask_conninfo(g->config->store_database) : NULL;
-
-	snprintf(out, size, "listening on %s; %u %s; database %s; conf %s",
-		 addresses ? addresses : "?", g->workers, g->workers == 1 ? "worker" : "workers",
-		 database                       ? database
-		 : g->config->store_database[0] ? "***"
-						: "none",
-		 g->config->file ? g->config->file : "defaults");
-	free(addresses);
-	free(database);
-}
-
-void
-master_warn(const struct config *config)
-{
-	if (words_contain(&config->server_public, "*"))
-		log_warning("server.public = *: requests from anywhere may use every scope, "
-			    "writing ones too");
-}
 
 /* Blocked for good; they are read from signal_fd. */
 static bool
@@ -114,7 +90,7 @@ master_start(struct master *m)
 		config_free(&config);
 		return EXIT_CODE_CONFIG;
 	}
-	master_warn(config);
+	preflight_warn(config);
 	process_raise_nofile();
 	if (!open_signals(m) || !doorbell_init(&m->common.bell) ||
 	    !listeners_open(&listeners, &config->server_listen, generation_workers(config), NULL)) {
@@ -142,7 +118,7 @@ say_ready(struct master *m)
 
 	generation_serve(g);
 	m->state = MASTER_SERVING;
-	master_describe(g, text, sizeof(text));
+	generation_describe(g, text, sizeof(text));
 	log_info("READY: plaza %s %s; %llu ms", PLAZA_VERSION, text,
 		 (unsigned long long)(clock_monotonic_us() - m->args->started_us) / 1000);
 	notify_send("READY=1\nSTATUS=serving: %s", text);

@@ -1,5 +1,5 @@
 /*
- * master_state.h - what master.c and reload.c share, and nobody else includes.
+ * master_state.h - the master's state: reload.c works on it, master.c owns it and calls.
  */
 #ifndef PLAZA_MASTER_STATE_H
 #define PLAZA_MASTER_STATE_H
@@ -45,11 +45,6 @@ master_generation(struct master *m, uint32_t number)
 {
 	return &m->generation[number % SEGMENT_GENERATIONS];
 }
-
-/* Workers, addresses, database and conf file of a generation, for READY and for a reload. */
-void master_describe(const struct generation *g, char *out, size_t size);
-/* Warnings that each start and each reload repeats. */
-void master_warn(const struct config *config);
 
 /* SIGHUP. */
 void reload_begin(struct master *m);

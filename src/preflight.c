@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/log.h"
 #include "proc/process.h"
 #include "store/store.h"
 
@@ -41,10 +42,18 @@ check_store(const struct config *config, struct config_errors *errors)
 }
 
 bool
-config_check(const struct config *config, struct config_errors *errors)
+preflight_check(const struct config *config, struct config_errors *errors)
 {
 	bool user = check_user(config, errors);
 	bool store = check_store(config, errors);
 
 	return user && store;
+}
+
+void
+preflight_warn(const struct config *config)
+{
+	if (words_contain(&config->server_public, "*"))
+		log_warning("server.public = *: requests from anywhere may use every scope, "
+			    "writing ones too");
 }

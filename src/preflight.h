@@ -11,6 +11,9 @@
 
 /* False when it cannot be run; `errors` then has a line for each reason. Opens and binds nothing.
  */
-bool config_check(const struct config *config, struct config_errors *errors);
+bool preflight_check(const struct config *config, struct config_errors *errors);
+
+/* Logs what is allowed but deserves a warning at each start and each reload. */
+void preflight_warn(const struct config *config);
 
 #endif

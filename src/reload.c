@@ -43,7 +43,7 @@ load_next(struct master *m)
 
 	struct config *next = config_load(args->file, args->file_required, args->overrides,
 					  args->n_overrides, &errors);
-	if (!next || !config_check(next, &errors)) {
+	if (!next || !preflight_check(next, &errors)) {
 		for (size_t i = 0; i < errors.n; i++)
 			log_error("%s", errors.line[i]);
 		reload_refuse(m, errors.n > 0 ? errors.line[0] : "out of memory");
@@ -123,8 +123,8 @@ finish(struct master *m)
 
 	m->state = MASTER_SERVING;
 	m->handover_until_ms = 0;
-	master_describe(now, text, sizeof(text));
-	master_warn(now->config);
+	generation_describe(now, text, sizeof(text));
+	preflight_warn(now->config);
 	log_info("reloaded: %s, generation %u, %llu ms", text, now->number,
 		 (unsigned long long)(clock_monotonic_us() - m->reload_us) / 1000);
 	notify_send("READY=1\nSTATUS=serving: %s", text);

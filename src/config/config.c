@@ -12,39 +12,6 @@
 #include "config/option.h"
 #include "config/syntax.h"
 
-/* A file that is no configuration at all shall not fill the journal. */
-#define ERRORS_MAX 1000
-
-static void
-errors_add_line(struct config_errors *errors, char *line)
-{
-	char **grown = errors->n < ERRORS_MAX
-			   ? reallocarray(errors->line, errors->n + 1, sizeof(*grown))
-			   : NULL;
-
-	if (!grown || !line) {
-		free(line);
-		if (grown)
-			errors->line = grown;
-		return;
-	}
-	errors->line = grown;
-	errors->line[errors->n++] = line;
-}
-
-void
-config_errors_add(struct config_errors *errors, const char *fmt, ...)
-{
-	char *line = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		line = NULL;
-	va_end(ap);
-	errors_add_line(errors, line);
-}
-
 void
 config_errors_add_option(struct config_errors *errors, const struct config *config,
 			 enum config_option option, const char *fmt, ...)
@@ -60,15 +27,6 @@ config_errors_add_option(struct config_errors *errors, const struct config *conf
 		config_errors_add(errors, "%s: %s.%s: %s", config->where[option],
 				  option_defs[option].section, option_defs[option].name, text);
 	free(text);
-}
-
-void
-config_errors_fini(struct config_errors *errors)
-{
-	for (size_t i = 0; i < errors->n; i++)
-		free(errors->line[i]);
-	free(errors->line);
-	*errors = (struct config_errors){0};
 }
 
 /* The number in "FILE:12: ...", 0 for what is about the file as a whole. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "config/address.h"
+#include "config/errors.h"
 
 struct words {
 	size_t n;
@@ -56,15 +57,6 @@ struct config {
 };
 
 /*
- * Every mistake of one load, each a line "FILE:LINE: section.key: what is wrong; what is accepted".
- * All zeros is empty. No line holds a secret.
- */
-struct config_errors {
-	size_t n;
-	char **line;
-};
-
-/*
  * Reads `file`, then the `overrides` ("section.key=value", split at the first =; the last one for
  * an option counts). Without `required`, a missing file is no error and config->file is NULL. NULL
  * when anything is wrong; `errors` then has a line for each mistake, in the order of the file.
@@ -73,13 +65,10 @@ struct config *config_load(const char *file, bool required, char *const *overrid
 			   size_t n_overrides, struct config_errors *errors);
 void config_free(struct config **config);
 
-void config_errors_add(struct config_errors *errors, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 /* One about an option of a config that was loaded; the text begins with where it was set. */
 void config_errors_add_option(struct config_errors *errors, const struct config *config,
 			      enum config_option option, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-void config_errors_fini(struct config_errors *errors);
 
 /*
  * -T: the file's own syntax, over every option a comment that says where it came from. Loaded as a

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/errors.h"
 
 struct ini_section {
 	char *name;

@@ -1,4 +1,5 @@
-/* links: src/config/config.c src/config/option.c src/config/ini_file.c src/config/syntax.c
+/* links: src/config/config.c src/config/errors.c
+ *        src/config/option.c src/config/ini_file.c src/config/syntax.c
  * src/config/conninfo.c src/config/address.c src/base/buffer.c
  * -lini_config -lbasicobjects -lref_array -lcollection -lpq */
 /*
