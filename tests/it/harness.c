@@ -150,6 +150,16 @@ it_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+void
+it_asan_option(const char *option)
+{
+	const char *before = getenv("ASAN_OPTIONS");
+	char *all = it_printf("%s%s%s", before ? before : "", before ? ":" : "", option);
+
+	setenv("ASAN_OPTIONS", all, 1);
+	free(all);
+}
+
 struct it_wait
 it_wait_begin(void)
 {

@@ -49,6 +49,9 @@ uint64_t it_now_ms(void);
  */
 const char *it_log_path(void);
 
+/* Adds to ASAN_OPTIONS for what this test starts from here on; nothing without sanitizers. */
+void it_asan_option(const char *option);
+
 struct it_wait {
 	uint64_t until_ms;
 };
