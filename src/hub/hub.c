@@ -331,6 +331,11 @@ hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 		log_warning("chat.max_message_size: only %zu bytes fit into chat.log_size",
 			    max_message);
 	}
+	if (config->chat_client_queue_size > hub->log.capacity)
+		log_warning(
+		    "chat.client_queue_size: chat.log_size keeps %llu bytes for a room, and "
+		    "a client that is further behind is closed",
+		    (unsigned long long)hub->log.capacity);
 	hub->ws = ws_new(loop, max_message, &events, hub);
 	if (!hub->ws) {
 		hub_free(&hub);

@@ -26,6 +26,7 @@ void hub_log_recover(struct segment *segment, const struct doorbell *bell);
  */
 struct hub *hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 		    const struct doorbell *bell, unsigned slot);
+/* Drops every WebSocket. The loop must not run any more afterwards. */
 void hub_free(struct hub **hub);
 
 /* /chat, /chat/{room} and /echo. */

@@ -186,6 +186,7 @@ conn_write_cb(void *arg, short what)
 		if (!conn_service(c, LWS_POLLOUT) || lws_partial_buffered(c->lws))
 			return;
 	}
+	c->owes_writable = false;
 	if (c->state == WS_OPEN)
 		ws->events->on_writable(c, ws->ctx);
 	if (c->state == WS_OPEN && c->resumed) {
@@ -198,7 +199,7 @@ conn_write_cb(void *arg, short what)
 		conn_set_state(c, WS_CLOSING);
 		conn_read_on(c);
 	}
-	if (!lws_partial_buffered(c->lws) && !c->wants_writable)
+	if (!lws_partial_buffered(c->lws) && !c->wants_writable && !c->owes_writable)
 		watch_stop(&c->write);
 }
 
@@ -495,6 +496,7 @@ ws_write(struct ws_conn *c, unsigned char *frames, size_t len)
 	if (c->state != WS_OPEN || lws_get_close_length(c->lws) > 0)
 		return WS_REFUSED;
 	if (lws_partial_buffered(c->lws)) {
+		c->owes_writable = true;
 		watch_start(&c->write);
 		return WS_STUCK;
 	}
@@ -505,6 +507,8 @@ ws_write(struct ws_conn *c, unsigned char *frames, size_t len)
 	}
 	if (!lws_partial_buffered(c->lws))
 		return WS_SENT;
+	/* the library may have sent the rest before the loop gets to it: it is owed all the same */
+	c->owes_writable = true;
 	watch_start(&c->write);
 	return WS_PARTIAL;
 }

@@ -42,6 +42,7 @@ struct ws_conn {
 	bool paused;
 	bool resumed; /* what was kept back while paused is to be served */
 	bool wants_writable;
+	bool owes_writable; /* ws_write has promised on_writable */
 	struct watch read;
 	struct watch write;        /* started while output is stuck or wants_writable */
 	struct deadline lingering; /* from leaving WS_OPEN on: the end, whatever the peer does */

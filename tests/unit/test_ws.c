@@ -171,6 +171,7 @@ serve(int listener)
 	watch_init_signal(&stopping, loop, SIGTERM, "stop", stop_cb, NULL);
 	watch_start(&accepting);
 	watch_start(&stopping);
+	server_is_ready();
 	loop_run(loop);
 	ws_free(&ws);
 	watch_stop(&accepting);
@@ -184,8 +185,7 @@ setup(void)
 {
 	int listener = server_listen(&port);
 
-	server = fork();
-	ck_assert_int_ge(server, 0);
+	server = server_fork();
 	if (server == 0) {
 		serve(listener);
 		exit(0);

@@ -283,6 +283,35 @@ client_open(uint16_t port)
 	return fd;
 }
 
+/*
+ * Forks a server. SIGTERM waits until it calls server_is_ready: before it has a handler of its own
+ * there is libcheck's, which kills the test.
+ */
+static inline pid_t
+server_fork(void)
+{
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid > 0)
+		sigprocmask(SIG_UNBLOCK, &term, NULL);
+	return pid;
+}
+
+static inline void
+server_is_ready(void)
+{
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_UNBLOCK, &term, NULL);
+}
+
 /* Asks the server process to end, and takes no sanitizer's or other complaint. */
 static inline void
 server_end(pid_t pid)
