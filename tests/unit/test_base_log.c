@@ -1,6 +1,7 @@
 /* links: src/base/log.c */
 /*
- * test_base_log.c - what a log line looks like in each format, and that untrusted bytes stay harmless.
+ * test_base_log.c - what a log line looks like in each format, and that untrusted bytes stay
+ * harmless.
  */
 #include <check.h>
 #include <fcntl.h>

@@ -214,7 +214,11 @@ START_TEST(slow_callback_is_logged_by_name)
 	ssize_t n = read(err[0], line, sizeof(line) - 1);
 	ck_assert_int_gt((int)n, 0);
 	line[n] = '\0';
-	ck_assert_ptr_nonnull(strstr(line, "warning: slow callback: sleepy one took 2"));
+	static const char head[] = "warning: slow callback: sleepy one took ";
+	const char *took = strstr(line, head);
+	ck_assert_ptr_nonnull(took);
+	/* at least what it slept; a busy machine adds to that */
+	ck_assert_int_ge(atoi(took + strlen(head)), 20);
 	ck_assert_ptr_nonnull(strstr(line, " ms\n"));
 }
 END_TEST
