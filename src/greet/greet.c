@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "greet/utf8.h"
+#include "http/exchange.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 

@@ -1,12 +1,11 @@
 /*
- * door.c - the front door's shared state made and unmade, and the queue of deferred answers.
+ * door.c - the front door's shared state made and unmade, and the queue of deferred answers. Called
+ * by: server.c, conn_life.c. Calls up only through door->calls.
  */
 #include "http/door.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#include "http/conn.h"
 
 /* Refused bodies are dropped for so long at most. */
 #define LINGER_MS 2000
@@ -29,10 +28,10 @@ run_resumed(struct door *door)
 	now.next->prev = now.prev->next = &now;
 	ring_init(&door->resumed);
 	while (!ring_empty(&now)) {
-		struct conn *c = CONN_OF(now.next, resume_link);
+		struct ring *link = now.next;
 
-		ring_remove(&c->resume_link);
-		conn_resume(c);
+		ring_remove(link);
+		door->calls->resume(link);
 	}
 }
 
@@ -80,26 +79,26 @@ door_check_drained(struct door *door)
 
 bool
 door_init(struct door *door, struct loop *loop, const struct config *config,
-	  const struct route_table *routes)
+	  const struct route_table *routes, const struct door_calls *calls)
 {
-	*door = (struct door){.loop = loop, .config = config, .routes = routes};
+	*door = (struct door){.loop = loop, .config = config, .routes = routes, .calls = calls};
 	ring_init(&door->conns);
 	ring_init(&door->orphans);
 	ring_init(&door->resumed);
 	ring_init(&door->unused);
 	deadline_list_init(&door->idle, loop, config->http_idle_timeout, "http idle timeout",
-			   conn_idle_expired_cb, door);
+			   calls->idle_expired, door);
 	deadline_list_init(&door->header, loop, config->http_header_timeout, "http header timeout",
-			   conn_header_expired_cb, door);
+			   calls->header_expired, door);
 	deadline_list_init(&door->body, loop, config->http_body_timeout, "http body timeout",
-			   conn_body_expired_cb, door);
-	deadline_list_init(&door->body_more, loop, 1000, "http body timeout", conn_body_expired_cb,
+			   calls->body_expired, door);
+	deadline_list_init(&door->body_more, loop, 1000, "http body timeout", calls->body_expired,
 			   door);
 	deadline_list_init(&door->write, loop, config->http_write_timeout, "http write timeout",
-			   conn_write_expired_cb, door);
+			   calls->write_expired, door);
 	deadline_list_init(&door->linger, loop, LINGER_MS, "http linger timeout",
-			   conn_linger_expired_cb, door);
-	deadline_list_init(&door->grace, loop, GRACE_MS, "http drain", conn_grace_expired_cb, door);
+			   calls->linger_expired, door);
+	deadline_list_init(&door->grace, loop, GRACE_MS, "http drain", calls->grace_expired, door);
 	watch_init_timer(&door->wake, loop, "http wake", door_wake_cb, door);
 	door->hook = (struct pass_hook){.fn = door_hook, .name = "http answers", .arg = door};
 	/* a started head is never longer than its limit: the parser refuses it before */
@@ -114,19 +113,7 @@ door_init(struct door *door, struct loop *loop, const struct config *config,
 void
 door_fini(struct door *door)
 {
-	assert(door->n_conns == 0);
-	while (!ring_empty(&door->orphans)) {
-		struct conn *c = CONN_OF(door->orphans.next, link);
-
-		ring_remove(&c->link);
-		c->door = NULL;
-	}
-	while (!ring_empty(&door->unused)) {
-		struct conn *c = CONN_OF(door->unused.next, link);
-
-		ring_remove(&c->link);
-		free(c);
-	}
+	assert(door->n_conns == 0 && ring_empty(&door->orphans) && ring_empty(&door->unused));
 	deadline_list_fini(&door->idle);
 	deadline_list_fini(&door->header);
 	deadline_list_fini(&door->body);

@@ -2,7 +2,8 @@
  * door.h - what all connections of one worker share: scratch memory for the request in hand, the
  * rings of deadlines, the connections themselves, and the queue of those that go on later.
  *
- * Internal to http/: server.c owns it, conn.c and exchange.c work in it.
+ * Internal to http/: server.c owns it, the connections and their exchanges work in it. Knows
+ * neither.
  */
 #ifndef PLAZA_HTTP_DOOR_H
 #define PLAZA_HTTP_DOOR_H
@@ -17,7 +18,7 @@
 #include "http/request.h"
 #include "http/route.h"
 
-struct conn;
+struct exchange;
 
 /* A place in a doubly linked ring; alone it points to itself. */
 struct ring {
@@ -58,17 +59,29 @@ ring_append(struct ring *head, struct ring *r)
 /* One recv: what one connection may bring into one turn of the loop. */
 #define DOOR_READ_SIZE 65536
 
+/* What the door calls of those who use it; none is NULL. The deadlines' ctx is the door. */
+struct door_calls {
+	void (*resume)(struct ring *link); /* after door_resume_later, and out of its ring */
+	void (*idle_expired)(struct deadline *d, void *ctx);
+	void (*header_expired)(struct deadline *d, void *ctx);
+	void (*body_expired)(struct deadline *d, void *ctx);
+	void (*write_expired)(struct deadline *d, void *ctx);
+	void (*linger_expired)(struct deadline *d, void *ctx);
+	void (*grace_expired)(struct deadline *d, void *ctx);
+};
+
 struct door {
 	struct loop *loop;
 	const struct config *config;
 	const struct route_table *routes;
+	const struct door_calls *calls;
 
 	/*
 	 * The request in hand. One is handled at a time and most end within their callback, so
 	 * its parts live here once, not in each connection.
 	 */
-	struct conn *current; /* whose input is being handled, or NULL */
-	char *in;             /* a started head, then what was just read */
+	struct exchange *current; /* of whose connection input is being handled, or NULL */
+	char *in;                 /* a started head, then what was just read */
 	size_t in_size;
 	struct buffer out; /* the answers to `current`, sent together */
 	struct request request;
@@ -99,10 +112,12 @@ struct door {
 	void *drained_ctx;
 };
 
-/* `config` and `routes` must outlive it. False on out-of-memory; door_fini is right then too. */
+/* `config`, `routes` and `calls` must outlive it. False on out-of-memory; door_fini is right then
+ * too. */
 bool door_init(struct door *door, struct loop *loop, const struct config *config,
-	       const struct route_table *routes) __attribute__((warn_unused_result));
-/* No connection may be left; orphans may, and are freed by their answer. */
+	       const struct route_table *routes, const struct door_calls *calls)
+    __attribute__((warn_unused_result));
+/* No connection may be left, and no orphan or unused one (conn_leave_door). */
 void door_fini(struct door *door);
 
 /* Queues `link`, which is a connection's `resume_link`, for the end of this pass. */

@@ -31,6 +31,7 @@
 #include <stddef.h>
 
 #include "base/span.h"
+#include "http/reply.h"
 #include "http/request.h"
 
 struct exchange;
@@ -42,15 +43,6 @@ struct span exchange_param(const struct exchange *x, size_t n);
 
 /* The whole body, unchunked; at most the route's body_limit. */
 struct span exchange_body(const struct exchange *x);
-
-struct reply {
-	int status;               /* 200.. */
-	const char *content_type; /* NULL: no such field */
-	struct span body;
-	/* further header lines, each ended by CRLF, e.g. "Location: /api/products/7\r\n"; or NULL
-	 */
-	const char *fields;
-};
 
 /*
  * The answer. Copies what it needs. Date, Content-Length, Connection and

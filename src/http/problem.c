@@ -1,12 +1,16 @@
 /*
- * problem.c - RFC 9457 problem details, built by jansson and answered through exchange_reply.
+ * problem.c - errors answered: as RFC 9457 problem details, built by jansson, or as a line of text.
+ * Called by: judge.c, handlers. Answers through exchange_reply.
  */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "http/exchange.h"
+#include "http/exchange_internal.h"
+#include "http/response.h"
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
 
 /* `text` may quote a client: what is no UTF-8 is shown escaped instead of lost. NULL: no memory. */
 static json_t *
@@ -86,4 +90,21 @@ exchange_problem(struct exchange *x, int status, const char *type, const char *t
 	};
 	exchange_reply(x, &reply);
 	free(text);
+}
+
+void
+exchange_error(struct exchange *x, int status, const char *message, const char *fields)
+{
+	if (x->is_api) {
+		exchange_problem(x, status, NULL, response_phrase(status), message, NULL, 0,
+				 fields);
+		return;
+	}
+	struct reply reply = {
+	    .status = status,
+	    .content_type = TEXT_TYPE,
+	    .body = span_str(message),
+	    .fields = fields,
+	};
+	exchange_reply(x, &reply);
 }

@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/span.h"
-#include "http/exchange.h"
+#include "http/reply.h"
 
 enum response_connection {
 	RESPONSE_KEEP,       /* HTTP/1.1 stays open without a word */

@@ -17,8 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "http/exchange.h"
+#include "base/span.h"
 #include "http/request.h"
+
+struct exchange;
 
 #define ROUTE_MAX          64
 #define ROUTE_MAX_PARTS    4

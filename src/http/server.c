@@ -16,8 +16,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/access.h"
 #include "http/conn.h"
+#include "http/conn_life.h"
 #include "http/door.h"
+#include "http/reply.h"
 #include "http/response.h"
 
 /* Connections taken per readable event of a listening socket. */
@@ -239,7 +242,7 @@ http_server_new(struct loop *loop, const struct config *config, const struct rou
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 
-	if (!server || !door_init(&server->door, loop, config, routes)) {
+	if (!server || !door_init(&server->door, loop, config, routes, &conn_door_calls)) {
 		log_error("http: the server cannot be made: out of memory");
 		if (server)
 			door_fini(&server->door);
@@ -262,6 +265,7 @@ http_server_free(struct http_server **server)
 	watch_stop(&(*server)->pause);
 	if ((*server)->reserve >= 0)
 		close((*server)->reserve);
+	conn_leave_door(&(*server)->door);
 	door_fini(&(*server)->door);
 	free(*server);
 	*server = NULL;
@@ -313,28 +317,20 @@ void
 http_server_drain(struct http_server *server, void (*drained)(void *ctx), void *ctx)
 {
 	struct door *door = &server->door;
-	struct ring *next;
 
 	while (server->listeners)
 		http_server_unlisten(server, server->listeners->fd);
 	door->is_draining = true;
 	door->drained = drained;
 	door->drained_ctx = ctx;
-	/* conn_drain removes at most its own connection */
-	for (struct ring *r = door->conns.next; r != &door->conns; r = next) {
-		next = r->next;
-		conn_drain(CONN_OF(r, link));
-	}
+	conn_drain_all(door);
 	door_check_drained(door);
 }
 
 void
 http_server_abort(struct http_server *server)
 {
-	struct door *door = &server->door;
-
-	while (!ring_empty(&door->conns))
-		conn_close(CONN_OF(door->conns.next, link), "the server stops");
+	conn_close_all(&server->door, "the server stops");
 }
 
 size_t

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "http/exchange.h"
 #include "hub/hub_private.h"
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "http/exchange.h"
 #include "http/route.h"
 #include "http/server.h"
 

@@ -1,5 +1,6 @@
 /* links: tests/unit/door_rig.c src/http/server.c src/http/door.c src/http/conn.c
- * src/http/exchange.c src/http/response.c src/http/problem.c src/http/request.c
+ * src/http/conn_input.c src/http/conn_life.c src/http/conn_output.c src/http/exchange.c
+ * src/http/judge.c src/http/response.c src/http/problem.c src/http/request.c
  * src/http/chunked.c src/http/route.c src/http/access.c src/http/host.c src/http/handshake.c
  * src/http/chars.c src/base/log.c src/base/clock.c src/base/loop.c src/base/deadline.c
  * src/base/buffer.c -levent_core -ljansson */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "greet/greet.h"
+#include "http/exchange.h"
 
 /* In place of http/exchange.c: the parameters that the route matched, and the answer. */
 static struct route_table routes;

@@ -1,4 +1,4 @@
-/* links: src/http/problem.c src/base/log.c -ljansson */
+/* links: src/http/problem.c src/http/response.c src/base/log.c src/base/buffer.c -ljansson */
 #include <check.h>
 #include <string.h>
 

@@ -1,0 +1,269 @@
+/*
+ * conn_input.c - bytes into a connection: per readable event one recv, every request in it, one
+ * send. Called by: conn.c, and the loop.
+ *
+ * Input is read into the door's buffer, after what was left of the last read, and handled there;
+ * only what cannot be handled yet is kept in the connection. Answers gather in the door's buffer
+ * until conn_leave sends them.
+ */
+#include "http/conn_input.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "http/conn_life.h"
+#include "http/conn_output.h"
+#include "http/judge.h"
+#include "http/response.h"
+
+/* A client that was refused may go on sending this much before it looks at the answer. */
+#define LINGER_MAX ((uint64_t)4 << 20)
+
+/* The head in data[0..head_len) is accepted, its body is not here yet. */
+static bool
+conn_begin_body(struct conn *c, const char *data, size_t head_len, bool has_more)
+{
+	struct door *door = c->door;
+	const struct request *request = &door->request;
+
+	c->is_chunked = request->body == BODY_CHUNKED;
+	c->body_left = request->content_length;
+	if (c->is_chunked)
+		chunked_init(&c->chunked, c->exchange.body_limit);
+	c->in.len = 0;
+	if (!buffer_append(&c->in, data, head_len, CONN_ANY_SIZE))
+		return false;
+	/* RFC 9110 10.1.1: not needed when the body is coming anyway */
+	if (request->expects_continue && request->version_minor > 0 && !has_more &&
+	    !response_write_continue(&door->out))
+		return false;
+	conn_set_state(c, CONN_BODY);
+	c->body_received = 0;
+	c->body_since_ms = loop_now_ms(door->loop);
+	deadline_arm(&c->deadline, &door->body);
+	return true;
+}
+
+/* Returns how much of data[0..len) was used: the head, and a body that is here whole. */
+static size_t
+conn_take_head(struct conn *c, const char *data, size_t len)
+{
+	struct door *door = c->door;
+	struct request *request = &door->request;
+
+	switch (request_parse(&c->parser, data, len, (size_t)door->config->http_max_header_size,
+			      request, &door->head_len)) {
+	case REQUEST_INCOMPLETE: conn_set_state(c, CONN_HEAD); return 0;
+	case REQUEST_BAD:
+		judge_give_up(&c->exchange, false, c->parser.error_status, c->parser.error_message,
+			      NULL);
+		return len;
+	case REQUEST_COMPLETE: break;
+	}
+	size_t head_len = door->head_len;
+	c->parser = (struct request_parser){0};
+	if (c->deadline.list == &door->header)
+		deadline_disarm(&c->deadline);
+	c->n_requests++;
+	c->exchange.is_keep = request->keep_alive;
+	conn_set_state(c, CONN_BUSY);
+	if (!judge_accepts(&c->exchange))
+		return head_len;
+	if (door->match.route->upgrade && (door->out.len || c->out.len)) {
+		/* the answers before the upgrade have to be out before the socket leaves */
+		conn_flush(c);
+		if (c->out.len) {
+			conn_set_state(c, CONN_IDLE);
+			c->is_stalled = true;
+			return 0;
+		}
+		if (c->broken)
+			return 0;
+	}
+	struct span rest = span_from(data + head_len, len - head_len);
+	if (door->match.route->body_limit == ROUTE_BODY_UNREAD || request->body == BODY_NONE) {
+		exchange_run(&c->exchange, span_from(NULL, 0), rest);
+		return head_len;
+	}
+	if (request->body == BODY_CHUNKED || request->content_length > rest.len) {
+		if (!conn_begin_body(c, data, head_len, rest.len > 0))
+			c->broken = "out of memory";
+		return head_len;
+	}
+	size_t body_len = (size_t)request->content_length;
+	exchange_run(&c->exchange, span_from(rest.ptr, body_len),
+		     span_from(rest.ptr + body_len, rest.len - body_len));
+	return head_len + body_len;
+}
+
+/* Returns how much was used; *is_whole when that ends the body. */
+static size_t
+conn_feed_body(struct conn *c, const char *data, size_t len, bool *is_whole)
+{
+	size_t used = len;
+
+	*is_whole = false;
+	if (!c->is_chunked) {
+		if (used > c->body_left)
+			used = (size_t)c->body_left;
+		if (!buffer_append(&c->body, data, used, CONN_ANY_SIZE))
+			c->broken = "out of memory";
+		c->body_left -= used;
+		*is_whole = c->body_left == 0;
+		return used;
+	}
+	if (!buffer_reserve(&c->body, len, CONN_ANY_SIZE)) {
+		c->broken = "out of memory";
+		return len;
+	}
+	size_t decoded = 0;
+	enum chunked_status status =
+	    chunked_decode(&c->chunked, data, len, &used, c->body.data + c->body.len, &decoded);
+	c->body.len += decoded;
+	if (status == CHUNKED_BAD) {
+		judge_give_up(&c->exchange, true, c->chunked.error_status, c->chunked.error_message,
+			      NULL);
+		return len;
+	}
+	*is_whole = status == CHUNKED_DONE;
+	return used;
+}
+
+static size_t
+conn_take_body(struct conn *c, const char *data, size_t len)
+{
+	struct door *door = c->door;
+	bool is_whole;
+	size_t used = conn_feed_body(c, data, len, &is_whole);
+
+	c->body_received += used;
+	if (c->broken || !is_whole)
+		return used;
+	deadline_disarm(&c->deadline);
+	/* requests of others have been handled since: look at the head again */
+	struct request_parser parser = {0};
+	enum request_status status = request_parse(&parser, c->in.data, c->in.len,
+						   (size_t)door->config->http_max_header_size,
+						   &door->request, &door->head_len);
+	assert(status == REQUEST_COMPLETE);
+	(void)status;
+	judge_route_again(&c->exchange);
+	conn_set_state(c, CONN_BUSY);
+	exchange_run(&c->exchange, buffer_span(&c->body), span_from(data + used, len - used));
+	buffer_fini(&c->body);
+	c->in.len = 0;
+	return used;
+}
+
+/* Handles all that it can; returns how much that was. */
+static size_t
+conn_handle(struct conn *c, const char *data, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && !c->broken) {
+		switch (c->state) {
+		case CONN_IDLE:
+		case CONN_HEAD:
+			if (conn_unsent(c) + c->door->out.len > CONN_OUT_MAX) {
+				conn_flush(c);
+				c->is_stalled = conn_unsent(c) > 0;
+				if (c->broken || c->is_stalled)
+					return at;
+			}
+			at += conn_take_head(c, data + at, len - at);
+			if (c->state == CONN_HEAD || c->is_stalled)
+				return at;
+			break;
+		case CONN_BODY: at += conn_take_body(c, data + at, len - at); break;
+		default: return at;
+		}
+	}
+	return at;
+}
+
+void
+conn_resume(struct conn *c)
+{
+	struct buffer in = c->in;
+
+	buffer_init(&c->in);
+	conn_enter(c);
+	if (c->state == CONN_BUSY)
+		conn_answered(c);
+	size_t used = conn_handle(c, in.data, in.len);
+	/* nothing came meanwhile: there is no memory to point into */
+	conn_leave(c, used < in.len ? in.data + used : NULL, in.len - used);
+	buffer_fini(&in);
+}
+
+static void
+conn_read_linger(struct conn *c)
+{
+	ssize_t n = recv(c->fd, c->door->in, c->door->in_size, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_close(c, "the client has closed after the last answer");
+		return;
+	}
+	c->body_received += (uint64_t)n;
+	if (c->body_received > LINGER_MAX)
+		conn_close(c, "the client did not stop sending after the last answer");
+}
+
+static void
+conn_read_eof(struct conn *c)
+{
+	c->is_eof = true;
+	conn_pause(c);
+	/* RFC 9112 9.6 lets a client shut its side once it has asked: what it asked is answered */
+	if (c->state == CONN_BUSY || c->is_stalled)
+		return;
+	if (c->out.len) {
+		conn_wait(c);
+		return;
+	}
+	conn_close(c, c->state == CONN_IDLE ? "the client has closed"
+					    : "the client has closed within a request");
+}
+
+void
+conn_read_cb(void *arg, short what)
+{
+	struct conn *c = arg;
+	struct door *door = c->door;
+	size_t held = c->state == CONN_HEAD ? c->in.len : 0;
+
+	(void)what;
+	if (c->state == CONN_LINGER) {
+		conn_read_linger(c);
+		return;
+	}
+	assert(held + DOOR_READ_SIZE <= door->in_size);
+	ssize_t n = recv(c->fd, door->in + held, DOOR_READ_SIZE, 0);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			conn_close(c, "the client has reset it");
+		return;
+	}
+	if (n == 0) {
+		conn_read_eof(c);
+		return;
+	}
+	if (c->state == CONN_BUSY) {
+		if (!buffer_append(&c->in, door->in, (size_t)n, CONN_ANY_SIZE))
+			conn_close(c, "out of memory");
+		else
+			conn_wait(c);
+		return;
+	}
+	if (held)
+		memcpy(door->in, c->in.data, held);
+	size_t len = held + (size_t)n;
+	conn_enter(c);
+	size_t used = conn_handle(c, door->in, len);
+	conn_leave(c, door->in + used, len - used);
+}

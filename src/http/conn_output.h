@@ -1,0 +1,31 @@
+/*
+ * conn_output.h - answers out of a connection.
+ */
+#ifndef PLAZA_HTTP_CONN_OUTPUT_H
+#define PLAZA_HTTP_CONN_OUTPUT_H
+
+#include <stddef.h>
+
+#include "http/conn_state.h"
+
+/* More unsent bytes than this, and the next pipelined request waits. */
+#define CONN_OUT_MAX ((size_t)256 << 10)
+
+static inline size_t
+conn_unsent(const struct conn *c)
+{
+	return c->out.len - c->out_sent;
+}
+
+/* Both mark a connection `broken` that takes no more. */
+
+/* Sends of `out` what the socket takes now. */
+void conn_send_own(struct conn *c);
+
+/*
+ * Sends what has gathered in the door for this connection; what is not taken now stays in `out`,
+ * watched and with a deadline.
+ */
+void conn_flush(struct conn *c);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * judge.h - whether the request in hand gets to its handler.
+ */
+#ifndef PLAZA_HTTP_JUDGE_H
+#define PLAZA_HTTP_JUDGE_H
+
+#include <stdbool.h>
+
+#include "http/exchange_internal.h"
+
+/*
+ * Judges the head in door->request. False: it has been answered. True: a handler wants it;
+ * body_limit is set.
+ */
+bool judge_accepts(struct exchange *x);
+
+/* The route of a request that was accepted before; its head has been parsed again. */
+void judge_route_again(struct exchange *x);
+
+/*
+ * A request that has no readable head (`has_head` false), or whose rest will not come: answers, and
+ * then the connection is to close.
+ */
+void judge_give_up(struct exchange *x, bool has_head, int status, const char *message,
+		   const char *fields);
+
+#endif
