@@ -28,10 +28,10 @@ int handshake_check(const struct request *request, const char **message, const c
 #define HANDSHAKE_HEAD_EXTRA 256
 
 /*
- * Writes the canonical head of a checked handshake: request line (path and query only), Host,
- * Upgrade, Connection, Sec-WebSocket-Key, -Version and, if it came, -Protocol. Extensions are not
- * passed on: none is offered as long as compression is off. Returns its length, 0 if `size` is too
- * small.
+ * Writes the canonical head of a checked handshake: a request line and a Host that are always the
+ * same, Upgrade, Connection, Sec-WebSocket-Key, -Version and, if it came, -Protocol. Extensions are
+ * not passed on: none is offered as long as compression is off. Returns its length, 0 if `size` is
+ * too small.
  */
 size_t handshake_write_head(const struct request *request, char *out, size_t size);
 
