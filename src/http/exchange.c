@@ -3,6 +3,8 @@
  * conn_input.c runs it, conn_life.c tells it when the client has left. What it wants of the
  * connection it asks of its owner's table.
  */
+#include "http/exchange.h"
+
 #include <assert.h>
 
 #include "base/clock.h"

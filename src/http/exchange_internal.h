@@ -12,7 +12,6 @@
 #include "base/span.h"
 #include "http/access.h"
 #include "http/door.h"
-#include "http/exchange.h"
 
 /* Who embeds the exchange and moves its bytes. */
 struct exchange_owner {

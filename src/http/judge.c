@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "http/access.h"
+#include "http/exchange.h"
 #include "http/handshake.h"
 
 static bool
@@ -137,11 +138,6 @@ check_body(struct exchange *x)
 	size_t limit = (size_t)x->door->config->http_max_body_size;
 	char message[160];
 
-	/* RFC 9110 10.1.1: HTTP/1.0 knows no expectations, and what it sends is ignored */
-	if (request_has(request, FIELD_EXPECT) && !request->expects_continue &&
-	    request->version_minor > 0)
-		return refuse(x, 417, "The only expectation that can be met is 100-continue.",
-			      NULL);
 	if (route->body_limit == ROUTE_BODY_UNREAD) {
 		if (has_body(request))
 			end_after(x);

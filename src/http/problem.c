@@ -2,6 +2,8 @@
  * problem.c - errors answered: as RFC 9457 problem details, built by jansson, or as a line of text.
  * Called by: judge.c, handlers. Answers through exchange_reply.
  */
+#include "http/exchange.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
