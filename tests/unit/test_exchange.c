@@ -73,6 +73,10 @@ static const struct {
      NULL},
     {POST("/nothing", "Content-Length: 5\r\n", "ab"), 200, true, "fast ", NULL},
     {POST("/text", "Expect: a-miracle\r\nContent-Length: 1\r\n", ""), 417, true, NULL, NULL},
+    /* RFC 9110 10.1.1: with nothing to wait for, 100 is left out and the request is answered */
+    {"GET /fast/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n", 200, false,
+     "fast a", NULL},
+    {POST("/text", "Expect: 100-continue\r\nContent-Length: 0\r\n", ""), 200, false, "", NULL},
     {POST("/text", "Transfer-Encoding: chunked\r\n",
 	  "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: r\r\n\r\n"),
      200, false, "abcde", NULL},
@@ -383,7 +387,7 @@ START_TEST(test_upgrade)
 	client_open(&c);
 	client_send(&c, HANDSHAKE "\r\nfirst bytes");
 	client_read_all(&c);
-	ck_assert_int_eq(strncmp(c.data, "local\nGET /up?x=1 HTTP/1.1\r\n", 28), 0);
+	ck_assert_int_eq(strncmp(c.data, "local\nGET / HTTP/1.1\r\n", 22), 0);
 	ck_assert_ptr_nonnull(strstr(c.data, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"));
 	ck_assert_ptr_null(strstr(c.data, "X-Other"));
 	ck_assert_ptr_nonnull(strstr(c.data, "\r\n\r\nfirst bytes"));
