@@ -254,7 +254,13 @@ START_TEST(web_pages_of_others_may_not_act)
 	    {"Host: localhost\r\n", true}, /* not a browser */
 	    {"Host: localhost\r\nSec-Fetch-Site: same-origin\r\n", true},
 	    {"Host: localhost\r\nSec-Fetch-Site: none\r\n", true},
+	    {"Host: localhost\r\nSec-Fetch-Site: same-origin\r\nOrigin: http://localhost:3\r\n",
+	     true},
 	    {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\n", false},
+	    {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\nOrigin: https://app.example\r\n",
+	     true},
+	    {"Host: localhost\r\nSec-Fetch-Site: cross-site\r\nOrigin: http://localhost\r\n",
+	     false},
 	    {"Host: localhost\r\nSec-Fetch-Site: same-site\r\n", false},
 	    {"Host: localhost:99\r\nOrigin: http://localhost:99\r\n", true},
 	    {"Host: localhost:99\r\nOrigin: http://localhost:98\r\n", false},

@@ -85,6 +85,28 @@ START_TEST(one_order_for_all)
 }
 END_TEST
 
+START_TEST(workers_wake_each_other)
+{
+	enum { TURNS = 100 };
+	struct daemon *d = daemon_start_default();
+	struct ws ws[2];
+
+	/* while nothing else goes on, each message has to wake the other worker: to and fro */
+	ws_open_everywhere(ws, 2, d, "/chat");
+	uint64_t began = it_now_ms();
+	for (int i = 0; i < TURNS; i++) {
+		ws_send(&ws[i % 2], "ball");
+		ws_expect(&ws[(i + 1) % 2], "ball");
+		ws_expect(&ws[i % 2], "ball");
+	}
+	/* a worker that slept until its own timer would take an eighth of a second each time */
+	ck_assert_uint_lt(it_now_ms() - began, 6000);
+	ws_close(&ws[0]);
+	ws_close(&ws[1]);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(the_server_says_nothing_of_its_own)
 {
 	struct daemon *d = daemon_start_default();
@@ -257,6 +279,11 @@ START_TEST(bad_utf8_closes_with_1007)
 	ws_open(&ws, daemon_port(d), "/chat", NULL);
 	ws_send_frame(&ws, false, WS_TEXT, "good", 4);
 	ws_send_frame(&ws, true, WS_CONTINUATION, "\xfe", 1);
+	ws_expect_close(&ws, 1007);
+	/* cut off by a last fragment without a byte */
+	ws_open(&ws, daemon_port(d), "/chat", NULL);
+	ws_send_frame(&ws, false, WS_TEXT, "\xe5\xa4", 2);
+	ws_send_frame(&ws, true, WS_CONTINUATION, "", 0);
 	ws_expect_close(&ws, 1007);
 	/* binary is anything */
 	ws_open(&ws, daemon_port(d), "/chat", NULL);
@@ -490,6 +517,7 @@ fill(Suite *s)
 	TCase *tc = it_case(s, "messages");
 	tcase_add_test(tc, everybody_gets_each_message_verbatim);
 	tcase_add_test(tc, one_order_for_all);
+	tcase_add_test(tc, workers_wake_each_other);
 	tcase_add_test(tc, the_server_says_nothing_of_its_own);
 	tcase_add_test(tc, rooms_are_apart);
 	tcase_add_test(tc, rooms_of_the_daemon_are_for_listening);

@@ -424,6 +424,7 @@ START_TEST(bodies_come_in_every_way)
 
 	/* pipelined with others: answers in order, each when its row is there */
 	http_open(&c, daemon_port(d));
+	uint64_t began = it_now_ms();
 	for (int i = 0; i < 50; i++) {
 		http_sendf(&c,
 			   "POST /api/products HTTP/1.1\r\nHost: localhost\r\n" JSON
@@ -444,6 +445,8 @@ START_TEST(bodies_come_in_every_way)
 		ck_assert_str_eq(a.body, want);
 		http_answer_fini(&a);
 	}
+	/* none of them waits for a timer to wake its worker */
+	ck_assert_uint_lt(it_now_ms() - began, 5000);
 	http_close(&c);
 	daemon_stop(d);
 }
@@ -518,6 +521,35 @@ START_TEST(bodies_are_bounded)
 	http_read(&c, "POST", &a);
 	ck_assert_int_eq(a.status, 408);
 	ck_assert_uint_lt(it_now_ms() - began, 5000);
+	http_answer_fini(&a);
+	http_close(&c);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(bytes_earn_a_body_more_time)
+{
+	char *option = fresh_option();
+	struct daemon *d =
+	    daemon_start(option, "http.body_timeout=300ms", "http.min_body_rate=10", NULL);
+	struct http_conn c;
+	struct http_answer a;
+	char body[120];
+
+	/* 100 bytes at 10 a second are worth ten seconds, of which this takes not one */
+	free(option);
+	int n = snprintf(body, sizeof(body), "{\"name\":\"a\",\"price\":1");
+	memset(body + n, ' ', 100 - (size_t)n);
+	body[100] = '\0';
+	http_open(&c, daemon_port(d));
+	http_sendf(&c,
+		   "POST /api/products HTTP/1.1\r\nHost: localhost\r\n" JSON
+		   "Content-Length: 101\r\n\r\n%s",
+		   body);
+	ck_assert(!http_readable(&c, 900));
+	http_send_text(&c, "}");
+	http_read(&c, "POST", &a);
+	ck_assert_msg(a.status == 201, "%s", a.head);
 	http_answer_fini(&a);
 	http_close(&c);
 	daemon_stop(d);
@@ -857,6 +889,7 @@ fill(Suite *s)
 	tcase_add_test(tc, media_types_are_judged_by_the_head);
 	tcase_add_test(tc, bodies_come_in_every_way);
 	tcase_add_test(tc, bodies_are_bounded);
+	tcase_add_test(tc, bytes_earn_a_body_more_time);
 
 	tc = it_case(s, "database");
 	tcase_add_test(tc, makes_the_table_once_however_many_start);

@@ -396,6 +396,35 @@ START_TEST(requests_in_hand_are_finished)
 }
 END_TEST
 
+START_TEST(database_connections_count_for_both_generations)
+{
+	char *database = it_printf("store.database=%s", pg_fresh());
+	struct daemon *d = daemon_start(database, "store.connections=9", NULL);
+	struct ws ws[2];
+
+	/* two workers in two generations: two each, and never more than nine */
+	ws_open_everywhere(ws, 2, d, "/chat");
+	for (int generation = 0; generation < 2; generation++) {
+		for (int i = 0; i < 20; i++)
+			http_expect(daemon_port(d), "POST", "/api/products",
+				    "Content-Type: application/json\r\n",
+				    "{\"name\":\"a\",\"price\":1}", 201, NULL);
+		char *used =
+		    pg_ask("select count(*) from pg_stat_activity where usename = 'plaza' and "
+			   "datname = current_database()");
+		ck_assert_int_ge(strtol(used, NULL, 10), 1);
+		ck_assert_int_le(strtol(used, NULL, 10), 9);
+		free(used);
+		if (generation == 0)
+			ck_assert(daemon_reload(d));
+	}
+	ws_close(&ws[0]);
+	ws_close(&ws[1]);
+	free(database);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(workers_grow_and_shrink)
 {
 	static const int counts[] = {2, 5, 1, 3, 2};
@@ -493,6 +522,7 @@ fill(Suite *s)
 	tcase_add_test(tc, a_third_generation_ends_the_eldest);
 	tcase_add_test(tc, a_drain_has_its_time);
 	tcase_add_test(tc, requests_in_hand_are_finished);
+	tcase_add_test(tc, database_connections_count_for_both_generations);
 	tcase_add_test(tc, a_worker_killed_while_it_drains_is_not_replaced);
 }
 
