@@ -1,15 +1,20 @@
 /*
  * log.c - lines on stderr; no buffering, no allocation, safe to share one pipe among processes.
+ *
+ * A line that stderr does not take is dropped and counted: a stuck reader must not stop the master
+ * and all workers, nor keep them from ending.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,10 +22,16 @@ static struct {
 	enum log_format format;
 	enum log_level level;
 	bool journal;
+	bool is_pipe;
+	unsigned long lost; /* lines since the last one that was written */
+	bool telling;       /* of them, in report_lost */
 	char process[32];
-} log_state = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, false, ""};
+} log_state = {LOG_FORMAT_TEXT, LOG_LEVEL_INFO, false, false, 0, false, ""};
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
+/* For a reader that is slow; one that did not take the last line either is not waited for. */
+#define PATIENCE_MS 20
+
 /* syslog(3) priorities, which sd-daemon(3) reads from "<N>" */
 static const int level_priorities[] = {3, 4, 6, 7};
 
@@ -40,9 +51,12 @@ stderr_is_journal(void)
 void
 log_open(enum log_format format, enum log_level level)
 {
+	struct stat st;
+
 	log_state.format = format;
 	log_state.level = level;
 	log_state.journal = stderr_is_journal();
+	log_state.is_pipe = fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
 void
@@ -104,6 +118,36 @@ put_json(char *out, size_t size, size_t at, const char *text)
 	return at;
 }
 
+/* Whether stderr took it. A pipe that is writable has room for PIPE_BUF bytes, which is a line. */
+static bool
+write_line(const char *line, size_t len)
+{
+	struct pollfd pfd = {STDERR_FILENO, POLLOUT, 0};
+	struct iovec iov = {(void *)(uintptr_t)line, len};
+	ssize_t n = -1;
+
+	if (poll(&pfd, 1, log_state.lost ? 0 : PATIENCE_MS) <= 0 || !(pfd.revents & POLLOUT))
+		return false;
+	/* another process may take that room meanwhile; not all kernels can be told not to wait */
+	errno = EOPNOTSUPP;
+	if (log_state.is_pipe)
+		n = pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
+	if (n < 0 && errno != EAGAIN)
+		n = write(STDERR_FILENO, line, len);
+	return n >= 0;
+}
+
+static void
+report_lost(void)
+{
+	unsigned long lost = log_state.lost;
+
+	log_state.telling = true;
+	log_warning("%lu log lines before this one were lost: stderr did not take them", lost);
+	log_state.telling = false;
+	log_state.lost = log_state.lost > lost ? lost : 0;
+}
+
 static void log_line(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
@@ -119,6 +163,8 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	if (!log_wants(level))
 		return;
 	int saved = errno;
+	if (log_state.lost && !log_state.telling)
+		report_lost();
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	if (n < 0)
 		return;
@@ -146,9 +192,8 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 			line[at++] = *p == '\n' ? ' ' : *p;
 	}
 	line[at++] = '\n';
-	/* nothing can be done about a log that cannot be written */
-	ssize_t written = write(STDERR_FILENO, line, at);
-	(void)written;
+	if (!write_line(line, at))
+		log_state.lost++;
 	errno = saved;
 }
 

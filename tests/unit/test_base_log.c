@@ -150,6 +150,32 @@ START_TEST(newline_in_a_message_does_not_forge_a_line)
 }
 END_TEST
 
+/* check(3) ends a test that waits. */
+START_TEST(a_reader_that_is_stuck_stops_nobody)
+{
+	static char fill[LOG_LINE_MAX];
+	int flags;
+
+	capture();
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	flags = fcntl(STDERR_FILENO, F_GETFL);
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK), 0);
+	while (write(STDERR_FILENO, fill, sizeof(fill)) > 0)
+		;
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_SETFL, flags), 0);
+	log_info("lost");
+	log_info("lost too");
+	while (read(read_end, text, sizeof(text)) > 0)
+		;
+	log_info("shown");
+	const char *line = captured();
+	ck_assert_ptr_nonnull(strstr(line, " warning: 2 log lines before this one were lost"));
+	ck_assert_ptr_nonnull(strstr(line, " info: shown\n"));
+	log_info("and once");
+	ck_assert_ptr_null(strstr(captured(), "warning"));
+}
+END_TEST
+
 static const struct {
 	const char *in;
 	size_t len;
@@ -187,6 +213,7 @@ main(void)
 	tcase_add_test(tc, json_line_escapes_the_message);
 	tcase_add_test(tc, long_message_is_cut_and_stays_one_line);
 	tcase_add_test(tc, newline_in_a_message_does_not_forge_a_line);
+	tcase_add_test(tc, a_reader_that_is_stuck_stops_nobody);
 	tcase_add_loop_test(tc, escape_makes_bytes_printable, 0,
 			    sizeof(escapes) / sizeof(escapes[0]));
 	suite_add_tcase(s, tc);
