@@ -295,6 +295,11 @@ worker_serve(struct worker *w)
 static void
 worker_fini(struct worker *w)
 {
+	sigset_t all;
+
+	/* without the loop a second SIGTERM would kill us, and look like a crash to the master */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (w->http)
 		http_server_abort(w->http);
 	store_free(&w->store);
