@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/conninfo.h"
 #include "hub/hub.h"
 #include "proc/exit_codes.h"
 #include "worker.h"

@@ -21,6 +21,7 @@
 #include "preflight.h"
 #include "proc/exit_codes.h"
 #include "proc/notify.h"
+#include "reload.h"
 
 /* Blocked for good; they are read from signal_fd. */
 static bool

@@ -1,5 +1,5 @@
 /*
- * master_state.h - the master's state: reload.c works on it, master.c owns it and calls.
+ * master_state.h - the master's state: master.c owns it, reload.c works on it.
  */
 #ifndef PLAZA_MASTER_STATE_H
 #define PLAZA_MASTER_STATE_H
@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "generation.h"
-#include "master.h"
+#include "master_args.h"
 #include "proc/listen.h"
 
 enum master_state {
@@ -45,14 +45,5 @@ master_generation(struct master *m, uint32_t number)
 {
 	return &m->generation[number % SEGMENT_GENERATIONS];
 }
-
-/* SIGHUP. */
-void reload_begin(struct master *m);
-/* In WAITING, RELOADING and HANDOVER: goes on as soon as it can. */
-void reload_step(struct master *m);
-/* A worker of the new generation ended before it was ready. */
-void reload_fail(struct master *m);
-/* A stop overtakes it. */
-void reload_forget(struct master *m);
 
 #endif

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "config/syntax.h"
 #include "proc/process.h"
 #include "store/store.h"
 

@@ -2,6 +2,8 @@
  * reload.c - SIGHUP: check the new configuration whole, start a generation on it beside the old
  * one, and only when that serves let the old one drain. Called by: master.c.
  */
+#include "reload.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/conninfo.h"
 #include "config/ini_file.h"
 #include "config/option.h"
 #include "config/syntax.h"

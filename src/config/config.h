@@ -1,60 +1,17 @@
 /*
  * config.h - the effective configuration: options.def read from a file, then -o, then defaults.
  *
- * A struct config never changes after it was made; a reload makes another one. Option
- * section.name is the member section_name.
+ * A struct config (config/values.h) never changes after it was made; a reload makes another one.
  */
 #ifndef PLAZA_CONFIG_CONFIG_H
 #define PLAZA_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
-#include "config/address.h"
 #include "config/errors.h"
-
-struct words {
-	size_t n;
-	char **word;
-};
-
-struct listens {
-	size_t n;
-	struct listen_address *address;
-};
-
-#define CONFIG_TYPE_WORDS    struct words
-#define CONFIG_TYPE_LISTEN   struct listens
-#define CONFIG_TYPE_COUNT    uint64_t
-#define CONFIG_TYPE_AUTO     uint64_t /* 0 is auto */
-#define CONFIG_TYPE_TIME     uint64_t /* milliseconds */
-#define CONFIG_TYPE_SIZE     uint64_t /* bytes */
-#define CONFIG_TYPE_TEXT     char *   /* never NULL */
-#define CONFIG_TYPE_CONNINFO char *   /* never NULL */
-#define CONFIG_TYPE_CHOICE   int      /* index of the word */
-
-enum config_option {
-#define OPTION(section, name, ...) OPTION_##section##_##name,
-#include "config/options.def"
-#undef OPTION
-	OPTION_COUNT
-};
-
-struct config {
-#define OPTION(section, name, type, ...) CONFIG_TYPE_##type section##_##name;
-#include "config/options.def"
-#undef OPTION
-	/* where each value came from, for -T: "plaza.conf:12", "-o", "default" */
-	char *source[OPTION_COUNT];
-	/* the same for error lines, with the path as it was given: "/etc/plaza/plaza.conf:12" */
-	char *where[OPTION_COUNT];
-	/* each value in its one normal form ("60s" is "1m"), for -T and to compare; with secrets */
-	char *text[OPTION_COUNT];
-	/* the file that was read; NULL when there was none at the default path */
-	char *file;
-};
+#include "config/values.h"
 
 /*
  * Reads `file`, then the `overrides` ("section.key=value", split at the first =; the last one for
@@ -88,10 +45,5 @@ void config_compare(const struct config *before, const struct config *after,
 		    void (*changed)(const char *name, bool restart, void *ctx), void *ctx);
 /* Gives `after` the values of `before` for all RESTART options. False on out-of-memory. */
 bool config_keep_restart(const struct config *before, struct config *after);
-
-/* The conninfo with its password replaced by ***; the caller frees. NULL on out-of-memory. */
-char *config_mask_conninfo(const char *conninfo);
-
-bool words_contain(const struct words *words, const char *word);
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "config/config.h"
 
 #define MASK "***"
 /* Far above any real connection string; a bound is all that buffer.h asks for. */

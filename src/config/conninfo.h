@@ -12,4 +12,7 @@
  */
 const char *conninfo_check(const char *conninfo, char *problem, size_t size);
 
+/* The conninfo with its password replaced by ***; the caller frees. NULL on out-of-memory. */
+char *config_mask_conninfo(const char *conninfo);
+
 #endif

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/values.h"
 
 enum option_type {
 	OPTION_TYPE_WORDS,

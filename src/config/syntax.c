@@ -12,7 +12,6 @@
 #include <strings.h>
 
 #include "base/utf8.h"
-#include "config/config.h"
 
 struct unit {
 	const char *name;

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct words;
+#include "config/values.h"
 
 enum number_kind { NUMBER_COUNT, NUMBER_TIME, NUMBER_SIZE };
 
@@ -31,6 +31,7 @@ bool words_split(struct words *words, const char *text);
 /* Joined by single spaces; the caller frees. NULL on out-of-memory. */
 char *words_join(const struct words *words);
 void words_fini(struct words *words);
+bool words_contain(const struct words *words, const char *word);
 
 /* A host name (RFC 1123 2.1), an IPv4 address or an [IPv6] one; lowers its case in place. */
 const char *host_check(char *word);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "http/exchange.h"
+#include "hub/hub.h"
 #include "hub/hub_private.h"
 
 #define TEXT_PLAIN "text/plain; charset=utf-8"

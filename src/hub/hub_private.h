@@ -6,7 +6,6 @@
 
 #include "base/buffer.h"
 #include "base/deadline.h"
-#include "hub/hub.h"
 #include "hub/pace.h"
 #include "hub/room.h"
 #include "hub/ws.h"

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/conninfo.h"
 #include "pg/backlog.h"
 #include "pg/conninfo.h"
 #include "pg/lane.h"

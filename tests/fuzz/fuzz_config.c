@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/conninfo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

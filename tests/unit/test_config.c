@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/conninfo.h"
+#include "config/syntax.h"
 
 static char directory[64];
 

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/conninfo.h"
 #include "fake_exchange.h"
 #include "pg_server.h"
 
