@@ -1,6 +1,6 @@
 #!/bin/sh
-# layers.sh - includes point down only: the layers of src/, who may include what, no cycles, and
-# each outside library behind the folders that are there for it.
+# layers.sh - includes and calls point down only: the layers of src/, who may include what, no circles
+# among files, and each outside library behind the folders that are there for it.
 set -eu
 cd "${srcdir:-.}"
 LC_ALL=C
@@ -51,9 +51,114 @@ awk -F: '
 	}
 ' "$out.quoted" >"$out"
 
-# a header that needs itself, over however many others
-sed -n 's/^src\/\([^:]*\.h\):[^:]*:\(.*\)/\1 \2/p' "$out.quoted" | tsort >/dev/null 2>"$out.cycles" ||
-	sed 's/^/cycle: /' "$out.cycles" >>"$out"
+# a file that needs itself, over however many others: X.c and X.h are one, X, and X -> Y when X
+# includes "Y.h" or names a function that Y.c defines, whichever header declares it
+{
+	awk -F: '{
+		from = $1
+		to = $3
+		sub(/^src\//, "", from)
+		sub(/\.[a-z]*$/, "", from)
+		sub(/\.[a-z]*$/, "", to)
+		if (from != to)
+			print from, to, $1 ":" $2 " includes \"" $3 "\""
+	}' "$out.quoted"
+	# definitions are found by the return type on a line of its own; sources are read twice
+	find src -name '*.[ch]' | sort >"$out.files"
+	awk -v list="$out.files" '
+		BEGIN {
+			while ((getline name <list) > 0)
+				file[files++] = name
+			for (i = 0; i < 2 * files; i++)
+				ARGV[ARGC++] = file[i % files]
+		}
+		FNR == 1 {
+			stem = FILENAME
+			sub(/^src\//, "", stem)
+			sub(/\.[a-z]*$/, "", stem)
+			above = ""
+			comment = 0
+			pass = (FILENAME in seen) ? 2 : 1
+			seen[FILENAME] = 1
+		}
+		{
+			gsub(/"([^"\\]|\\.)*"/, "\"\"")
+			gsub(/\/\*([^*]|\*+[^*\/])*\*+\//, "")
+			if (comment && sub(/.*\*\//, ""))
+				comment = 0
+			if (comment)
+				next
+			if (sub(/\/\*.*/, ""))
+				comment = 1
+		}
+		pass == 1 && /^[a-z_][a-z0-9_]*\(/ && FILENAME ~ /\.c$/ {
+			name = $0
+			sub(/\(.*/, "", name)
+			if (above ~ /^static/)
+				own[stem, name] = 1
+			else if (name in by)
+				twice[name] = 1
+			else
+				by[name] = stem
+		}
+		pass == 2 && !/^[[:space:]]*#/ && FILENAME ~ /\.c$/ {
+			gsub(/(->|\.|struct |enum )[[:space:]]*[A-Za-z0-9_]+/, " ")
+			n = split($0, word, /[^A-Za-z0-9_]+/)
+			for (i = 1; i <= n; i++) {
+				if (!(word[i] in by) || by[word[i]] == stem || (stem, word[i]) in own)
+					continue
+				# two programs in one tree: which of them is meant?
+				if (word[i] in twice)
+					continue
+				print stem, by[word[i]], FILENAME ":" FNR " names " word[i]
+			}
+		}
+		{ above = $0 }
+	'
+} | awk '
+	{
+		why = $0
+		sub(/^[^ ]+ [^ ]+ /, "", why)
+		if (($1, $2) in reason)
+			next
+		reason[$1, $2] = why
+		to[$1, ++n[$1]] = $2
+		if (!($1 in state)) {
+			state[$1] = "new"
+			node[++nodes] = $1
+		}
+	}
+	# depth first; `path` is the way to where we are
+	function visit(at, depth, i, j, next_one, text) {
+		state[at] = "open"
+		path[depth] = at
+		for (i = 1; i <= n[at]; i++) {
+			next_one = to[at, i]
+			if (state[next_one] == "new")
+				visit(next_one, depth + 1)
+			if (state[next_one] != "open")
+				continue
+			for (j = depth; path[j] != next_one; j--)
+				;
+			text = next_one
+			path[depth + 1] = next_one
+			for (++j; j <= depth + 1; j++)
+				text = text " -> " path[j]
+			print "circle: " text
+			for (j = depth; j >= 1; j--) {
+				print "    " reason[path[j], path[j + 1]]
+				if (path[j] == next_one)
+					break
+			}
+		}
+		state[at] = "done"
+	}
+	END {
+		for (k = 1; k <= nodes; k++)
+			if (state[node[k]] == "new")
+				visit(node[k], 1)
+	}
+' >>"$out"
 
 awk -F: '
 	function only(header, where, why) {
