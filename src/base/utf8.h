@@ -15,20 +15,36 @@ static inline size_t
 utf8_character(const char *data, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)data;
+	uint8_t low = 0x80, high = 0xbf; /* of the second byte */
 	size_t n;
 
 	if (len == 0)
 		return 0;
-	n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (n == 0 || n > len || p[0] > 0xf4)
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
 		return 0;
-	for (size_t i = 1; i < n; i++) {
+	if (p[0] < 0xe0) {
+		n = 2;
+	} else if (p[0] < 0xf0) {
+		n = 3;
+		if (p[0] == 0xe0)
+			low = 0xa0;
+		else if (p[0] == 0xed)
+			high = 0x9f;
+	} else {
+		n = 4;
+		if (p[0] == 0xf0)
+			low = 0x90;
+		else if (p[0] == 0xf4)
+			high = 0x8f;
+	}
+	if (n > len || p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
 	return n;
 }
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define FIN 0x80
 
 size_t
@@ -36,41 +38,6 @@ frame_close(unsigned char out[FRAME_CLOSE_SIZE], unsigned code)
 	out[3] = (unsigned char)code;
 }
 
-/* Bytes of the sequence at `p`, 0 when it is none (Unicode 15, table 3-7). */
-static size_t
-sequence_len(const unsigned char *p, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	if (p[0] < 0xe0) {
-		len = 2;
-	} else if (p[0] < 0xf0) {
-		len = 3;
-		if (p[0] == 0xe0)
-			low = 0xa0;
-		else if (p[0] == 0xed)
-			high = 0x9f;
-	} else {
-		len = 4;
-		if (p[0] == 0xf0)
-			low = 0x90;
-		else if (p[0] == 0xf4)
-			high = 0x8f;
-	}
-	if (len > left || p[1] < low || p[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return len;
-}
-
 bool
 frame_utf8_valid(const unsigned char *text, size_t len)
 {
@@ -87,7 +54,7 @@ frame_utf8_valid(const unsigned char *text, size_t len)
 		}
 		if (i == len)
 			break;
-		size_t n = sequence_len(text + i, len - i);
+		size_t n = utf8_character((const char *)text + i, len - i);
 		if (n == 0)
 			return false;
 		i += n;
