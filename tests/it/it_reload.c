@@ -481,6 +481,23 @@ START_TEST(a_signal_during_a_reload_is_not_lost)
 }
 END_TEST
 
+/* Workers of the old generation are just then on their way out. */
+START_TEST(a_stop_right_after_a_reload_kills_nobody)
+{
+	for (int i = 0; i < 5; i++) {
+		struct daemon *d = start_with("[log]\nlevel = info\n", NULL);
+		size_t mark = daemon_log_mark(d);
+
+		kill(daemon_pid(d), SIGHUP);
+		free(daemon_log_wait(d, mark, "reloaded"));
+		kill(daemon_pid(d), SIGTERM);
+		WAIT_UNTIL(daemon_log_closed(d));
+		ck_assert(!daemon_log_has(d, mark, "died by signal"));
+		daemon_ended(d, 0);
+	}
+}
+END_TEST
+
 START_TEST(a_worker_killed_while_it_drains_is_not_replaced)
 {
 	struct daemon *d = daemon_start_default();
@@ -523,6 +540,7 @@ fill(Suite *s)
 	tcase_add_test(tc, a_drain_has_its_time);
 	tcase_add_test(tc, requests_in_hand_are_finished);
 	tcase_add_test(tc, database_connections_count_for_both_generations);
+	tcase_add_test(tc, a_stop_right_after_a_reload_kills_nobody);
 	tcase_add_test(tc, a_worker_killed_while_it_drains_is_not_replaced);
 }
 
