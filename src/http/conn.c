@@ -67,6 +67,8 @@ conn_open(struct door *door, int fd, const struct access_peer *peer)
 void
 conn_turn_away(struct conn *c)
 {
+	c->is_turned_away = true;
+	c->door->n_turned_away++;
 	conn_enter(c);
 	judge_give_up(&c->exchange, false, 503,
 		      "All connections that this server has are taken: try again.",

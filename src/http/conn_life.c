@@ -54,6 +54,8 @@ conn_detach(struct conn *c, enum conn_state state)
 	ring_remove(&c->resume_link);
 	ring_remove(&c->link);
 	c->door->n_conns--;
+	if (c->is_turned_away)
+		c->door->n_turned_away--;
 	c->fd = -1;
 	conn_set_state(c, state);
 	door_check_drained(c->door);

@@ -101,7 +101,8 @@ struct door {
 	struct ring orphans; /* without, but a handler still owes the answer */
 	struct ring resumed; /* answered from elsewhere; they go on at the end of the pass */
 	size_t n_conns;
-	struct ring unused; /* conn structs to be used again */
+	size_t n_turned_away; /* of those: answered 503, and only waiting for their end */
+	struct ring unused;   /* conn structs to be used again */
 	size_t n_unused;
 
 	struct pass_hook hook;

@@ -197,12 +197,12 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 	int on = 1;
 
 	peer.is_local_peer = l->is_unix || is_loopback(addr);
-	if (door->n_conns >= server->max_connections) {
+	if (door->n_conns - door->n_turned_away >= server->max_connections) {
 		if (may_log(server))
 			log_warning("http: connections are answered 503: %zu are open, which is "
 				    "http.max_connections",
 				    server->max_connections);
-		if (door->n_conns >= server->max_connections + TURN_AWAY_MAX) {
+		if (door->n_turned_away >= TURN_AWAY_MAX) {
 			close(fd);
 			return;
 		}

@@ -296,6 +296,33 @@ START_TEST(test_max_connections)
 }
 END_TEST
 
+/* Who was refused and stays takes nobody's place. */
+START_TEST(test_turned_away_hold_no_place)
+{
+	struct client served, refused, next;
+	struct answer answer = {0};
+
+	door_start(&(struct door_options){.max_connections = 1});
+	client_open(&served);
+	client_send(&served, GET("/fast/a"));
+	expect(&served, 200, "fast a");
+	client_open(&refused);
+	client_read(&refused, &answer, false);
+	ck_assert_int_eq(answer.status, 503);
+	client_close(&served);
+	/* the server has seen that end by the time of its second answer, if not of its first */
+	for (int i = 0; i < 2 && answer.status != 200; i++) {
+		client_open(&next);
+		client_send(&next, GET("/fast/b"));
+		client_read(&next, &answer, false);
+		client_close(&next);
+	}
+	ck_assert_int_eq(answer.status, 200);
+	client_close(&refused);
+	door_stop();
+}
+END_TEST
+
 /* Without descriptors the reserve answers, and service goes on when some are free again. */
 START_TEST(test_no_descriptors)
 {
@@ -411,11 +438,21 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-	    test_half_close,   test_nothing_after_close, test_gone,
-	    test_abort,        test_abort_in_handler,    test_big_answers,
-	    test_no_taker,     test_idle_timeout,        test_header_timeout,
-	    test_body_timeout, test_max_connections,     test_no_descriptors,
-	    test_drain,        test_drain_of_nothing,
+	    test_half_close,
+	    test_nothing_after_close,
+	    test_gone,
+	    test_abort,
+	    test_abort_in_handler,
+	    test_big_answers,
+	    test_no_taker,
+	    test_idle_timeout,
+	    test_header_timeout,
+	    test_body_timeout,
+	    test_max_connections,
+	    test_turned_away_hold_no_place,
+	    test_no_descriptors,
+	    test_drain,
+	    test_drain_of_nothing,
 	};
 	Suite *suite = suite_create("server");
 	TCase *tc = tcase_create("server");
