@@ -2,6 +2,7 @@
  * main.c - plazad's arguments. What it does with them: check (-t), show (-T), tell versions (-V),
  * or become the master.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -147,13 +148,23 @@ report_errors(struct config_errors *errors)
 	return EXIT_CODE_CONFIG;
 }
 
+/* What was asked for and could not be said was not done. */
+static int
+printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_CODE_OK;
+	fprintf(stderr, "plazad: cannot write to standard output: %s\n", strerror(errno));
+	return EXIT_CODE_OS;
+}
+
 static int
 dump(const struct config *config)
 {
 	if (!config->file)
 		printf("# there is no %s\n", PLAZA_CONF);
 	config_dump(config, stdout);
-	return EXIT_CODE_OK;
+	return printed();
 }
 
 static int
@@ -163,7 +174,7 @@ test(const struct config *config)
 		printf("%s: configuration OK\n", config->file);
 	else
 		printf("there is no %s; the defaults and -o are OK\n", PLAZA_CONF);
-	return EXIT_CODE_OK;
+	return printed();
 }
 
 static int

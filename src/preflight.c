@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "config/syntax.h"
+#include "hub/hub.h"
 #include "proc/process.h"
 #include "store/store.h"
 
@@ -42,13 +43,28 @@ check_store(const struct config *config, struct config_errors *errors)
 	return false;
 }
 
+static bool
+check_chat(const struct config *config, struct config_errors *errors)
+{
+	size_t max = hub_message_max(config->chat_log_size);
+
+	if (config->chat_max_message_size <= max)
+		return true;
+	config_errors_add_option(errors, config, OPTION_chat_max_message_size,
+				 "%" PRIu64 " bytes do not fit into chat.log_size = %" PRIu64
+				 "; accepted: at most %zu (or a larger chat.log_size)",
+				 config->chat_max_message_size, config->chat_log_size, max);
+	return false;
+}
+
 bool
 preflight_check(const struct config *config, struct config_errors *errors)
 {
 	bool user = check_user(config, errors);
 	bool store = check_store(config, errors);
+	bool chat = check_chat(config, errors);
 
-	return user && store;
+	return user && store && chat;
 }
 
 void

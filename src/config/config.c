@@ -125,8 +125,8 @@ load_setting(struct loader *l, const struct ini_setting *s)
 		return;
 	if (option == OPTION_COUNT) {
 		option_suggest(s->section, s->name, problem);
-		config_errors_add(l->errors, "%s:%u: %s.%s: unknown option; %s", l->file, s->line,
-				  s->section, s->name, problem);
+		config_errors_add(l->errors, "%s:%u: %.80s.%.80s: unknown option; %s", l->file,
+				  s->line, s->section, s->name, problem);
 		l->failed = true;
 		return;
 	}
@@ -165,8 +165,8 @@ load_file(struct loader *l, bool required)
 		if (option_section_exists(s->name))
 			continue;
 		option_suggest_section(s->name, problem);
-		config_errors_add(l->errors, "%s:%u: [%s]: unknown section; %s", l->file, s->line,
-				  s->name, problem);
+		config_errors_add(l->errors, "%s:%u: [%.80s]: unknown section; %s", l->file,
+				  s->line, s->name, problem);
 	}
 	for (size_t i = 0; i < ini.n_settings; i++)
 		load_setting(l, &ini.setting[i]);
@@ -194,7 +194,7 @@ load_override(struct loader *l, char *text)
 		return;
 	}
 	if (!equal || equal == text) {
-		config_errors_add(l->errors, "-o: %s%s; accepted: section.key=value", text,
+		config_errors_add(l->errors, "-o: %.80s%s; accepted: section.key=value", text,
 				  equal ? "nothing stands before =" : ": has no =");
 		return;
 	}
@@ -205,8 +205,8 @@ load_override(struct loader *l, char *text)
 	enum config_option option = dot ? option_find(text, dot) : OPTION_COUNT;
 	if (option == OPTION_COUNT) {
 		option_suggest(dot ? text : "", dot ? dot : text, problem);
-		config_errors_add(l->errors, "-o: %s%s%s: unknown option; %s", text, dot ? "." : "",
-				  dot ? dot : "", problem);
+		config_errors_add(l->errors, "-o: %.80s%s%.80s: unknown option; %s", text,
+				  dot ? "." : "", dot ? dot : "", problem);
 		return;
 	}
 	char *value = equal + 1 + strspn(equal + 1, " \t");

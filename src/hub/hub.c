@@ -26,6 +26,12 @@ hub_log_format(struct segment *segment)
 	return chat_log_format(segment->log, segment->log_bytes);
 }
 
+size_t
+hub_message_max(size_t log_size)
+{
+	return chat_log_payload_max_in(log_size);
+}
+
 void
 hub_log_recover(struct segment *segment, const struct doorbell *bell)
 {

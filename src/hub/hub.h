@@ -17,6 +17,8 @@ struct hub;
 
 /* In the master, once, before the first fork: formats the log's area of the segment. */
 bool hub_log_format(struct segment *segment);
+/* The longest message that a chat.log_size of so many bytes can carry. */
+size_t hub_message_max(size_t log_size);
 /* In the master, when a process has died: makes sure that nobody sleeps over what it published. */
 void hub_log_recover(struct segment *segment, const struct doorbell *bell);
 

@@ -75,6 +75,12 @@ static void (*fault_hook)(const char *step);
 #define FAULT(step) ((void)0)
 #endif
 
+static uint64_t
+shard_capacity(size_t size)
+{
+	return (size - AREA_SIZE) / CHAT_LOG_SHARDS / 64 * 64;
+}
+
 bool
 chat_log_format(void *memory, size_t size)
 {
@@ -86,7 +92,7 @@ chat_log_format(void *memory, size_t size)
 		log_error("chat log: %zu bytes are too few", size);
 		return false;
 	}
-	area->capacity = (size - AREA_SIZE) / CHAT_LOG_SHARDS / 64 * 64;
+	area->capacity = shard_capacity(size);
 	if (getrandom(area->key, sizeof(area->key), 0) != (ssize_t)sizeof(area->key)) {
 		log_error("chat log: no random key: %s", strerror(errno));
 		return false;
@@ -131,11 +137,23 @@ chat_log_hash(const struct chat_log *log, struct span room)
 	return siphash(log->area->key, room.ptr, room.len);
 }
 
+static size_t
+payload_max(uint64_t capacity)
+{
+	/* a reader that is a few of the longest messages behind must not be lapped */
+	return capacity / 8 - sizeof(struct message_head) - CHAT_LOG_ROOM_MAX;
+}
+
 size_t
 chat_log_payload_max(const struct chat_log *log)
 {
-	/* a reader that is a few of the longest messages behind must not be lapped */
-	return log->capacity / 8 - sizeof(struct message_head) - CHAT_LOG_ROOM_MAX;
+	return payload_max(log->capacity);
+}
+
+size_t
+chat_log_payload_max_in(size_t size)
+{
+	return payload_max(shard_capacity(size));
 }
 
 static void

@@ -61,6 +61,8 @@ _Static_assert(CHAT_LOG_SHARDS == 4, "the two highest bits of the hash choose th
 
 /* The longest payload that can be appended. */
 size_t chat_log_payload_max(const struct chat_log *log);
+/* The same before there is a log: of one that is made in `size` bytes. */
+size_t chat_log_payload_max_in(size_t size);
 
 /*
  * Appends one message. False when it can not be done now: another process has held the shard's

@@ -18,7 +18,10 @@ doorbell_init(struct doorbell *bell)
 		bell->fd[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		if (bell->fd[i] >= 0)
 			continue;
-		log_error("doorbell: eventfd: %s", strerror(errno));
+		log_error(
+		    "doorbell: eventfd %u of %d: %s%s", i + 1, DOORBELL_MASTER + 1, strerror(errno),
+		    errno == EMFILE ? "; raise RLIMIT_NOFILE (ulimit -n), 1024 is a good least"
+				    : "");
 		while (i > 0)
 			close(bell->fd[--i]);
 		return false;

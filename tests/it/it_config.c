@@ -256,6 +256,43 @@ START_TEST(every_mistake_is_reported_at_once)
 }
 END_TEST
 
+/* Each value is right by itself; together they cannot be had. */
+START_TEST(numbers_that_do_not_fit_together)
+{
+	struct run run;
+
+	run_args(&run, NULL, it_plazad(), "-t", "-o", "chat.log_size=1m", NULL);
+	ck_assert_int_eq(run.status, EXIT_CONFIG);
+	expect_line(run.err,
+		    "default: chat.max_message_size: 65536 bytes do not fit into "
+		    "chat.log_size = 1048576; accepted: at most ",
+		    "larger chat.log_size");
+	run_fini(&run);
+	run_args(&run, NULL, it_plazad(), "-t", "-o", "server.workers=4", "-o",
+		 "store.connections=7", "-o", "store.database=dbname=x", NULL);
+	ck_assert_int_eq(run.status, EXIT_CONFIG);
+	expect_line(run.err, "-o: store.connections: 7 is too few: 4 workers", "8 or more");
+	run_fini(&run);
+}
+END_TEST
+
+START_TEST(output_that_cannot_be_written_is_an_error)
+{
+	static const char *const actions[] = {"-t", "-T"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct run run;
+		char *line = it_printf("exec %s %s >/dev/full", it_plazad(), actions[i]);
+
+		run_args(&run, NULL, "/bin/sh", "-c", line, NULL);
+		ck_assert_int_eq(run.status, 71);
+		ck_assert_ptr_nonnull(strstr(run.err, "cannot write to standard output"));
+		run_fini(&run);
+		free(line);
+	}
+}
+END_TEST
+
 START_TEST(what_is_no_ini_file)
 {
 	static const struct {
@@ -645,6 +682,8 @@ fill(Suite *s)
 
 	tc = it_case(s, "configuration");
 	tcase_add_test(tc, every_mistake_is_reported_at_once);
+	tcase_add_test(tc, numbers_that_do_not_fit_together);
+	tcase_add_test(tc, output_that_cannot_be_written_is_an_error);
 	tcase_add_test(tc, what_is_no_ini_file);
 	tcase_add_test(tc, dumps_what_is_in_force);
 	tcase_add_test(tc, secrets_stay_secret);
