@@ -127,7 +127,8 @@ START_TEST(timers_fire_once_in_order)
 	ck_assert(watch_start_ms(&first, 1));
 	loop_run(loop);
 	ck_assert_str_eq(trace, "123");
-	ck_assert_uint_ge(clock_monotonic_us() - begin_us, 30000);
+	/* libevent reads the coarse clock, whose ticks are up to 10 ms apart (CONFIG_HZ=100) */
+	ck_assert_uint_ge(clock_monotonic_us() - begin_us, 20000);
 	ck_assert(!watch_started(&first));
 }
 END_TEST
