@@ -500,22 +500,29 @@ START_TEST(closes_a_client_that_takes_no_answer)
 {
 	struct daemon *d = daemon_start("http.write_timeout=300ms", "server.workers=1", NULL);
 	struct http_conn c;
-	int size = 4096;
 	pid_t workers[PROCFS_MAX];
 
 	http_open(&c, daemon_port(d));
-	setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	ck_assert_uint_eq(daemon_workers(d, workers), 1);
 	/* requests until the daemon reads no more of them, for its own output stands still */
 	static const char request[] =
 	    "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	enum { BATCH = 500 };
+	char *batch = malloc(BATCH * (sizeof(request) - 1));
+	ck_assert_ptr_nonnull(batch);
+	for (size_t i = 0; i < BATCH; i++)
+		memcpy(batch + i * (sizeof(request) - 1), request, sizeof(request) - 1);
+	size_t len = BATCH * (sizeof(request) - 1), sent = 0;
 	uint64_t until = it_now_ms() + IT_DEADLINE_MS;
 	bool closed = false;
 	while (!closed && it_now_ms() < until) {
-		ssize_t n = send(c.fd, request, sizeof(request) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send(c.fd, batch + sent, len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0)
 			closed = procfs_peer(c.fd, workers, 1) == 0;
+		else
+			sent = (sent + (size_t)n) % len;
 	}
+	free(batch);
 	ck_assert_msg(closed, "a client that reads nothing is kept");
 	http_close(&c);
 	http_expect_get(daemon_port(d), "/", 200, NULL);
