@@ -260,6 +260,26 @@ on_writable(struct ws *ws)
 	return 0;
 }
 
+/* plazad sends codes without reasons; plazad(8) has the same list */
+static const char *
+close_hint(unsigned code)
+{
+	switch (code) {
+	case 1001: return ": it stops";
+	case 1002: return ": it took a frame for a breach of RFC 6455";
+	case 1007: return ": a text message was not UTF-8";
+	case 1008: return ": in this room only the server speaks";
+	case 1009: return ": a message was longer than it accepts (chat.max_message_size)";
+	case 1011: return ": it has no memory left";
+	case 1012: return ": it is renewed; connect again";
+	case 1013: return ": a message could not be published just now";
+	case 4008: return ": this client is too far behind with reading";
+	case 4010: return ": it missed messages itself; connect again";
+	case 4012: return ": this client did not answer its ping";
+	default: return "";
+	}
+}
+
 /* RFC 6455 5.5.1: two bytes of code and a reason, or nothing */
 static void
 on_peer_close(struct ws *ws, const unsigned char *data, size_t len)
@@ -273,8 +293,11 @@ on_peer_close(struct ws *ws, const unsigned char *data, size_t len)
 	}
 	/* shown through line_show's eyes: the reason is the server's text */
 	FILE *f = fmemopen(out, size, "w");
-	fprintf(f, "with %u", (unsigned)data[0] << 8 | data[1]);
-	if (len > 2) {
+	unsigned code = (unsigned)data[0] << 8 | data[1];
+	fprintf(f, "with %u", code);
+	if (len == 2) {
+		fputs(close_hint(code), f);
+	} else {
 		fputc(' ', f);
 		line_show(f, span_from((const char *)data + 2, len - 2), false);
 	}
@@ -327,7 +350,7 @@ status_hint(unsigned status)
 	case 404: return ": there is no such path";
 	case 405: return ": no WebSocket is there";
 	case 421: return ": the host is not served; see server.names in plaza.conf(5)";
-	case 426: return ": another WebSocket version is wanted";
+	case 426: return ": no upgrade to WebSocket came there; does a proxy pass on Upgrade?";
 	case 503: return ": not available just now";
 	case 200: return ": that is no WebSocket";
 	default: return "";
@@ -342,7 +365,9 @@ on_connect_failed(struct ws *ws, struct lws *wsi, const char *reason, size_t len
 	if (status != 0 && status != 101)
 		fail(ws, "the server refused with HTTP status %u%s", status, status_hint(status));
 	else
-		fail(ws, "cannot connect to %s: %.*s", ws->url->host, (int)len, len ? reason : "");
+		fail(ws, "cannot connect to %s: %.*s; does %s serve there?", ws->url->host,
+		     (int)len, len ? reason : "",
+		     ws->url->is_tls ? "a server with TLS (wss)" : "plazad");
 	set_state(ws, WS_CLOSED);
 }
 
