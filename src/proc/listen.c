@@ -66,6 +66,8 @@ log_refused(const struct listen_address *address, const char *call)
 					: ": a port below 1024 wants root or CAP_NET_BIND_SERVICE";
 	else if (errno == EADDRNOTAVAIL)
 		hint = ": no interface of this machine has that address";
+	else if (errno == ENOENT && address->is_unix)
+		hint = ": its directory must be made first";
 	log_error("listen %s: %s: %s%s", address->text, call, strerror(errno), hint);
 }
 
@@ -461,7 +463,8 @@ listeners_text(const struct listeners *listeners)
 			    0)
 				describe_socket(&real);
 		}
-		ok = buffer_printf(&text, LISTENER_TEXT_MAX, "%s%s", i ? " " : "", real.text);
+		ok = buffer_printf(&text, LISTENER_TEXT_MAX, "%s%s%s", i ? " " : "", real.text,
+				   real.is_public ? ",public" : "");
 	}
 	/* the terminator; too many addresses for a log line are cut, not refused */
 	ok = buffer_append(&text, "", 1, LISTENER_TEXT_MAX + 1);

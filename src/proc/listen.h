@@ -54,7 +54,7 @@ void listeners_close_except(struct listeners *listeners, const struct listeners 
 /* Frees, and leaves every socket open: what a process does that only borrowed them. */
 void listeners_forget(struct listeners *listeners);
 
-/* "127.0.0.1:8080 [::1]:8080" with the real port where 0 was asked for. The caller frees. */
+/* "127.0.0.1:8080,public [::1]:8080" with the real port where 0 was asked for. The caller frees. */
 char *listeners_text(const struct listeners *listeners);
 
 #endif

@@ -553,7 +553,7 @@ handed_in_child(void)
 		return __LINE__;
 	if (!(fcntl(3, F_GETFL) & O_NONBLOCK) || fcntl(3, F_GETFD) != FD_CLOEXEC)
 		return __LINE__;
-	snprintf(text, sizeof(text), "127.0.0.1:%u unix:%s", port, un.sun_path);
+	snprintf(text, sizeof(text), "127.0.0.1:%u,public unix:%s", port, un.sun_path);
 	char *shown = listeners_text(&ls);
 	if (strcmp(shown, text) != 0)
 		return __LINE__;
