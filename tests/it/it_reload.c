@@ -343,6 +343,9 @@ START_TEST(requests_in_hand_are_finished)
 
 	http_expect(daemon_port(d), "POST", "/api/products", "Content-Type: application/json\r\n",
 		    "{\"name\":\"a\",\"price\":1}", 201, NULL);
+	/* a lane that still prepares its statements would wait for the lock, too */
+	free(daemon_log_wait(d, 0, "worker 0 info: store: connected"));
+	free(daemon_log_wait(d, 0, "worker 1 info: store: connected"));
 	char *dbname = pg_ask("select current_database()");
 	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
 			      "-d",   dbname,  NULL};
