@@ -177,35 +177,56 @@ set_choice(const struct option_def *def, const char *text, union option_value *v
 	return NULL;
 }
 
-/* The words of one option, each checked and maybe rewritten in place. */
+/* What is wrong with one word of the option's; NULL when nothing is. May rewrite it in place. */
+static const char *
+word_problem(enum config_option option, char *word)
+{
+	if (option == OPTION_server_public)
+		return list_index(scopes, word) < 0 ? "is no scope" : NULL;
+	if (option == OPTION_server_names)
+		return strcmp(word, "*") != 0 ? host_check(word) : NULL;
+	return option == OPTION_http_origins ? origin_check(word) : NULL;
+}
+
+static void
+put_accepted_words(enum config_option option, struct buffer *problem)
+{
+	if (option == OPTION_server_public) {
+		(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "; accepted: ");
+		put_list(problem, scopes);
+	} else {
+		(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "; accepted: %s",
+				     option == OPTION_server_names
+					 ? "host names without a port, or * for any"
+					 : "scheme://host or scheme://host:port, as in "
+					   "https://app.example");
+	}
+}
+
+/* `text` and what is wrong with it, behind what was wrong with others. */
+static void
+add_problem(struct buffer *problem, const char *text, const char *wrong)
+{
+	/* the first few tell enough, and what is accepted has to fit behind them */
+	if (problem->len > OPTION_PROBLEM_MAX / 2)
+		return;
+	if (problem->len)
+		(void)!buffer_append(problem, ", ", 2, OPTION_PROBLEM_MAX);
+	put_quoted(problem, text, wrong);
+}
+
 static bool
 check_words(enum config_option option, const struct words *words, struct buffer *problem)
 {
 	for (size_t i = 0; i < words->n; i++) {
-		char *word = words->word[i];
-		const char *wrong;
+		const char *wrong = word_problem(option, words->word[i]);
 
-		if (option == OPTION_server_public && list_index(scopes, word) < 0) {
-			put_quoted(problem, word, "is no scope; accepted: ");
-			put_list(problem, scopes);
-			return false;
-		}
-		if (option == OPTION_server_names && strcmp(word, "*") != 0 &&
-		    (wrong = host_check(word))) {
-			put_quoted(problem, word, wrong);
-			(void)!buffer_printf(problem, OPTION_PROBLEM_MAX,
-					     "; accepted: host names without a port, or * for any");
-			return false;
-		}
-		if (option == OPTION_http_origins && (wrong = origin_check(word))) {
-			put_quoted(problem, word, wrong);
-			(void)!buffer_printf(problem, OPTION_PROBLEM_MAX,
-					     "; accepted: scheme://host or scheme://host:port, as "
-					     "in https://app.example");
-			return false;
-		}
+		if (wrong)
+			add_problem(problem, words->word[i], wrong);
 	}
-	return true;
+	if (problem->len)
+		put_accepted_words(option, problem);
+	return problem->len == 0;
 }
 
 static char *
@@ -222,26 +243,36 @@ set_words(enum config_option option, const char *text, union option_value *value
 }
 
 static bool
+stands_before(const struct listens *listens, const char *text)
+{
+	for (size_t i = 0; i < listens->n; i++) {
+		if (strcmp(listens->address[i].text, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
 check_listen(const struct words *words, struct listens *listens, struct buffer *problem)
 {
 	for (size_t i = 0; i < words->n; i++) {
-		const char *wrong = listen_address_parse(words->word[i], &listens->address[i]);
+		struct listen_address *address = &listens->address[listens->n];
+		const char *wrong = listen_address_parse(words->word[i], address);
 
 		if (wrong) {
-			put_quoted(problem, words->word[i], "is not an address to listen on: ");
-			(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "%s", wrong);
-			return false;
+			size_t before = problem->len;
+
+			add_problem(problem, words->word[i], "is not an address to listen on: ");
+			if (problem->len > before)
+				(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "%s", wrong);
+		} else if (stands_before(listens, address->text)) {
+			add_problem(problem, address->text,
+				    "stands there twice; accepted: each address once");
+		} else {
+			listens->n++;
 		}
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(listens->address[j].text, listens->address[i].text) == 0) {
-				put_quoted(problem, listens->address[i].text,
-					   "stands there twice; accepted: each address once");
-				return false;
-			}
-		}
-		listens->n = i + 1;
 	}
-	return true;
+	return problem->len == 0;
 }
 
 /* Its normal form is the canonical text of each address, with the mark. */

@@ -348,6 +348,8 @@ static const struct {
      "plaza.conf:2: server.public: \"store\" is no scope; " SCOPES "\n"},
     {"[server]\npublic = greet,chat\n",
      "plaza.conf:2: server.public: \"greet,chat\" is no scope; " SCOPES "\n"},
+    {"[server]\npublic = greet chatt store.read stor\n",
+     "plaza.conf:2: server.public: \"chatt\" is no scope, \"stor\" is no scope; " SCOPES "\n"},
     {"[server]\nnames = a.example:8080\n",
      "plaza.conf:2: server.names: \"a.example:8080\" is not a host name; accepted: host names "
      "without a port, or * for any\n"},
