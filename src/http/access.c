@@ -64,10 +64,10 @@ access_is_local(const struct access_peer *peer, const struct request *request)
 }
 
 /*
- * Against DNS rebinding: a page of attacker.example, whose name now leads to 127.0.0.1, reaches a
- * loopback listener as if from this machine, but its browser still sends the name as Host. HTTP/1.0
- * without Host passes, since no browser leaves it out. Unix sockets and other addresses have no
- * such rule: no page can reach the former, and the latter trust nobody for where he comes from.
+ * Against DNS rebinding: a page of attacker.example, whose name now leads to 127.0.0.1, reaches us
+ * as if from this machine, but its browser still sends the name as Host. HTTP/1.0 without Host
+ * passes, since no browser leaves it out. Unix sockets and other addresses have no such rule: no
+ * page can reach the former, and the latter trust nobody for where he comes from.
  *
  * The mark ",public" does not lift the rule: a page that goes round the proxy must not get what the
  * proxy, by a password maybe, keeps from it. A proxy that sends 127.0.0.1 as Host (nginx, unless
@@ -80,7 +80,7 @@ access_check_host(const struct config *config, const struct access_peer *peer,
 	char value[SHOWN_MAX], names[SHOWN_MAX];
 	struct host host;
 
-	if (!peer->loopback_listener || request->host.len == 0)
+	if (!peer->on_loopback || request->host.len == 0)
 		return 0;
 	/* the parser has seen to it that it is well formed */
 	if (!host_parse(request->host, &host) || host_is_loopback(host.name) ||

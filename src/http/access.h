@@ -19,9 +19,9 @@
 
 /* What the front door knows of a connection without reading a byte of it. */
 struct access_peer {
-	bool is_local_peer;     /* a loopback address or a unix socket at the other end */
-	bool loopback_listener; /* it came in on a loopback address; false for unix sockets */
-	bool public_mark;       /* the listen entry is marked ",public" */
+	bool is_local_peer; /* a loopback address or a unix socket at the other end */
+	bool on_loopback;   /* it came in on a loopback address; false for unix sockets */
+	bool public_mark;   /* the listen entry is marked ",public" */
 };
 
 /* Enough for any message of the functions below; they cut what does not fit. */
@@ -31,8 +31,8 @@ struct access_peer {
 bool access_is_local(const struct access_peer *peer, const struct request *request);
 
 /*
- * 0, or 421 with a message: the Host names nothing that this listener answers to. access_check does
- * this too; it is by itself for requests that have no route.
+ * 0, or 421 with a message: the Host names nothing that a loopback address answers to. access_check
+ * does this too; it is by itself for requests that have no route.
  */
 int access_check_host(const struct config *config, const struct access_peer *peer,
 		      const struct request *request, char *message, size_t message_size);

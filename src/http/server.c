@@ -196,6 +196,8 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 	struct access_peer peer = l->peer;
 	int on = 1;
 
+	/* a listener for all addresses is a loopback one too, for whoever comes in on loopback */
+	peer.on_loopback = peer.on_loopback || is_loopback(addr);
 	peer.is_local_peer = l->is_unix || is_loopback(addr);
 	if (door->n_conns - door->n_turned_away >= server->max_connections) {
 		if (may_log(server))
@@ -285,7 +287,7 @@ http_server_listen(struct http_server *server, int fd, const struct listen_addre
 	l->server = server;
 	l->fd = fd;
 	l->is_unix = address->is_unix;
-	l->peer.loopback_listener = address->is_loopback;
+	l->peer.on_loopback = address->is_loopback;
 	l->peer.public_mark = address->is_public;
 	watch_init(&l->watch, server->door.loop, fd, LOOP_READ, "http accept", accept_cb, l);
 	/* during a pause, the pause's end starts it */

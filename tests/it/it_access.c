@@ -245,6 +245,42 @@ START_TEST(loopback_listeners_answer_to_local_names)
 }
 END_TEST
 
+/* What it trusts as this machine, it protects from a page that calls itself so. */
+START_TEST(listeners_on_all_addresses_are_loopback_ones_too)
+{
+	static const char evil[] = "Host: evil.example\r\n";
+	struct daemon *d = daemon_start("server.listen=*:0", NULL);
+	uint16_t port = daemon_port(d);
+	struct sockaddr_in addr;
+	struct http_conn c;
+	struct http_answer a;
+
+	http_expect_get(port, "/api/products", 503, NULL);
+	expect_refused(port, "GET", "/api/products", evil, NULL, 421, "server.names");
+	expect_refused(port, "POST", "/api/products", "Host: evil.example\r\n" JSON, "{}", 421,
+		       "server.names");
+	ck_assert_int_eq(handshake_status(port, "/chat", evil), 421);
+	/* who comes in on another address may call it as he likes, and is trusted with nothing */
+	if (other_address(&addr)) {
+		addr.sin_port = htons(port);
+		http_open_to(&c, (struct sockaddr *)&addr, sizeof(addr));
+		http_exchange(&c, "GET", "/Ada", evil, NULL, &a);
+		ck_assert_int_eq(a.status, 200);
+		http_answer_fini(&a);
+		http_exchange(&c, "GET", "/api/products", evil, NULL, &a);
+		ck_assert_int_eq(a.status, 403);
+		http_answer_fini(&a);
+		http_close(&c);
+	}
+	daemon_stop(d);
+
+	d = daemon_start("server.listen=*:0", "server.names=plaza.example", NULL);
+	http_expect(daemon_port(d), "GET", "/api/products", "Host: plaza.example\r\n", NULL, 503,
+		    NULL);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(web_pages_of_others_may_not_act)
 {
 	static const struct {
@@ -312,6 +348,7 @@ fill(Suite *s)
 	tcase_add_test(tc, a_public_entry_makes_nobody_local);
 	tcase_add_test(tc, peers_of_other_addresses_are_not_local);
 	tcase_add_test(tc, loopback_listeners_answer_to_local_names);
+	tcase_add_test(tc, listeners_on_all_addresses_are_loopback_ones_too);
 	tcase_add_test(tc, web_pages_of_others_may_not_act);
 }
 
