@@ -169,6 +169,10 @@ check_body(struct exchange *x)
 			 route->body_type);
 		return refuse(x, 415, message, NULL);
 	}
+	/* RFC 9110 15.5.16: Accept-Encoding tells that the coding was the trouble */
+	if (request_has(request, FIELD_CONTENT_ENCODING))
+		return refuse(x, 415, "A body here has to come without a Content-Encoding.",
+			      "Accept-Encoding: identity\r\n");
 	return true;
 }
 

@@ -69,6 +69,7 @@ skip_text(const char *p, const char *end)
 static const struct span field_names[FIELD_COUNT] = {
     [FIELD_HOST] = {"host", 4},
     [FIELD_CONNECTION] = {"connection", 10},
+    [FIELD_CONTENT_ENCODING] = {"content-encoding", 16},
     [FIELD_CONTENT_LENGTH] = {"content-length", 14},
     [FIELD_CONTENT_TYPE] = {"content-type", 12},
     [FIELD_TRANSFER_ENCODING] = {"transfer-encoding", 17},
@@ -102,6 +103,7 @@ field_candidate(const char *name, size_t len)
 	case 12: return FIELD_CONTENT_TYPE;
 	case 14: return first == 's' ? FIELD_SEC_FETCH_SITE : FIELD_CONTENT_LENGTH;
 	case 15: return FIELD_X_FORWARDED_FOR;
+	case 16: return FIELD_CONTENT_ENCODING;
 	case 17: return first == 's' ? FIELD_SEC_WEBSOCKET_KEY : FIELD_TRANSFER_ENCODING;
 	case 21: return FIELD_SEC_WEBSOCKET_VERSION;
 	case 22: return FIELD_SEC_WEBSOCKET_PROTOCOL;

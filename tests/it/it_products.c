@@ -341,6 +341,8 @@ START_TEST(media_types_are_judged_by_the_head)
 	    {"Content-Type: application/x-www-form-urlencoded\r\n", 415},
 	    {"Content-Type: application/jsonx\r\n", 415},
 	    {"Content-Type: \r\n", 415},
+	    {JSON "Content-Encoding: gzip\r\n", 415},
+	    {JSON JSON, 415},
 	};
 	struct daemon *d = start();
 	struct http_answer a;
