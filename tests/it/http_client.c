@@ -212,6 +212,10 @@ http_try_read(struct http_conn *c, const char *method, struct http_answer *a)
 	const char *connection = http_field(a, "Connection");
 	a->close = connection && strcasecmp(connection, "close") == 0;
 	a->body = strdup("");
+	/* each and every one */
+	const char *sniff = http_field(a, "X-Content-Type-Options");
+	if (a->status >= 200 && (!sniff || strcmp(sniff, "nosniff") != 0))
+		return "an answer without X-Content-Type-Options: nosniff";
 	const char *length = http_field(a, "Content-Length");
 	const char *coding = http_field(a, "Transfer-Encoding");
 	bool none =

@@ -85,9 +85,9 @@ START_TEST(help_and_versions)
 			for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++)
 				expect_text(run.out, options[o]);
 		} else {
-			static const char *const libraries[] = {"plazad ",        "libevent ",
-								"libwebsockets ", "libpq ",
-								"jansson ",       "built with"};
+			static const char *const libraries[] = {
+			    "plazad ",  "libevent ",      "libwebsockets ", "libpq ",
+			    "jansson ", "libini_config ", "built with"};
 			for (size_t o = 0; o < sizeof(libraries) / sizeof(libraries[0]); o++)
 				expect_text(run.out, libraries[o]);
 		}

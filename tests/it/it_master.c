@@ -157,8 +157,37 @@ low_soft_limit(void *ctx)
 	dup2(fd, 77);
 }
 
+/*
+ * What an idle worker has, each with a reason: its log, the sockets of all workers (those of a dead
+ * neighbour are served, too), the bells of all, its loop, libwebsockets' pipe and urandom, and one
+ * kept back for when there are none left.
+ */
+static void
+expect_known(const char *fds, size_t n_workers)
+{
+	static const char *const known[] = {" /dev/null", " /dev/urandom",
+					    " pipe:[",    " anon_inode:[eventfd]",
+					    " socket:[",  " anon_inode:[eventpoll]"};
+	size_t sockets = 0, loops = 0;
+	char *copy = strdup(fds), *save = NULL;
+
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		bool found = strtol(line, NULL, 10) <= 2;
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !found; i++)
+			found = strstr(line, known[i]) != NULL;
+		ck_assert_msg(found, "what is this for: %s", line);
+		sockets += strstr(line, " socket:[") != NULL;
+		loops += strstr(line, "eventpoll") != NULL;
+	}
+	free(copy);
+	ck_assert_msg(sockets == n_workers && loops == 1, "%s", fds);
+}
+
 START_TEST(limits_and_descriptors)
 {
+	enum { MANY = 400 };
+	struct http_conn c[MANY];
+	struct http_answer a;
 	struct daemon_spec spec = {.prepare = low_soft_limit};
 	struct daemon *d = daemon_start_spec(&spec);
 	pid_t workers[PROCFS_MAX];
@@ -172,6 +201,7 @@ START_TEST(limits_and_descriptors)
 		ck_assert_msg(!strstr(fds, "/etc/hostname"), "%s", fds);
 		ck_assert_msg(!strstr(fds, "signalfd"), "the master's signals: %s", fds);
 		ck_assert_msg(!strstr(fds, "timerfd"), "%s", fds);
+		expect_known(fds, n);
 		/* its pipes past 0, 1 and 2 are its own, the loop's: nobody else has them */
 		char *save = NULL, *others = procfs_fds(workers[(i + 1) % n]);
 		for (char *line = strtok_r(fds, "\n", &save); line;
@@ -183,6 +213,15 @@ START_TEST(limits_and_descriptors)
 		free(others);
 		free(fds);
 	}
+	/* from what it was raised to all else is computed: more clients than the soft one was */
+	for (size_t i = 0; i < MANY; i++) {
+		http_open(&c[i], daemon_port(d));
+		http_exchange(&c[i], "GET", "/", NULL, NULL, &a);
+		ck_assert_int_eq(a.status, 200);
+		http_answer_fini(&a);
+	}
+	for (size_t i = 0; i < MANY; i++)
+		http_close(&c[i]);
 	daemon_stop(d);
 }
 END_TEST
