@@ -190,6 +190,7 @@ run(struct config *config, const struct arguments *args, uint64_t started_us)
 	};
 
 	log_open((enum log_format)config->log_format, (enum log_level)config->log_level);
+	log_set_process("master");
 	if (!config->file)
 		log_info("there is no %s: running on defaults%s", args->file,
 			 args->n_overrides ? " and -o" : "");

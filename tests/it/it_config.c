@@ -192,6 +192,7 @@ START_TEST(the_default_file_may_be_missing)
 	run_args(&run, NULL, it_plazad(), "-o", option, NULL);
 	ck_assert_int_eq(run.status, EXIT_OS);
 	expect_text(run.err, path);
+	expect_text(run.err, " master info: there is no "); /* by whom, as every line */
 	run_fini(&run);
 	close(fd);
 	free(option);
