@@ -350,6 +350,7 @@ START_TEST(dead_peers_are_found_by_pings)
 	ws_frame_fini(&f);
 	uint64_t until = it_now_ms() + IT_DEADLINE_MS;
 	const char *wrong = NULL;
+	unsigned code = 0;
 	while (!wrong) {
 		/* the living one keeps answering what comes */
 		struct ws_frame g;
@@ -357,12 +358,16 @@ START_TEST(dead_peers_are_found_by_pings)
 			ck_abort_msg("an unasked frame: opcode %d", g.opcode);
 		ck_assert_msg(!alive.c.eof, "a client that answers pings was closed");
 		wrong = ws_try_read(&dead, &f, it_now_ms() + 20);
-		if (wrong && !dead.c.eof && it_now_ms() < until)
+		if (wrong && !dead.c.eof && it_now_ms() < until) {
 			wrong = NULL;
-		else if (!wrong)
+		} else if (!wrong) {
+			if (f.opcode == WS_CLOSE && f.len >= 2)
+				code = (unsigned)(uint8_t)f.data[0] << 8 | (uint8_t)f.data[1];
 			ws_frame_fini(&f);
+		}
 	}
 	ck_assert_msg(dead.c.eof, "a client that answers no ping is kept");
+	ck_assert_uint_eq(code, 4012);
 	ws_drop(&dead);
 	ws_send(&alive, "still here");
 	ws_expect(&alive, "still here");
