@@ -104,10 +104,22 @@ put_time(char *out, size_t size, size_t at, bool iso)
 		   ts.tv_nsec / 1000000, iso ? "Z" : "");
 }
 
+/* The longest escape, and the mark of a cut. */
+#define JSON_STEP_MAX (6 + 3)
+
+static bool
+is_inside_character(char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+/* What does not fit is cut, but through no escape and no character: the line stays JSON. */
 static size_t
 put_json(char *out, size_t size, size_t at, const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if (size - at <= JSON_STEP_MAX && !is_inside_character((char)*p))
+			return put(out, size, at, "...");
 		if (*p == '"' || *p == '\\')
 			at = put(out, size, at, "\\%c", *p);
 		else if (*p < 0x20 || *p == 0x7f)
@@ -168,8 +180,14 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
 	if (n < 0)
 		return;
-	if ((size_t)n >= sizeof(text))
-		memcpy(text + sizeof(text) - 4, "...", 4);
+	if ((size_t)n >= sizeof(text)) {
+		size_t cut = sizeof(text) - 4;
+
+		/* before a character, which has three such bytes at most */
+		while (cut > sizeof(text) - 7 && is_inside_character(text[cut]))
+			cut--;
+		memcpy(text + cut, "...", 4);
+	}
 	if (log_state.format == LOG_FORMAT_JSON) {
 		at = put(line, size, at, "{\"time\":\"");
 		at = put_time(line, size, at, true);

@@ -200,6 +200,48 @@ START_TEST(escape_makes_bytes_printable)
 }
 END_TEST
 
+/* Of each, the last one that fits depends on where the line began: eight places tell them all. */
+static const struct {
+	enum log_format format;
+	const char *unit;  /* fills the message */
+	const char *shown; /* as the line has it */
+	const char *end;
+} cuts[] = {
+    {LOG_FORMAT_JSON, "\x01", "\\u0001", "...\"}\n"},
+    {LOG_FORMAT_JSON, "\"", "\\\"", "...\"}\n"},
+    {LOG_FORMAT_JSON, "\xf0\x9f\x8d\x8e", "\xf0\x9f\x8d\x8e", "...\"}\n"},
+    {LOG_FORMAT_TEXT, "\xf0\x9f\x8d\x8e", "\xf0\x9f\x8d\x8e", "...\n"},
+};
+
+START_TEST(cut_goes_through_no_escape_and_no_character)
+{
+	static char message[2 * LOG_LINE_MAX];
+	const char *unit = cuts[_i].unit, *shown = cuts[_i].shown, *end = cuts[_i].end;
+
+	capture();
+	log_open(cuts[_i].format, LOG_LEVEL_INFO);
+	for (size_t before = 0; before < 8; before++) {
+		size_t at = before;
+
+		memset(message, 'x', before);
+		for (; at + strlen(unit) < sizeof(message); at += strlen(unit))
+			memcpy(message + at, unit, strlen(unit));
+		message[at] = '\0';
+		log_info("%s", message);
+		const char *line = captured();
+		size_t len = strlen(line);
+		ck_assert_uint_le(len, LOG_LINE_MAX);
+		ck_assert_str_eq(line + len - strlen(end), end);
+		/* whole ones only, back to the first */
+		const char *p = line + len - strlen(end), *first = strstr(line, shown);
+		ck_assert_ptr_nonnull(first);
+		ck_assert_uint_eq((size_t)(p - first) % strlen(shown), 0);
+		for (; p > first; p -= strlen(shown))
+			ck_assert_int_eq(strncmp(p - strlen(shown), shown, strlen(shown)), 0);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -212,6 +254,8 @@ main(void)
 	tcase_add_test(tc, journal_of_another_stream_is_not_ours);
 	tcase_add_test(tc, json_line_escapes_the_message);
 	tcase_add_test(tc, long_message_is_cut_and_stays_one_line);
+	tcase_add_loop_test(tc, cut_goes_through_no_escape_and_no_character, 0,
+			    sizeof(cuts) / sizeof(cuts[0]));
 	tcase_add_test(tc, newline_in_a_message_does_not_forge_a_line);
 	tcase_add_test(tc, a_reader_that_is_stuck_stops_nobody);
 	tcase_add_loop_test(tc, escape_makes_bytes_printable, 0,
