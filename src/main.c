@@ -122,6 +122,16 @@ arguments_parse(struct arguments *args, int argc, char **argv)
 	}
 }
 
+/* What was asked for and could not be said was not done. */
+static int
+printed(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_CODE_OK;
+	fprintf(stderr, "plazad: cannot write to standard output: %s\n", strerror(errno));
+	return EXIT_CODE_OS;
+}
+
 static int
 print_versions(void)
 {
@@ -133,7 +143,7 @@ print_versions(void)
 	       PQlibVersion() % 10000);
 	printf("jansson %s (built with " JANSSON_VERSION ")\n", jansson_version_str());
 	printf("libini_config (does not tell its version)\n");
-	return EXIT_CODE_OK;
+	return printed();
 }
 
 /* Plain lines, without time and level: they are for whoever edits the file. */
@@ -146,16 +156,6 @@ report_errors(struct config_errors *errors)
 		fprintf(stderr, "plazad: out of memory\n");
 	config_errors_fini(errors);
 	return EXIT_CODE_CONFIG;
-}
-
-/* What was asked for and could not be said was not done. */
-static int
-printed(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_CODE_OK;
-	fprintf(stderr, "plazad: cannot write to standard output: %s\n", strerror(errno));
-	return EXIT_CODE_OS;
 }
 
 static int
@@ -210,7 +210,7 @@ main(int argc, char **argv, char **envp)
 	arguments_parse(&args, argc, argv);
 	if (args.action == ACTION_HELP) {
 		printf("%s%s", usage, help);
-		return EXIT_CODE_OK;
+		return printed();
 	}
 	if (args.action == ACTION_VERSION)
 		return print_versions();

@@ -279,9 +279,9 @@ END_TEST
 
 START_TEST(output_that_cannot_be_written_is_an_error)
 {
-	static const char *const actions[] = {"-t", "-T"};
+	static const char *const actions[] = {"-t", "-T", "-V", "-h"};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
 		struct run run;
 		char *line = it_printf("exec %s %s >/dev/full", it_plazad(), actions[i]);
 
