@@ -194,7 +194,6 @@ run(struct config *config, const struct arguments *args, uint64_t started_us)
 	if (!config->file)
 		log_info("there is no %s: running on defaults%s", args->file,
 			 args->n_overrides ? " and -o" : "");
-	process_raise_nofile();
 	return master_run(&master);
 }
 
