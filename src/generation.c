@@ -237,11 +237,11 @@ generation_bury(struct generation *g, const struct common *common, unsigned inde
 	}
 	if (g->state == GENERATION_SERVING || (g->state == GENERATION_STARTING && was_ready)) {
 		plan_retry(child, was_ready, now_ms);
-		snprintf(next, sizeof(next), "; replaced %s",
-			 child->throttle_ms ? "after a pause" : "at once");
 		if (child->throttle_ms)
 			snprintf(next, sizeof(next), "; replaced in %.1f s",
 				 (double)child->throttle_ms / 1000);
+		else
+			snprintf(next, sizeof(next), "; replaced at once");
 	}
 	log_warning("worker %u (pid %d, generation %u) %s after %.3f s%s%s", index, (int)pid,
 		    g->number, how, (double)(now_ms - child->spawned_ms) / 1000,
