@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "config/syntax.h"
+#include "generation.h"
 #include "hub/hub.h"
 #include "proc/process.h"
 #include "store/store.h"
@@ -30,8 +31,7 @@ check_user(const struct config *config, struct config_errors *errors)
 static bool
 check_store(const struct config *config, struct config_errors *errors)
 {
-	unsigned workers =
-	    config->server_workers ? (unsigned)config->server_workers : process_cpus();
+	const unsigned workers = generation_workers(config);
 
 	if (!config->store_database[0] || store_lanes(config, workers) > 0)
 		return true;
