@@ -20,7 +20,6 @@
 #include "proc/holder.h"
 #include "proc/notify.h"
 
-#define LISTEN_FDS_START  3
 #define LISTENER_TEXT_MAX 8192
 
 static uint16_t

@@ -20,8 +20,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define LISTEN_FDS_START 3
-
 static struct {
 	bool known; /* the environment has been read */
 	struct sockaddr_un addr;
