@@ -26,12 +26,6 @@ is_key(struct span key)
 	return true;
 }
 
-static bool
-has_body(const struct request *request)
-{
-	return request->body == BODY_CHUNKED || request->content_length != 0;
-}
-
 int
 handshake_check(const struct request *request, const char **message, const char **fields)
 {
@@ -58,7 +52,7 @@ handshake_check(const struct request *request, const char **message, const char 
 		*message = "Sec-WebSocket-Key must be 16 bytes in base64, once";
 		return 400;
 	}
-	if (has_body(request)) {
+	if (request_has_body(request)) {
 		*message = "a WebSocket handshake has no body";
 		return 400;
 	}

@@ -12,13 +12,6 @@
 #include "http/exchange.h"
 #include "http/handshake.h"
 
-static bool
-has_body(const struct request *request)
-{
-	return request->body == BODY_CHUNKED ||
-	       (request->body == BODY_LENGTH && request->content_length > 0);
-}
-
 /* The connection ends with this answer, though the client may be sending more. */
 static void
 end_after(struct exchange *x)
@@ -34,7 +27,7 @@ refuse(struct exchange *x, int status, const char *message, const char *fields)
 	const struct request *request = &x->door->request;
 
 	/* what follows a CONNECT is not HTTP */
-	if (has_body(request) || request->method == HTTP_CONNECT)
+	if (request_has_body(request) || request->method == HTTP_CONNECT)
 		end_after(x);
 	x->is_pending = true;
 	exchange_error(x, status, message, fields);
@@ -139,12 +132,12 @@ check_body(struct exchange *x)
 	char message[160];
 
 	if (route->body_limit == ROUTE_BODY_UNREAD) {
-		if (has_body(request))
+		if (request_has_body(request))
 			end_after(x);
 		return true;
 	}
 	if (route->body_limit == 0) {
-		if (has_body(request))
+		if (request_has_body(request))
 			return refuse(x, 413, "This path takes requests without a body.", NULL);
 		return true;
 	}

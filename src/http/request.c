@@ -532,8 +532,7 @@ check_expect(struct request_parser *parser, struct request *request)
 			return false;
 		}
 	}
-	request->expects_continue = request->version_minor == 1 &&
-				    (request->body == BODY_CHUNKED || request->content_length != 0);
+	request->expects_continue = request->version_minor == 1 && request_has_body(request);
 	return true;
 }
 

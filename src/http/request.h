@@ -77,7 +77,7 @@ struct request {
 	struct span query;      /* undecoded, without '?'; empty when there is none */
 	struct span host; /* Host, or the target's authority if it has one; len 0: none (1.0) */
 	enum request_body body;
-	uint64_t content_length;        /* with BODY_LENGTH */
+	uint64_t content_length;        /* with BODY_LENGTH, else 0 */
 	bool keep_alive;                /* what version and Connection ask for */
 	bool expects_continue;          /* a body waits for 100 (never in 1.0) */
 	bool connection_upgrade;        /* Connection lists "upgrade" */
@@ -116,6 +116,13 @@ static inline bool
 request_has(const struct request *request, enum http_field id)
 {
 	return request->times[id] != 0;
+}
+
+/* Whether bytes follow the head; "Content-Length: 0" announces none. */
+static inline bool
+request_has_body(const struct request *request)
+{
+	return request->body == BODY_CHUNKED || request->content_length != 0;
 }
 
 /*
