@@ -6,25 +6,13 @@
 #include <stdio.h>
 #include <time.h>
 
-static uint64_t
-read_us(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 uint64_t
 clock_monotonic_us(void)
 {
-	return read_us(CLOCK_MONOTONIC);
-}
+	struct timespec ts;
 
-uint64_t
-clock_real_ms(void)
-{
-	return read_us(CLOCK_REALTIME) / 1000;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 struct span

@@ -17,9 +17,6 @@ clock_monotonic_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
-/* Milliseconds since 1970. */
-uint64_t clock_real_ms(void);
-
 /*
  * The value of a Date field (RFC 9110 5.6.7, IMF-fixdate), made anew at most once a second;
  * `now_us` is the caller's recent clock_monotonic_us. Valid until the next call.

@@ -288,12 +288,6 @@ config_dump(const struct config *config, FILE *out)
 	}
 }
 
-const char *
-config_source(const struct config *config, enum config_option option)
-{
-	return config->source[option];
-}
-
 void
 config_compare(const struct config *before, const struct config *after,
 	       void (*changed)(const char *name, bool restart, void *ctx), void *ctx)

@@ -33,9 +33,6 @@ void config_errors_add_option(struct config_errors *errors, const struct config 
  */
 void config_dump(const struct config *config, FILE *out);
 
-/* "plaza.conf:12", "-o" or "default", for messages about one option that are found later. */
-const char *config_source(const struct config *config, enum config_option option);
-
 /*
  * Calls `changed` for each option ("section.key") whose value differs, however it is written. For a
  * reload: options marked RESTART have `restart` true, and the caller keeps their old values by

@@ -97,7 +97,7 @@ assert_option(const struct config *config, enum config_option option, const char
 	      const char *source)
 {
 	ck_assert_str_eq(config->text[option], text);
-	ck_assert_str_eq(config_source(config, option), source);
+	ck_assert_str_eq(config->source[option], source);
 }
 
 /* files that are fine */
@@ -597,7 +597,7 @@ START_TEST(path_is_whole_in_errors_and_short_in_sources)
 	write_file("plaza.conf", "[server]\nuser = x\n", 18);
 	c = config_load("./plaza.conf", true, NULL, 0, &errors);
 	ck_assert_ptr_nonnull(c);
-	ck_assert_str_eq(config_source(c, OPTION_server_user), "plaza.conf:2");
+	ck_assert_str_eq(c->source[OPTION_server_user], "plaza.conf:2");
 	config_errors_add_option(&errors, c, OPTION_server_user, "there is no user %s; accepted: y",
 				 c->server_user);
 	config_errors_add_option(&errors, c, OPTION_server_group, "bad");
