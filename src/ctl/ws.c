@@ -292,8 +292,12 @@ on_peer_close(struct ws *ws, const unsigned char *data, size_t len)
 		return;
 	}
 	/* shown through line_show's eyes: the reason is the server's text */
-	FILE *f = fmemopen(out, size, "w");
 	unsigned code = (unsigned)data[0] << 8 | data[1];
+	FILE *f = fmemopen(out, size, "w");
+	if (!f) {
+		snprintf(out, size, "with %u", code);
+		return;
+	}
 	fprintf(f, "with %u", code);
 	if (len == 2) {
 		fputs(close_hint(code), f);
