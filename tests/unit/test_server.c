@@ -310,8 +310,13 @@ START_TEST(test_turned_away_hold_no_place)
 	client_read(&refused, &answer, false);
 	ck_assert_int_eq(answer.status, 503);
 	client_close(&served);
-	/* the server has seen that end when it has accepted 64, which is one turn of its loop */
+	/*
+	 * The server sees that end when its turn of accepting is over. Who came as fast as it
+	 * accepts could keep it in there, up to 64 times; so each waits a little longer than the
+	 * last.
+	 */
 	for (int i = 0; i < 60 && answer.status != 200; i++) {
+		poll(NULL, 0, i);
 		client_open(&next);
 		client_send(&next, GET("/fast/b"));
 		client_read(&next, &answer, false);
