@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/config.h"
 #include "http/request.h"
@@ -22,6 +23,9 @@ struct access_peer {
 	bool is_local_peer; /* a loopback address or a unix socket at the other end */
 	bool on_loopback;   /* it came in on a loopback address; false for unix sockets */
 	bool public_mark;   /* the listen entry is marked ",public" */
+	/* the other end's; IPv4 in its mapped form (::ffff:a.b.c.d), all zeros for a unix socket */
+	uint8_t address[16];
+	uint16_t port;
 };
 
 /* Enough for any message of the functions below; they cut what does not fit. */

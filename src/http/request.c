@@ -76,6 +76,12 @@ static const struct span field_names[FIELD_COUNT] = {
     [FIELD_EXPECT] = {"expect", 6},
     [FIELD_UPGRADE] = {"upgrade", 7},
     [FIELD_ACCEPT] = {"accept", 6},
+    [FIELD_ACCEPT_ENCODING] = {"accept-encoding", 15},
+    [FIELD_ACCESS_CONTROL_REQUEST_HEADERS] = {"access-control-request-headers", 30},
+    [FIELD_ACCESS_CONTROL_REQUEST_METHOD] = {"access-control-request-method", 29},
+    [FIELD_IF_NONE_MATCH] = {"if-none-match", 13},
+    [FIELD_REFERER] = {"referer", 7},
+    [FIELD_USER_AGENT] = {"user-agent", 10},
     [FIELD_ORIGIN] = {"origin", 6},
     [FIELD_SEC_FETCH_SITE] = {"sec-fetch-site", 14},
     [FIELD_FORWARDED] = {"forwarded", 9},
@@ -97,17 +103,20 @@ field_candidate(const char *name, size_t len)
 	case 3: return FIELD_VIA;
 	case 4: return FIELD_HOST;
 	case 6: return first == 'a' ? FIELD_ACCEPT : first == 'o' ? FIELD_ORIGIN : FIELD_EXPECT;
-	case 7: return FIELD_UPGRADE;
+	case 7: return first == 'r' ? FIELD_REFERER : FIELD_UPGRADE;
 	case 9: return FIELD_FORWARDED;
-	case 10: return FIELD_CONNECTION;
+	case 10: return first == 'u' ? FIELD_USER_AGENT : FIELD_CONNECTION;
 	case 12: return FIELD_CONTENT_TYPE;
+	case 13: return FIELD_IF_NONE_MATCH;
 	case 14: return first == 's' ? FIELD_SEC_FETCH_SITE : FIELD_CONTENT_LENGTH;
-	case 15: return FIELD_X_FORWARDED_FOR;
+	case 15: return first == 'a' ? FIELD_ACCEPT_ENCODING : FIELD_X_FORWARDED_FOR;
 	case 16: return FIELD_CONTENT_ENCODING;
 	case 17: return first == 's' ? FIELD_SEC_WEBSOCKET_KEY : FIELD_TRANSFER_ENCODING;
 	case 21: return FIELD_SEC_WEBSOCKET_VERSION;
 	case 22: return FIELD_SEC_WEBSOCKET_PROTOCOL;
 	case 24: return FIELD_SEC_WEBSOCKET_EXTENSIONS;
+	case 29: return FIELD_ACCESS_CONTROL_REQUEST_METHOD;
+	case 30: return FIELD_ACCESS_CONTROL_REQUEST_HEADERS;
 	default: return FIELD_OTHER;
 	}
 }

@@ -168,24 +168,37 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 	}
 }
 
-static bool
-is_loopback(const struct sockaddr_storage *addr)
+/* Whose socket it is; a unix socket's has no address. */
+static void
+read_address(const struct sockaddr_storage *addr, struct access_peer *peer)
 {
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
 	if (addr->ss_family == AF_INET) {
 		struct sockaddr_in in;
 
 		memcpy(&in, addr, sizeof(in));
-		return ntohl(in.sin_addr.s_addr) >> 24 == 127;
-	}
-	if (addr->ss_family == AF_INET6) {
+		memcpy(peer->address, mapped, sizeof(mapped));
+		memcpy(peer->address + sizeof(mapped), &in.sin_addr, 4);
+		peer->port = ntohs(in.sin_port);
+	} else if (addr->ss_family == AF_INET6) {
 		struct sockaddr_in6 in6;
 
 		memcpy(&in6, addr, sizeof(in6));
-		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
-			return in6.sin6_addr.s6_addr[12] == 127;
-		return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+		memcpy(peer->address, &in6.sin6_addr, sizeof(peer->address));
+		peer->port = ntohs(in6.sin6_port);
 	}
-	return false;
+}
+
+static bool
+is_loopback(const struct access_peer *peer)
+{
+	struct in6_addr address;
+
+	memcpy(&address, peer->address, sizeof(address));
+	if (IN6_IS_ADDR_V4MAPPED(&address))
+		return address.s6_addr[12] == 127;
+	return IN6_IS_ADDR_LOOPBACK(&address);
 }
 
 static void
@@ -196,9 +209,10 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 	struct access_peer peer = l->peer;
 	int on = 1;
 
+	read_address(addr, &peer);
 	/* a listener for all addresses is a loopback one too, for whoever comes in on loopback */
-	peer.on_loopback = peer.on_loopback || is_loopback(addr);
-	peer.is_local_peer = l->is_unix || is_loopback(addr);
+	peer.is_local_peer = l->is_unix || is_loopback(&peer);
+	peer.on_loopback = peer.on_loopback || (peer.is_local_peer && !l->is_unix);
 	if (door->n_conns - door->n_turned_away >= server->max_connections) {
 		if (may_log(server))
 			log_warning("http: connections are answered 503: %zu are open, which is "

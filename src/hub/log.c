@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "hub/siphash.h"
+#include "base/siphash.h"
 
 #define LOG_MAGIC    0x706c617a61630001 /* the last number is the layout's */
 #define AREA_SIZE    8192

@@ -13,11 +13,13 @@
 #define N(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 /* How the client came in. */
-static const struct access_peer near = {true, true, false};  /* 127.0.0.1 to 127.0.0.1 */
-static const struct access_peer far = {false, false, false}; /* another machine */
-static const struct access_peer unix_socket = {true, false, false};
-static const struct access_peer proxy = {true, true, true}; /* 127.0.0.1:8080,public */
-static const struct access_peer public_unix = {true, false, true};
+static const struct access_peer near = {.is_local_peer = true,
+					.on_loopback = true}; /* 127.0.0.1 to 127.0.0.1 */
+static const struct access_peer far = {.port = 0};            /* another machine */
+static const struct access_peer unix_socket = {.is_local_peer = true};
+static const struct access_peer proxy = {
+    .is_local_peer = true, .on_loopback = true, .public_mark = true}; /* 127.0.0.1:8080,public */
+static const struct access_peer public_unix = {.is_local_peer = true, .public_mark = true};
 
 static char message[ACCESS_MESSAGE_MAX];
 

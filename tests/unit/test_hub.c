@@ -1,5 +1,5 @@
 /* links: src/hub/hub.c src/hub/echo.c src/hub/pace.c src/hub/ws.c src/hub/room.c src/hub/log.c
- * src/hub/frame.c src/hub/siphash.c src/proc/segment.c src/proc/doorbell.c src/base/log.c
+ * src/hub/frame.c src/base/siphash.c src/proc/segment.c src/proc/doorbell.c src/base/log.c
  * src/base/clock.c src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets
  * -lpthread */
 /*

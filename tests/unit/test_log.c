@@ -1,4 +1,4 @@
-/* links: src/hub/siphash.c src/base/log.c src/base/clock.c -lpthread */
+/* links: src/base/siphash.c src/base/log.c src/base/clock.c -lpthread */
 /*
  * test_log.c - the broadcast log: order, wrapping, lapping, and writers killed at each step.
  * Includes the file under test, for its fault points.

@@ -1,4 +1,4 @@
-/* links: src/hub/room.c src/hub/log.c src/hub/frame.c src/hub/siphash.c src/base/log.c
+/* links: src/hub/room.c src/hub/log.c src/hub/frame.c src/base/siphash.c src/base/log.c
  * src/base/clock.c src/base/buffer.c -lpthread */
 /*
  * test_room.c - who gets what, with sockets that take it, take a part, or nothing. A fake of ws.c

@@ -1,7 +1,7 @@
 /*
  * siphash.c - SipHash-2-4, little-endian as in the paper.
  */
-#include "hub/siphash.h"
+#include "base/siphash.h"
 
 #include <endian.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * siphash.h - SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash of names that clients
  * choose, so that none can pick names that fall together in a table.
  */
-#ifndef PLAZA_HUB_SIPHASH_H
-#define PLAZA_HUB_SIPHASH_H
+#ifndef PLAZA_BASE_SIPHASH_H
+#define PLAZA_BASE_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>
