@@ -11,7 +11,7 @@ status=0
 
 # one variable a line
 sed -e ':join' -e '/\\$/{N;s/\\\n[[:space:]]*/ /;b join' -e '}' Makefile.am >"$dir/makefile"
-sed -n 's/^[A-Za-z_]* *+\{0,1\}= *//p' "$dir/makefile" | tr ' ' '\n' | sort -u >"$dir/named"
+sed -n 's/^[A-Za-z0-9_]* *+\{0,1\}= *//p' "$dir/makefile" | tr ' ' '\n' | sort -u >"$dir/named"
 find src tests -name '*.[ch]' -o -name '*.def' | sort >"$dir/there"
 if comm -23 "$dir/there" "$dir/named" | grep .; then
 	echo "these are not in Makefile.am"
