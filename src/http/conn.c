@@ -46,14 +46,16 @@ conn_write_cb(void *arg, short what)
 }
 
 struct conn *
-conn_open(struct door *door, int fd, const struct access_peer *peer)
+conn_open(struct door *door, int fd, const struct access_peer *peer, struct address_hold *hold)
 {
 	struct conn *c = conn_new(door, fd, peer);
 
 	if (!c) {
 		close(fd);
+		address_hold_release(hold);
 		return NULL;
 	}
+	c->exchange.hold = *hold;
 	watch_init(&c->read, door->loop, fd, LOOP_READ, "http read", conn_read_cb, c);
 	watch_init(&c->write, door->loop, fd, LOOP_WRITE, "http write", conn_write_cb, c);
 	deadline_arm(&c->deadline, &door->idle);
@@ -65,14 +67,12 @@ conn_open(struct door *door, int fd, const struct access_peer *peer)
 }
 
 void
-conn_turn_away(struct conn *c)
+conn_turn_away(struct conn *c, int status, const char *message)
 {
 	c->is_turned_away = true;
 	c->door->n_turned_away++;
 	conn_enter(c);
-	judge_give_up(&c->exchange, false, 503,
-		      "All connections that this server has are taken: try again.",
-		      "Retry-After: 1\r\n");
+	judge_give_up(&c->exchange, false, status, message, "Retry-After: 1\r\n");
 	conn_leave(c, NULL, 0);
 }
 

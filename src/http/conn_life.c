@@ -53,6 +53,7 @@ conn_detach(struct conn *c, enum conn_state state)
 	deadline_disarm(&c->write_deadline);
 	ring_remove(&c->resume_link);
 	ring_remove(&c->link);
+	address_hold_release(&c->exchange.hold);
 	c->door->n_conns--;
 	if (c->is_turned_away)
 		c->door->n_turned_away--;

@@ -127,8 +127,10 @@ exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
 	x->gone = NULL;
 	*socket = (struct upgrade_socket){
 	    .is_local = access_is_local(&x->peer, &door->request),
+	    .hold = x->hold,
 	    .head = span_from(out->data, len + door->rest.len),
 	};
+	x->hold = (struct address_hold){0};
 	socket->fd = x->owner->take_fd(x);
 	return true;
 }

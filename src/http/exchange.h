@@ -33,6 +33,7 @@
 #include "base/span.h"
 #include "http/reply.h"
 #include "http/request.h"
+#include "proc/address_count.h"
 
 struct exchange;
 
@@ -82,6 +83,8 @@ void exchange_problem(struct exchange *x, int status, const char *type, const ch
 struct upgrade_socket {
 	int fd;        /* non-blocking, TCP_NODELAY; the taker's now */
 	bool is_local; /* from this machine, as access rules see it */
+	/* counts it for its address: to be released when the socket closes */
+	struct address_hold hold;
 	/*
 	 * The request head written anew: request line, Host, Upgrade, Connection,
 	 * Sec-WebSocket-Key, -Version, -Protocol, -Extensions, and nothing else, then every byte

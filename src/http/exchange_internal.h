@@ -12,6 +12,7 @@
 #include "base/span.h"
 #include "http/access.h"
 #include "http/door.h"
+#include "proc/address_count.h"
 
 /* Who embeds the exchange and moves its bytes. */
 struct exchange_owner {
@@ -30,9 +31,10 @@ struct exchange_owner {
 /* One request from its head to its answer. */
 struct exchange {
 	const struct exchange_owner *owner;
-	struct door *door;       /* NULL: the client and then the server went before the answer */
-	struct access_peer peer; /* who asks */
-	struct buffer *late;     /* where answers are gathered that come from elsewhere */
+	struct door *door;        /* NULL: the client and then the server went before the answer */
+	struct access_peer peer;  /* who asks */
+	struct address_hold hold; /* counts the connection, while it has its descriptor */
+	struct buffer *late;      /* where answers are gathered that come from elsewhere */
 
 	/* of the request, by judge.c */
 	size_t body_limit; /* bytes, when a body is still to be read */

@@ -207,6 +207,7 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 {
 	struct door *door = &server->door;
 	struct access_peer peer = l->peer;
+	struct address_hold hold = {0};
 	int on = 1;
 
 	read_address(addr, &peer);
@@ -222,14 +223,15 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 			close(fd);
 			return;
 		}
-		struct conn *c = conn_open(door, fd, &peer);
+		struct conn *c = conn_open(door, fd, &peer, &hold);
 		if (c)
-			conn_turn_away(c);
+			conn_turn_away(
+			    c, 503, "All connections that this server has are taken: try again.");
 		return;
 	}
 	if (!l->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (!conn_open(door, fd, &peer) && may_log(server))
+	if (!conn_open(door, fd, &peer, &hold) && may_log(server))
 		log_warning("http: a connection is refused: out of memory");
 }
 

@@ -155,6 +155,7 @@ closed_cb(struct ws_conn *c, void *ctx)
 	rooms_leave(&hub->rooms, &client->member);
 	deadline_disarm(&client->silence);
 	buffer_fini(&client->echo);
+	address_hold_release(&client->hold);
 	client->prev->next = client->next;
 	client->next->prev = client->prev;
 	free(client);
@@ -386,7 +387,8 @@ hub_has_room(const struct hub *hub)
 }
 
 bool
-hub_adopt(struct hub *hub, int fd, struct span head, enum client_kind kind, struct span room)
+hub_adopt(struct hub *hub, const struct upgrade_socket *socket, enum client_kind kind,
+	  struct span room)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
@@ -399,12 +401,13 @@ hub_adopt(struct hub *hub, int fd, struct span head, enum client_kind kind, stru
 		return false;
 	}
 	client->kind = kind;
+	client->hold = socket->hold;
 	client->next = &hub->clients;
 	client->prev = hub->clients.prev;
 	client->prev->next = client;
 	client->next->prev = client;
 	hub->n_clients++;
-	ws_adopt(hub->ws, &client->member.conn, fd, head);
+	ws_adopt(hub->ws, &client->member.conn, socket->fd, socket->head);
 	return true;
 }
 

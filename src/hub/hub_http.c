@@ -39,8 +39,10 @@ take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span roo
 		refuse(x, 503, SPAN_LIT("Out of memory."), "Retry-After: 1\r\n");
 		return;
 	}
-	if (!hub_adopt(hub, socket.fd, socket.head, kind, span_from(name, room.len)))
+	if (!hub_adopt(hub, &socket, kind, span_from(name, room.len))) {
 		close(socket.fd);
+		address_hold_release(&socket.hold);
+	}
 }
 
 static void

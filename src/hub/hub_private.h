@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/deadline.h"
+#include "http/exchange.h"
 #include "hub/pace.h"
 #include "hub/room.h"
 #include "hub/ws.h"
@@ -18,6 +19,7 @@ enum client_kind {
 /* One WebSocket. It lives from hub_adopt until on_closed. */
 struct client {
 	struct member member; /* first: its conn is what ws.c hands back */
+	struct address_hold hold;
 	enum client_kind kind;
 	bool held;                  /* in hub->held, and not read from */
 	struct deadline silence;    /* on hub->quiet, then on hub->pinged */
@@ -56,11 +58,11 @@ struct hub {
 bool hub_has_room(const struct hub *hub);
 
 /*
- * Takes the socket of a checked handshake; `head` as for ws_adopt. `room` is copied. False on
- * out-of-memory, and then `fd` is still the caller's.
+ * Takes the socket of a checked handshake. `room` is copied. False on out-of-memory, and then the
+ * socket is still the caller's.
  */
-bool hub_adopt(struct hub *hub, int fd, struct span head, enum client_kind kind, struct span room)
-    __attribute__((warn_unused_result));
+bool hub_adopt(struct hub *hub, const struct upgrade_socket *socket, enum client_kind kind,
+	       struct span room) __attribute__((warn_unused_result));
 
 /* echo.c: the events of a CLIENT_ECHO. */
 void echo_message(struct hub *hub, struct client *client, bool binary, const unsigned char *data,

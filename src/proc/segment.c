@@ -1,5 +1,6 @@
 /*
- * segment.c - one shared anonymous mapping: slots first, then the broadcast log's area.
+ * segment.c - one shared anonymous mapping: slots first, then their tables of addresses, then the
+ * broadcast log's area.
  */
 #include "proc/segment.h"
 
@@ -7,17 +8,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proc/address_count.h"
 
+/* What `bytes` take when something that is page-aligned follows. */
 static size_t
-head_bytes(void)
+whole_pages(size_t bytes)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	return (SEGMENT_SLOTS * sizeof(struct slot) + page - 1) / page * page;
+	return (bytes + page - 1) / page * page;
+}
+
+static size_t
+slots_bytes(void)
+{
+	return whole_pages(SEGMENT_SLOTS * sizeof(struct slot));
+}
+
+/* All that stands before the log. */
+static size_t
+head_bytes(void)
+{
+	return slots_bytes() + whole_pages(SEGMENT_SLOTS * sizeof(struct address_table));
 }
 
 struct segment *
@@ -31,7 +48,13 @@ segment_new(size_t log_bytes)
 		free(segment);
 		return NULL;
 	}
-	/* the pages are made when they are first touched: an unused log costs no memory */
+	if (getrandom(segment->address_key, sizeof(segment->address_key), 0) !=
+	    (ssize_t)sizeof(segment->address_key)) {
+		log_error("shared segment: no random key: %s", strerror(errno));
+		free(segment);
+		return NULL;
+	}
+	/* the pages are made when they are first touched: what is not used costs no memory */
 	char *base = mmap(NULL, head + log_bytes, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED) {
@@ -41,6 +64,7 @@ segment_new(size_t log_bytes)
 		return NULL;
 	}
 	segment->slots = (struct slot *)(void *)base;
+	segment->addresses = (struct address_table *)(void *)(base + slots_bytes());
 	segment->log = base + head;
 	segment->log_bytes = log_bytes;
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++)

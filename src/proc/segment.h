@@ -1,8 +1,9 @@
 /*
  * segment.h - the memory that all processes share, made by the master before its first fork.
  *
- * It holds what must survive a worker: one slot per process, and the broadcast log's area, whose
- * layout is hub/log.h's own. Nothing in it is a pointer.
+ * It holds what must survive a worker: one slot per process, a table of the addresses whose
+ * connections that process has (address_count.h), and the broadcast log's area, whose layout is
+ * hub/log.h's own. Nothing in it is a pointer.
  */
 #ifndef PLAZA_PROC_SEGMENT_H
 #define PLAZA_PROC_SEGMENT_H
@@ -40,9 +41,13 @@ struct slot {
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
 
+struct address_table;
+
 struct segment {
-	struct slot *slots; /* SEGMENT_SLOTS of them; see slot_index */
-	void *log;          /* page-aligned */
+	struct slot *slots;              /* SEGMENT_SLOTS of them; see slot_index */
+	struct address_table *addresses; /* one per slot, page-aligned */
+	uint64_t address_key[2];         /* of their hash: nobody else may know it */
+	void *log;                       /* page-aligned */
 	size_t log_bytes;
 };
 

@@ -1,7 +1,7 @@
 /* links: src/hub/hub.c src/hub/echo.c src/hub/pace.c src/hub/ws.c src/hub/room.c src/hub/log.c
- * src/hub/frame.c src/base/siphash.c src/proc/segment.c src/proc/doorbell.c src/base/log.c
- * src/base/clock.c src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets
- * -lpthread */
+ * src/hub/frame.c src/base/siphash.c src/proc/address_count.c src/proc/segment.c
+ * src/proc/doorbell.c src/base/log.c src/base/clock.c src/base/loop.c src/base/deadline.c
+ * src/base/buffer.c -levent_core -lwebsockets -lpthread */
 /*
  * test_hub.c - chat over several workers: real processes around one segment, raw clients.
  */
@@ -54,7 +54,8 @@ accept_cb(void *arg, short what)
 	enum client_kind kind = strcmp(path, "/echo") == 0 ? CLIENT_ECHO : CLIENT_CHAT;
 	const char *room = strcmp(path, "/chat") == 0 ? "lobby" : path + strlen("/chat/");
 	struct span name = kind == CLIENT_ECHO ? SPAN_LIT("") : span_str(room);
-	if (!hub_adopt(hub, fd, span_from(head, len), kind, name))
+	const struct upgrade_socket socket = {.fd = fd, .head = span_from(head, len)};
+	if (!hub_adopt(hub, &socket, kind, name))
 		close(fd);
 }
 

@@ -3,7 +3,7 @@
  * src/http/judge.c src/http/response.c src/http/problem.c src/http/request.c
  * src/http/chunked.c src/http/route.c src/http/access.c src/http/host.c src/http/handshake.c
  * src/http/chars.c src/base/log.c src/base/clock.c src/base/loop.c src/base/deadline.c
- * src/base/buffer.c -levent_core -ljansson */
+ * src/base/buffer.c src/base/siphash.c src/proc/address_count.c -levent_core -ljansson */
 /*
  * Connections: their ends, what they are owed and how long, how many there may be, drain.
  */
