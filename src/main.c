@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -143,6 +144,7 @@ print_versions(void)
 	       PQlibVersion() % 10000);
 	printf("jansson %s (built with " JANSSON_VERSION ")\n", jansson_version_str());
 	printf("libini_config (does not tell its version)\n");
+	printf("zlib %s (built with " ZLIB_VERSION ")\n", zlibVersion());
 	return printed();
 }
 

@@ -87,7 +87,7 @@ START_TEST(help_and_versions)
 		} else {
 			static const char *const libraries[] = {
 			    "plazad ",  "libevent ",      "libwebsockets ", "libpq ",
-			    "jansson ", "libini_config ", "built with"};
+			    "jansson ", "libini_config ", "zlib ",          "built with"};
 			for (size_t o = 0; o < sizeof(libraries) / sizeof(libraries[0]); o++)
 				expect_text(run.out, libraries[o]);
 		}
