@@ -1,0 +1,619 @@
+/*
+ * it_rules_framing.c - one reading of every message, or none: requests as RFC 9110, 9112 and 3986
+ * have them, and everything that two parsers could take apart differently.
+ */
+/* links: tests/it/rules.c tests/it/harness.c tests/it/daemon.c tests/it/procfs.c
+ * tests/it/http_client.c tests/it/pg.c */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "rules.h"
+
+/* A request whose body gets to its handler, which has no database. */
+#define CREATE(fields) POST("/api/products", JSON fields)
+#define HANDLED        ANSWER(503, PROBLEM, "~/problems/no-store")
+/* Refused for its form: nothing is known of who asks, so it is told in plain text. */
+#define BAD ANSWER(400, TEXT, NULL)
+/* By then it is known who asks, and for what. */
+#define BAD_CHUNK ANSWER(400, PROBLEM, NULL)
+
+static const struct rule content_length[] = {
+    RULE(STAYS, "9110 8.6: Content-Length frames the body", CREATE("Content-Length: 2\r\n") "{}",
+	 HANDLED),
+    RULE(STAYS, "9110 8.6: leading zeros are digits", CREATE("Content-Length: 0002\r\n") "{}",
+	 HANDLED),
+    RULE(STAYS, "9112 5: white space around the number", CREATE("Content-Length: \t 2 \t\r\n") "{}",
+	 HANDLED),
+    RULE(STAYS, "9112 6.3: a length of 0 is no body", GET("/a", "Content-Length: 0\r\n"),
+	 HELLO("a")),
+    RULE(STAYS, "9112 6.3: without framing fields there is no body", GET("/a", ""), HELLO("a")),
+    RULE(STAYS, "9112 6.3: 1.0 has lengths too",
+	 "POST /api/products HTTP/1.0\r\nConnection: keep-alive\r\n" JSON
+	 "Content-Length: 2\r\n\r\n{}",
+	 HANDLED),
+    RULE(LINGERS, "9112 6.3: two that differ",
+	 CREATE("Content-Length: 2\r\nContent-Length: 3\r\n") "{}", BAD),
+    RULE(LINGERS, "9112 6.3: two that are equal",
+	 CREATE("Content-Length: 2\r\nContent-Length: 2\r\n") "{}", BAD),
+    RULE(LINGERS, "9112 6.3: two with other fields between",
+	 CREATE("Content-Length: 2\r\nX: y\r\ncontent-length: 2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a list", CREATE("Content-Length: 2, 2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a list of one", CREATE("Content-Length: 2,\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a plus sign", CREATE("Content-Length: +2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a minus sign", CREATE("Content-Length: -2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: minus nothing", CREATE("Content-Length: -0\r\n"), BAD),
+    RULE(LINGERS, "9110 8.6: hexadecimal digits", CREATE("Content-Length: 0x2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a fraction", CREATE("Content-Length: 2.0\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: an exponent", CREATE("Content-Length: 2e0\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: nothing", CREATE("Content-Length:\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: white space only", CREATE("Content-Length: \t \r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a space in the number", CREATE("Content-Length: 1 2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: quotes", CREATE("Content-Length: \"2\"\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: a digit of another script",
+	 CREATE("Content-Length: \xd9\xa2\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: more than 64 bits",
+	 CREATE("Content-Length: 18446744073709551616\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: more than 64 bits that wrap to 2",
+	 CREATE("Content-Length: 18446744073709551618\r\n") "{}", BAD),
+    RULE(LINGERS, "9110 8.6: more digits than any number has",
+	 CREATE("Content-Length: 999999999999999999999999999999999999999999\r\n") "{}", BAD),
+    RULE(LINGERS, "9112 6.3: bad ones of GET count", GET("/a", "Content-Length: x\r\n"), BAD),
+    RULE(LINGERS, "9110 15.5.14: 64 bits of length are too many",
+	 CREATE("Content-Length: 18446744073709551615\r\n") "{}", ANSWER(413, PROBLEM, NULL)),
+};
+
+#define CHUNKS "2\r\n{}\r\n0\r\n\r\n"
+
+static const struct rule transfer_encoding[] = {
+    RULE(STAYS, "9112 6.1: chunked frames the body",
+	 CREATE("Transfer-Encoding: chunked\r\n") CHUNKS, HANDLED),
+    RULE(STAYS, "9112 7: codings have no case", CREATE("tRANSFER-eNCODING:\tcHUNKED \r\n") CHUNKS,
+	 HANDLED),
+    RULE(LINGERS, "9112 6.1: with Content-Length after it",
+	 CREATE("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: with Content-Length before it",
+	 CREATE("Content-Length: 12\r\nTransfer-Encoding: chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: with a Content-Length of 0",
+	 CREATE("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: another coding before it",
+	 CREATE("Transfer-Encoding: gzip, chunked\r\n") CHUNKS, ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9112 6.1: another coding in a field of its own",
+	 CREATE("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n") CHUNKS,
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9112 6.1: an unknown coding", CREATE("Transfer-Encoding: xchunked\r\n") CHUNKS,
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9112 6.1: part of the name", CREATE("Transfer-Encoding: chunke\r\n") CHUNKS,
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9112 7: identity is no longer one",
+	 CREATE("Transfer-Encoding: identity\r\n") "{}", ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9112 6.3: not the last one",
+	 CREATE("Transfer-Encoding: chunked, gzip\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.3: not the last field",
+	 CREATE("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: chunked twice",
+	 CREATE("Transfer-Encoding: chunked, chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: chunked in two fields",
+	 CREATE("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: 1.0 has none",
+	 "POST /api/products HTTP/1.0\r\n" JSON "Transfer-Encoding: chunked\r\n\r\n" CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: 1.0 has none, kept alive or not",
+	 "POST /api/products HTTP/1.0\r\nConnection: keep-alive\r\n" JSON
+	 "Transfer-Encoding: chunked\r\n\r\n" CHUNKS,
+	 BAD),
+    RULE(LINGERS, "9112 6.1: GET may have it, and it frames",
+	 GET("/a", "Transfer-Encoding: gzip\r\n") CHUNKS, ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9110 5.6.2: a parameter", CREATE("Transfer-Encoding: chunked;a=b\r\n") CHUNKS,
+	 BAD),
+    RULE(LINGERS, "9110 5.6.2: quotes", CREATE("Transfer-Encoding: \"chunked\"\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9110 5.6.2: a space in it", CREATE("Transfer-Encoding: chun ked\r\n") CHUNKS,
+	 BAD),
+    RULE(LINGERS, "9110 5.6.1: an empty element before it",
+	 CREATE("Transfer-Encoding: , chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9110 5.6.1: an empty element after it",
+	 CREATE("Transfer-Encoding: chunked,\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 6.1: empty", CREATE("Transfer-Encoding:\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9110 5.5: a vertical tab before it",
+	 CREATE("Transfer-Encoding: \vchunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9110 5.5: a NUL after it", CREATE("Transfer-Encoding: chunked\0\r\n") CHUNKS,
+	 BAD),
+    RULE(LINGERS, "9110 5.5: a byte that is no ASCII",
+	 CREATE("Transfer-Encoding: \xa0"
+		"chunked\r\n") CHUNKS,
+	 BAD),
+    RULE(LINGERS, "9112 5.1: a space before its colon",
+	 CREATE("Transfer-Encoding : chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 5.2: folded", CREATE("Transfer-Encoding:\r\n chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 5.2: folded out of another field",
+	 CREATE("X: y\r\n Transfer-Encoding: chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 2.2: behind a bare LF",
+	 CREATE("X: y\nTransfer-Encoding: chunked\r\n") CHUNKS, BAD),
+    RULE(LINGERS, "9112 2.2: behind a bare CR",
+	 CREATE("X: y\rTransfer-Encoding: chunked\r\n") CHUNKS, BAD),
+    /* then there is no body, and what follows is a request, which it is not */
+    RULE(LINGERS, "9112 6.3: another name frames nothing",
+	 GET("/a", "Transfer_Encoding: chunked\r\n") CHUNKS, ANSWER(200, TEXT, "Hello, a"),
+	 ANSWER(400, TEXT, NULL)),
+};
+
+static const struct rule lines[] = {
+    RULE(STAYS, "9112 2.2: empty lines before a request", "\r\n\r\n" GET("/a", ""), HELLO("a")),
+    RULE(STAYS, "9112 2.2: one CRLF after a body",
+	 CREATE("Content-Length: 2\r\n") "{}\r\n" GET("/a", ""), ANSWER(503, NULL, NULL),
+	 ANSWER(200, TEXT, "Hello, a")),
+    RULE(LINGERS, "9112 2.2: an empty line is CR and LF", "\n" GET("/a", ""), BAD),
+    RULE(LINGERS, "9112 2.2: bare LF everywhere", "GET / HTTP/1.1\nHost: localhost\n\n", BAD),
+    RULE(LINGERS, "9112 2.2: bare LF after the request line", "GET / HTTP/1.1\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.2: bare LF after a field", "GET / HTTP/1.1\r\nHost: localhost\n\r\n",
+	 BAD),
+    RULE(LINGERS, "9112 2.2: bare LF at the end", "GET / HTTP/1.1\r\n" HOST "\n", BAD),
+    RULE(LINGERS, "9112 2.2: bare LF in a value", GET("/", "A: b\nC: d\r\n"), BAD),
+    RULE(LINGERS, "9112 2.2: bare CR after the request line", "GET / HTTP/1.1\r" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.2: bare CR in a value", GET("/", "A: b\rc\r\n"), BAD),
+    RULE(LINGERS, "9112 2.2: bare CR before CR LF", GET("/", "A: b\r\r\n"), BAD),
+    RULE(LINGERS, "9112 2.2: bare CR in the target", "GET /\rHTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.2: bare CR before a request", "\rGET / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9110 5.5: NUL in a value", GET("/", "A: b\0c\r\n"), BAD),
+    RULE(LINGERS, "9110 5.5: NUL in a name", GET("/", "A\0: b\r\n"), BAD),
+    RULE(LINGERS, "9110 5.5: NUL in the target", "GET /\0 HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9110 5.5: NUL before the request", "\0GET / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9110 5.5: another control character in a value", GET("/", "A: \x1b[0m\r\n"),
+	 BAD),
+    RULE(LINGERS, "9110 5.5: DEL in a value", GET("/", "A: b\x7f\r\n"), BAD),
+    RULE(STAYS, "9110 5.5: other bytes in a value are its own", GET("/a", "A: \xff\x80\tb\r\n"),
+	 HELLO("a")),
+    RULE(LINGERS, "9112 5.2: folding by a space", GET("/", "A: b\r\n c\r\n"), BAD),
+    RULE(LINGERS, "9112 5.2: folding by a tab", GET("/", "A: b\r\n\tc\r\n"), BAD),
+    RULE(LINGERS, "9112 5.2: folding to nothing", GET("/", "A: b\r\n \r\n"), BAD),
+    RULE(LINGERS, "9112 2.2: white space after the request line",
+	 "GET / HTTP/1.1\r\n Host: localhost\r\n"
+	 "\r\n",
+	 BAD),
+    RULE(LINGERS, "9112 5.1: a space before the colon", GET("/", "A : b\r\n"), BAD),
+    RULE(LINGERS, "9112 5.1: a tab before the colon", GET("/", "A\t: b\r\n"), BAD),
+    RULE(LINGERS, "9110 5.1: an empty name", GET("/", ": b\r\n"), BAD),
+    RULE(LINGERS, "9110 5.1: a name of two words", GET("/", "A b: c\r\n"), BAD),
+    RULE(LINGERS, "9110 5.1: a name with a delimiter", GET("/", "A(b): c\r\n"), BAD),
+    RULE(LINGERS, "9110 5.1: a name that is no ASCII", GET("/", "\xc3\xa4: b\r\n"), BAD),
+    RULE(LINGERS, "9112 5: a line without a colon", GET("/", "Abc\r\n"), BAD),
+    RULE(STAYS, "9110 5.6.2: every character of a token", GET("/a", "!#$%&'*+-.^_`|~09azAZ: b\r\n"),
+	 HELLO("a")),
+    RULE(STAYS, "9110 5.5: an empty value", GET("/a", "A:\r\nB: \t\r\n"), HELLO("a")),
+    RULE(LINGERS, "9112 3: TLS on a plain port", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+	 BAD),
+    RULE(LINGERS, "9112 3: the greeting of another protocol", "EHLO localhost\r\n", BAD),
+    /* what follows is one for a parser that reads differently: it must not be answered */
+    RULE(LINGERS, "9112 2.2: nothing is read after what cannot be framed",
+	 "GET /a HTTP/1.1\r\nHost: localhost\r\nX: y\n\r\n" GET("/b", ""), BAD),
+    RULE(LINGERS, "9112 9.3.2: what came before it is answered",
+	 GET("/a", "") GET("/b", "") "GET  /c\r\n", ANSWER(200, TEXT, "Hello, a"),
+	 ANSWER(200, TEXT, "Hello, b"), ANSWER(400, TEXT, NULL)),
+};
+
+static const struct rule request_lines[] = {
+    RULE(STAYS, "9112 3: method, target and version", GET("/a", ""), HELLO("a")),
+    RULE(LINGERS, "9112 3: no method", " / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: two spaces before the target", "GET  / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: two spaces before the version", "GET /  HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: a space at the end", "GET / HTTP/1.1 \r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: a space at the beginning", " GET / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: a tab for a space", "GET\t/ HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: a vertical tab for a space", "GET /\vHTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: a space in the target", "GET /a b HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3: no target", "GET HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3.1: a method that is no token", "G@T / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3.1: a method with a colon", "GET: / HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9110 15.6.2: an unknown method", "BREW / HTTP/1.1\r\n" HOST "\r\n",
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9110 9.1: methods have case", "get / HTTP/1.1\r\n" HOST "\r\n",
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9110 9.1: a method that begins as another", "GETS / HTTP/1.1\r\n" HOST "\r\n",
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9110 9.1: a method as short as can be", "! / HTTP/1.1\r\n" HOST "\r\n",
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9112 3: HTTP/0.9", "GET /\r\n", BAD),
+    RULE(ENDS, "9112 2.3: 1.0 is spoken", "GET /a HTTP/1.0\r\n\r\n", HELLO("a")),
+    RULE(STAYS, "9110 2.5: 1.2 is taken as 1.1", "GET /a HTTP/1.2\r\n" HOST "\r\n", HELLO("a")),
+    RULE(STAYS, "9110 2.5: 1.9 is taken as 1.1", "GET /a HTTP/1.9\r\n" HOST "\r\n", HELLO("a")),
+    RULE(LINGERS, "9112 3.2: 1.2 needs Host as 1.1 does", "GET /a HTTP/1.2\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 15.6.6: 2.0", "GET / HTTP/2.0\r\n" HOST "\r\n", ANSWER(505, TEXT, NULL)),
+    RULE(LINGERS, "9110 15.6.6: 0.9 by name", "GET / HTTP/0.9\r\n" HOST "\r\n",
+	 ANSWER(505, TEXT, NULL)),
+    RULE(LINGERS, "9110 15.6.6: 9.9", "GET / HTTP/9.9\r\n" HOST "\r\n", ANSWER(505, TEXT, NULL)),
+    RULE(LINGERS, "9113 3.4: the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	 ANSWER(505, TEXT, NULL)),
+    RULE(LINGERS, "9112 2.3: its name has case", "GET / http/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: one digit", "GET / HTTP/1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: no minor version", "GET / HTTP/1.\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: three digits", "GET / HTTP/1.10\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: a zero before it", "GET / HTTP/01.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: a comma", "GET / HTTP/1,1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: another name", "GET / HTTPS/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: no name", "GET / 1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 2.3: no version", "GET / HTTP/\r\n" HOST "\r\n", BAD),
+};
+
+static const struct rule targets[] = {
+    /* the four forms, and who may use them */
+    RULE(STAYS, "9112 3.2.1: origin form", GET("/a?b", ""), HELLO("a")),
+    RULE(STAYS, "9112 3.2.2: absolute form", GET("http://localhost/a?b", ""), HELLO("a")),
+    RULE(STAYS, "9112 3.2.2: absolute form with a port", GET("http://localhost:1/a", ""),
+	 HELLO("a")),
+    RULE(STAYS, "9110 4.2.3: an empty path is /", GET("http://localhost", ""), HELLO("Anonymous")),
+    RULE(STAYS, "9110 4.2.3: an empty path with a query", GET("http://localhost?a", ""),
+	 HELLO("Anonymous")),
+    RULE(STAYS, "9110 4.2.3: schemes have no case", GET("HTTP://LocalHost/a", ""), HELLO("a")),
+    RULE(STAYS, "9112 3.2.2: an IPv6 address in it", GET("http://[::1]:80/a", ""), HELLO("a")),
+    RULE(LINGERS, "9110 7.4: https is another server", GET("https://localhost/a", ""),
+	 ANSWER(421, TEXT, NULL)),
+    RULE(LINGERS, "9110 7.4: so is any other scheme", GET("ftp://localhost/a", ""),
+	 ANSWER(421, TEXT, NULL)),
+    RULE(LINGERS, "3986 3.1: a scheme begins with a letter", GET("1a://localhost/a", ""), BAD),
+    RULE(LINGERS, "3986 3: no scheme", GET("://localhost/a", ""), BAD),
+    RULE(LINGERS, "9110 4.2.1: no authority", GET("http:///a", ""), BAD),
+    RULE(LINGERS, "9110 4.2.1: an authority without a host", GET("http://:80/a", ""), BAD),
+    RULE(LINGERS, "9110 4.2.4: user information", GET("http://u:p@localhost/a", ""), BAD),
+    RULE(LINGERS, "3986 3.2.3: a port that is no number", GET("http://localhost:a/", ""), BAD),
+    RULE(LINGERS, "9112 3.2.3: authority form is for CONNECT", GET("localhost:80", ""), BAD),
+    RULE(LINGERS, "9112 3.2.3: CONNECT has no other form", "CONNECT / HTTP/1.1\r\n" HOST "\r\n",
+	 BAD),
+    RULE(LINGERS, "9112 3.2.3: CONNECT needs a port", "CONNECT localhost HTTP/1.1\r\n" HOST "\r\n",
+	 BAD),
+    RULE(LINGERS, "9112 3.2.3: not a whole URI either",
+	 "CONNECT http://localhost:80/ HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9110 9.3.6: CONNECT is not done here",
+	 "CONNECT localhost:80 HTTP/1.1\r\n" HOST "\r\n", ANSWER(405, "Allow:", NULL)),
+    RULE(LINGERS, "9112 3.2.4: asterisk form is for OPTIONS", GET("*", ""), BAD),
+    RULE(LINGERS, "9112 3.2.4: an asterisk and more", "OPTIONS *a HTTP/1.1\r\n" HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: none of the four", GET("a/b", ""), BAD),
+    RULE(STAYS, "9110 9.3.8: TRACE is not done here", "TRACE / HTTP/1.1\r\n" HOST "\r\n",
+	 ANSWER(405, "Allow:", NULL)),
+    /* characters */
+    RULE(STAYS, "3986 3.3: every character of a path", GET("/-._~!$&'()*+,;=:@09azAZ", ""),
+	 HELLO("-._~!$&'()*+,;=:@09azAZ")),
+    RULE(STAYS, "3986 3.4: every character of a query", GET("/a?-._~!$&'()*+,;=:@/?%00", ""),
+	 HELLO("a")),
+    RULE(LINGERS, "3986 3.5: a fragment is the client's", GET("/a#b", ""), BAD),
+    RULE(LINGERS, "3986 2: a quote", GET("/a\"", ""), BAD),
+    RULE(LINGERS, "3986 2: angle brackets", GET("/<a>", ""), BAD),
+    RULE(LINGERS, "3986 2: a backslash", GET("/a\\b", ""), BAD),
+    RULE(LINGERS, "3986 2: a caret", GET("/^", ""), BAD),
+    RULE(LINGERS, "3986 2: a backquote", GET("/`", ""), BAD),
+    RULE(LINGERS, "3986 2: braces", GET("/{a}", ""), BAD),
+    RULE(LINGERS, "3986 2: a bar", GET("/a|b", ""), BAD),
+    RULE(LINGERS, "3986 3.2.2: brackets outside of an address", GET("/[a]", ""), BAD),
+    RULE(LINGERS, "3986 2: the same in a query", GET("/?a|b", ""), BAD),
+    RULE(LINGERS, "3986 2: a byte that is no ASCII", GET("/\xc3\xa9", ""), BAD),
+    RULE(LINGERS, "3986 2: a control character", GET("/\x01", ""), BAD),
+    RULE(LINGERS, "3986 2: DEL", GET("/\x7f", ""), BAD),
+    /* escapes */
+    RULE(LINGERS, "3986 2.1: an escape without digits", GET("/%", ""), BAD),
+    RULE(LINGERS, "3986 2.1: an escape with one digit", GET("/%4", ""), BAD),
+    RULE(LINGERS, "3986 2.1: an escape that is not hexadecimal", GET("/%4g", ""), BAD),
+    RULE(LINGERS, "3986 2.1: a bad one in the query", GET("/a?%zz", ""), BAD),
+    RULE(STAYS, "3986 2.1: digits have no case", GET("/%e5%A4%aa", ""), HELLO("\xe5\xa4\xaa")),
+    RULE(STAYS, "3986 6.2.2.2: an escape of what needs none", GET("/%41d%61", ""), HELLO("Ada")),
+    RULE(STAYS, "3986 2.2: an escaped slash separates nothing", GET("/a%2Fb", ""), HELLO("a/b")),
+    RULE(STAYS, "3986 2.4: decoded once only", GET("/%2541", ""), HELLO("%41")),
+    RULE(STAYS, "3986 2.2: a plus is a plus", GET("/a+b", ""), HELLO("a+b")),
+    RULE(STAYS, "9110 15.5.1: a name that is no UTF-8", GET("/%FF", ""), ANSWER(400, TEXT, NULL)),
+    RULE(STAYS, "9110 15.5.1: UTF-8 that is too long for it", GET("/%C0%AF", ""),
+	 ANSWER(400, TEXT, NULL)),
+    RULE(STAYS, "9110 15.5.1: a NUL in a name", GET("/a%00", ""), ANSWER(400, TEXT, NULL)),
+    RULE(STAYS, "9110 15.5.1: a line end in a name", GET("/a%0D%0Ab", ""), ANSWER(400, TEXT, NULL)),
+    /* segments: what a client should have resolved (3986 5.2.4) is not guessed */
+    RULE(STAYS, "3986 3.3: a dot segment", GET("/.", ""), ANSWER(404, TEXT, NULL)),
+    RULE(STAYS, "3986 3.3: two dots", GET("/a/../a", ""), ANSWER(404, TEXT, NULL)),
+    RULE(STAYS, "3986 6.2.2.2: escaped dots", GET("/%2e%2E", ""), ANSWER(404, TEXT, NULL)),
+    RULE(STAYS, "3986 6.2.2.2: a dot of both kinds", GET("/.%2e/a", ""), ANSWER(404, TEXT, NULL)),
+    RULE(STAYS, "3986 3.3: above the root", GET("/../../etc/passwd", ""), ANSWER(404, TEXT, NULL)),
+    RULE(STAYS, "3986 3.3: three dots are a name", GET("/...", ""), HELLO("...")),
+    RULE(STAYS, "3986 3.3: an empty segment", GET("//a", ""), ANSWER(404, TEXT, NULL)),
+    RULE(STAYS, "3986 3.3: an empty segment at the end", GET("/a/", ""), ANSWER(404, TEXT, NULL)),
+};
+
+static const struct rule hosts[] = {
+    RULE(STAYS, "9112 3.2: Host", "GET /a HTTP/1.1\r\nhOST:\tlocalhost \r\n\r\n", HELLO("a")),
+    RULE(LINGERS, "9112 3.2: missing", "GET /a HTTP/1.1\r\n\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: missing among others", "GET /a HTTP/1.1\r\nA: b\r\nHosts: a\r\n\r\n",
+	 BAD),
+    RULE(LINGERS, "9112 3.2: empty", "GET /a HTTP/1.1\r\nHost:\r\n\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: white space", "GET /a HTTP/1.1\r\nHost: \t\r\n\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: twice", "GET /a HTTP/1.1\r\n" HOST HOST "\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: twice, with others between",
+	 "GET /a HTTP/1.1\r\n" HOST "A: b\r\nhost: b\r\n"
+	 "\r\n",
+	 BAD),
+    RULE(LINGERS, "9112 3.2: a list", "GET /a HTTP/1.1\r\nHost: localhost, localhost\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 7.2: a space in it", "GET /a HTTP/1.1\r\nHost: local host\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 7.2: a path in it", "GET /a HTTP/1.1\r\nHost: localhost/a\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 7.2: a scheme before it",
+	 "GET /a HTTP/1.1\r\nHost: http://localhost\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 7.2: user information in it",
+	 "GET /a HTTP/1.1\r\nHost: u@localhost\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 7.2: a port alone", "GET /a HTTP/1.1\r\nHost: :80\r\n\r\n", BAD),
+    RULE(LINGERS, "9110 7.2: two ports", "GET /a HTTP/1.1\r\nHost: localhost:1:2\r\n\r\n", BAD),
+    RULE(LINGERS, "3986 3.2.3: a port that is no number",
+	 "GET /a HTTP/1.1\r\nHost: localhost:a\r\n\r\n", BAD),
+    RULE(LINGERS, "3986 3.2.3: a port that none can be",
+	 "GET /a HTTP/1.1\r\nHost: localhost:65536\r\n\r\n", BAD),
+    RULE(STAYS, "3986 3.2.3: an empty port is the default",
+	 "GET /a HTTP/1.1\r\nHost: localhost:\r\n\r\n", HELLO("a")),
+    RULE(LINGERS, "3986 3.2.2: an address without brackets", "GET /a HTTP/1.1\r\nHost: ::1\r\n\r\n",
+	 BAD),
+    RULE(LINGERS, "3986 3.2.2: an open bracket", "GET /a HTTP/1.1\r\nHost: [::1\r\n\r\n", BAD),
+    RULE(LINGERS, "3986 3.2.2: no address in the brackets",
+	 "GET /a HTTP/1.1\r\nHost: [:::1]\r\n\r\n", BAD),
+    RULE(LINGERS, "3986 3.2.2: a byte after the bracket", "GET /a HTTP/1.1\r\nHost: [::1]a\r\n\r\n",
+	 BAD),
+    RULE(LINGERS, "3986 3.2.2: a bad escape in it", "GET /a HTTP/1.1\r\nHost: local%host\r\n\r\n",
+	 BAD),
+    RULE(LINGERS, "3986 3.2.2: a byte that is no ASCII",
+	 "GET /a HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", BAD),
+    RULE(STAYS, "9112 3.2.2: the target's authority replaces it",
+	 "GET http://localhost/a HTTP/1.1\r\nHost: other.example\r\n\r\n", HELLO("a")),
+    RULE(LINGERS, "9112 3.2.2: which has to be valid all the same",
+	 "GET http://localhost/a HTTP/1.1\r\nHost: @\r\n\r\n", BAD),
+    RULE(LINGERS, "9112 3.2.2: and there", "GET http://localhost/a HTTP/1.1\r\n\r\n", BAD),
+    RULE(LINGERS, "9112 3.2.2: and once", "GET http://localhost/a HTTP/1.1\r\n" HOST HOST "\r\n",
+	 BAD),
+    RULE(ENDS, "9112 3.2: 1.0 may do without", "GET /a HTTP/1.0\r\n\r\n", HELLO("a")),
+    RULE(LINGERS, "9112 3.2: 1.0 may do without, not do it badly",
+	 "GET /a HTTP/1.0\r\nHost: @\r\n\r\n", BAD),
+    RULE(LINGERS, "9112 3.2: twice in 1.0", "GET /a HTTP/1.0\r\n" HOST HOST "\r\n", BAD),
+    /* who is asked by another name on a loopback address is not who was meant */
+    RULE_ONLY(ONLY_IP, STAYS, "9110 7.4: a host that is not this one",
+	      "GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(421, TEXT, "~server.names")),
+    RULE_ONLY(ONLY_IP, STAYS, "9110 7.4: where there is nothing",
+	      "GET /a/b HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(421, TEXT, NULL)),
+    RULE_ONLY(ONLY_IP, STAYS, "9110 7.4: in the target",
+	      "GET http://a.example/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	      ANSWER(421, TEXT, NULL)),
+    RULE_ONLY(1u << VIA_UNIX, STAYS, "9110 7.4: no other is asked over a unix socket",
+	      "GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(200, TEXT, "Hello, a")),
+};
+
+#define CHUNKED CREATE("Transfer-Encoding: chunked\r\n")
+
+static const struct rule chunks[] = {
+    RULE(STAYS, "9112 7.1: several chunks", CHUNKED "1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", HANDLED),
+    RULE(STAYS, "9112 7.1: no chunk but the last", CHUNKED "0\r\n\r\n", HANDLED),
+    RULE(STAYS, "9112 7.1: sizes are hexadecimal, in either case",
+	 CHUNKED "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", HANDLED),
+    RULE(STAYS, "9112 7.1: leading zeros", CHUNKED "002\r\n{}\r\n000\r\n\r\n", HANDLED),
+    RULE(STAYS, "9112 7.1: 16 digits", CHUNKED "0000000000000002\r\n{}\r\n0\r\n\r\n", HANDLED),
+    RULE(LINGERS, "9112 7.1: 17 digits", CHUNKED "00000000000000002\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(STAYS, "9112 7.1: line ends in the data are data", CHUNKED "4\r\n\r\n\r\n\r\n0\r\n\r\n",
+	 HANDLED),
+    RULE(LINGERS, "9112 7.1: no size", CHUNKED "\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: no digits", CHUNKED "g\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: a plus sign", CHUNKED "+2\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: a minus sign", CHUNKED "-2\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: 0x before it", CHUNKED "0x2\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: a space before it", CHUNKED " 2\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: a space after it", CHUNKED "2 \r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: something else after it", CHUNKED "2,\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: a NUL after it", CHUNKED "2\0\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: bare LF after it", CHUNKED "2\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: bare CR after it", CHUNKED "2\r{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: no line end after the data", CHUNKED "2\r\n{}0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: bare LF after the data", CHUNKED "2\r\n{}\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: bare CR after the data", CHUNKED "2\r\n{}\r0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: more data than its size", CHUNKED "1\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: less data than its size", CHUNKED "3\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: bare LF at the end", CHUNKED "2\r\n{}\r\n0\r\n\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1: 64 bits of size", CHUNKED "ffffffffffffffff\r\n",
+	 ANSWER(413, PROBLEM, NULL)),
+    RULE(LINGERS, "9112 7.1: sizes whose sum has 65 bits",
+	 CHUNKED "2\r\n{}\r\nfffffffffffffffe\r\n", ANSWER(413, PROBLEM, NULL)),
+    RULE(STAYS, "9112 7.1.1: an extension", CHUNKED "2;a\r\n{}\r\n0;b=c\r\n\r\n", HANDLED),
+    RULE(STAYS, "9112 7.1.1: more of them, with white space",
+	 CHUNKED "2 ; a = b\t;c;\td=\"e\"\r\n{}\r\n0\r\n\r\n", HANDLED),
+    RULE(STAYS, "9110 5.6.4: quotes may hold what frames",
+	 CHUNKED "2;a=\"\\\";\tb=c, \xff\"\r\n{}\r\n0\r\n\r\n", HANDLED),
+    RULE(LINGERS, "9110 5.6.4: but no line end", CHUNKED "2;a=\"b\r\n{}\r\n0\r\n\r\n\"\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9110 5.6.4: not a quoted one either", CHUNKED "2;a=\"b\\\r\n{}\r\n0\r\n\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.1: an empty one", CHUNKED "2;\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.1: an empty value", CHUNKED "2;a=\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.1: a name that is no token", CHUNKED "2;a[]\r\n{}\r\n0\r\n\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.1: bare LF in it", CHUNKED "2;a\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.1: bare CR in it", CHUNKED "2;a\rb\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.1: a NUL in it", CHUNKED "2;a=\"\0\"\r\n{}\r\n0\r\n\r\n", BAD_CHUNK),
+    RULE(STAYS, "9112 7.1.2: trailers", CHUNKED "2\r\n{}\r\n0\r\nA: b\r\nC:\r\n\r\n", HANDLED),
+    RULE(STAYS, "9110 6.5.1: a length in them frames nothing",
+	 CHUNKED "2\r\n{}\r\n0\r\nContent-Length: 50\r\n\r\n", HANDLED),
+    RULE(STAYS, "9110 6.5.1: nor does a coding",
+	 CHUNKED "2\r\n{}\r\n0\r\nTransfer-Encoding: gzip\r\n\r\n", HANDLED),
+    RULE(STAYS, "9110 6.5.1: nor does Connection end anything",
+	 CHUNKED "2\r\n{}\r\n0\r\nConnection: close\r\nHost: @\r\nExpect: x\r\n\r\n", HANDLED),
+    RULE(LINGERS, "9112 7.1.2: a line without a colon", CHUNKED "2\r\n{}\r\n0\r\nAb\r\n\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9112 7.1.2: no name", CHUNKED "2\r\n{}\r\n0\r\n: b\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 5.1: a space before a trailer's colon",
+	 CHUNKED "2\r\n{}\r\n0\r\nA : b\r\n\r\n", BAD_CHUNK),
+    RULE(LINGERS, "9112 5.2: a folded trailer", CHUNKED "2\r\n{}\r\n0\r\nA: b\r\n c\r\n\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9112 2.2: bare LF after a trailer", CHUNKED "2\r\n{}\r\n0\r\nA: b\n\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9112 2.2: bare CR in a trailer", CHUNKED "2\r\n{}\r\n0\r\nA: b\rc\r\n\r\n",
+	 BAD_CHUNK),
+    RULE(LINGERS, "9110 5.5: NUL in a trailer", CHUNKED "2\r\n{}\r\n0\r\nA: \0\r\n\r\n", BAD_CHUNK),
+    /* a client that lies about its last chunk speaks to nobody */
+    RULE(LINGERS, "9112 7.1: what follows a bad chunk is not read",
+	 CHUNKED "1\r\n{}\r\n0\r\n\r\n" GET("/b", ""), BAD_CHUNK),
+};
+
+RULES_TEST(content_length, NULL)
+RULES_TEST(transfer_encoding, NULL)
+RULES_TEST(lines, NULL)
+RULES_TEST(request_lines, NULL)
+RULES_TEST(targets, NULL)
+RULES_TEST(hosts, NULL)
+RULES_TEST(chunks, NULL)
+
+/* ---- bounds: rows whose bytes are too many to be written down ---- */
+
+#define MAX_HEADER 2048 /* of these daemons: http.max_header_size */
+
+/* `before`, `n` times `c`, `after`: one rule's bytes. */
+static void
+fill_rule(struct rule *rule, const char *before, char c, size_t n, const char *after)
+{
+	const size_t a = strlen(before), z = strlen(after);
+	char *sent = malloc(a + n + z);
+
+	ck_assert_ptr_nonnull(sent);
+	memcpy(sent, before, a);
+	memset(sent + a, c, n);
+	memcpy(sent + a + n, after, z);
+	rule->sent = sent;
+	rule->sent_len = a + n + z;
+}
+
+/* The same so that it is `whole` bytes in all. */
+static void
+fill_rule_to(struct rule *rule, const char *before, char c, size_t whole, const char *after)
+{
+	fill_rule(rule, before, c, whole - strlen(before) - strlen(after), after);
+}
+
+static void
+free_rules(struct rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)rules[i].sent);
+}
+
+#define N(table) (sizeof(table) / sizeof((table)[0]))
+
+START_TEST(heads_have_bounds)
+{
+	struct rule heads[] = {
+	    {"9110 5.4: a head as long as it may be", .answer = {HELLO("a")}, .end = STAYS},
+	    {"6585 5: a head one byte longer", .answer = {ANSWER(431, TEXT, NULL)}, .end = LINGERS},
+	    {"6585 5: a field that never ends", .answer = {ANSWER(431, TEXT, NULL)},
+	     .end = LINGERS},
+	    {"6585 5: a name of 257 bytes", .answer = {ANSWER(431, TEXT, NULL)}, .end = LINGERS},
+	    {"9110 5.1: a name of 256 bytes", .answer = {HELLO("a")}, .end = STAYS},
+	    {"9110 15.5.15: a target that never ends", .answer = {ANSWER(414, TEXT, NULL)},
+	     .end = LINGERS},
+	    {"9110 15.5.15: a target that is too long", .answer = {ANSWER(414, TEXT, NULL)},
+	     .end = LINGERS},
+	    {"9110 15.5.15: a segment of 257 bytes", .answer = {ANSWER(414, TEXT, NULL)},
+	     .end = STAYS},
+	    {"9112 3: a query may be longer", .answer = {HELLO("a")}, .end = STAYS},
+	    {"9112 3: a method of 300 bytes", .answer = {ANSWER(501, TEXT, NULL)}, .end = LINGERS},
+	    {"9112 3: a method that never ends", .answer = {ANSWER(414, TEXT, NULL)},
+	     .end = LINGERS},
+	    {"9112 2.3: a version that never ends", .answer = {BAD}, .end = LINGERS},
+	    {"9112 2.2: empty lines without end", .answer = {ANSWER(431, TEXT, NULL)},
+	     .end = LINGERS},
+	};
+	struct rules r;
+
+	rules_start(&r, "http.max_header_size=2k", NULL);
+	fill_rule_to(&heads[0], "GET /a HTTP/1.1\r\n" HOST "A: ", 'b', MAX_HEADER, "\r\n\r\n");
+	fill_rule_to(&heads[1], "GET /a HTTP/1.1\r\n" HOST "A: ", 'b', MAX_HEADER + 1, "\r\n\r\n");
+	fill_rule(&heads[2], "GET /a HTTP/1.1\r\n" HOST "A: ", 'b', 3 * MAX_HEADER, "");
+	fill_rule(&heads[3], "GET /a HTTP/1.1\r\n" HOST, 'b', 257, ": c\r\n\r\n");
+	fill_rule(&heads[4], "GET /a HTTP/1.1\r\n" HOST, 'b', 256, ": c\r\n\r\n");
+	fill_rule(&heads[5], "GET /", 'a', 3 * MAX_HEADER, "");
+	fill_rule(&heads[6], "GET /", 'a', MAX_HEADER, " HTTP/1.1\r\n" HOST "\r\n");
+	fill_rule(&heads[7], "GET /", 'a', 257, " HTTP/1.1\r\n" HOST "\r\n");
+	fill_rule(&heads[8], "GET /a?", 'b', 1500, " HTTP/1.1\r\n" HOST "\r\n");
+	fill_rule(&heads[9], "", 'B', 300, " / HTTP/1.1\r\n" HOST "\r\n");
+	fill_rule(&heads[10], "", 'B', 3 * MAX_HEADER, "");
+	fill_rule(&heads[11], "GET / HTTP/1.1", '1', 400, "\r\n" HOST "\r\n");
+	fill_rule(&heads[12], "", ' ', 3 * MAX_HEADER, "");
+	for (size_t i = 0; i < heads[12].sent_len; i++)
+		((char *)(uintptr_t)heads[12].sent)[i] = i % 2 ? '\n' : '\r';
+	RULES_HOLD(&r, heads);
+	free_rules(heads, N(heads));
+	rules_stop(&r);
+}
+END_TEST
+
+START_TEST(heads_have_few_lines)
+{
+	static const char line[] = "A: b\r\n";
+	struct rule long_heads[] = {
+	    {"9110 5.4: 100 header lines", .answer = {HELLO("a")}, .end = STAYS},
+	    {"6585 5: 101 header lines", .answer = {ANSWER(431, TEXT, NULL)}, .end = LINGERS},
+	};
+	struct rules r;
+
+	rules_start(&r, NULL);
+	for (size_t i = 0; i < N(long_heads); i++) {
+		/* one of them is Host */
+		size_t n = 99 + i, at = strlen("GET /a HTTP/1.1\r\n" HOST);
+		fill_rule(&long_heads[i], "GET /a HTTP/1.1\r\n" HOST, '.', n * strlen(line),
+			  "\r\n");
+		for (size_t k = 0; k < n; k++)
+			memcpy((char *)(uintptr_t)long_heads[i].sent + at + k * strlen(line), line,
+			       strlen(line));
+	}
+	RULES_HOLD(&r, long_heads);
+	free_rules(long_heads, N(long_heads));
+	rules_stop(&r);
+}
+END_TEST
+
+START_TEST(bodies_have_bounds)
+{
+	struct rule bodies[] = {
+	    {"9110 8.6: a body as long as it may be", .answer = {HANDLED}, .end = STAYS},
+	    {"9110 15.5.14: a body one byte longer", .answer = {ANSWER(413, PROBLEM, NULL)},
+	     .end = LINGERS},
+	    {"9112 7.1: a chunk as long as it may be", .answer = {HANDLED}, .end = STAYS},
+	    {"9110 15.5.14: a chunk one byte longer", .answer = {ANSWER(413, PROBLEM, NULL)},
+	     .end = LINGERS},
+	    {"9112 7.1.1: extensions of 4096 bytes", .answer = {HANDLED}, .end = STAYS},
+	    {"9112 7.1.1: extensions of more", .answer = {BAD_CHUNK}, .end = LINGERS},
+	    {"9112 7.1.2: trailers of 8192 bytes", .answer = {HANDLED}, .end = STAYS},
+	    {"6585 5: trailers of more", .answer = {ANSWER(431, PROBLEM, NULL)}, .end = LINGERS},
+	};
+	struct rules r;
+
+	rules_start(&r, "http.max_body_size=2k", NULL);
+	fill_rule(&bodies[0], CREATE("Content-Length: 2048\r\n"), '1', 2048, "");
+	fill_rule(&bodies[1], CREATE("Content-Length: 2049\r\n"), '1', 2049, "");
+	fill_rule(&bodies[2], CHUNKED "800\r\n", '1', 2048, "\r\n0\r\n\r\n");
+	fill_rule(&bodies[3], CHUNKED "801\r\n", '1', 2049, "\r\n0\r\n\r\n");
+	/* counted without the size and its line end */
+	fill_rule(&bodies[4], CHUNKED "2;", 'a', 4095, "\r\n{}\r\n0\r\n\r\n");
+	fill_rule(&bodies[5], CHUNKED "2;", 'a', 4200, "\r\n{}\r\n0\r\n\r\n");
+	fill_rule(&bodies[6], CHUNKED "2\r\n{}\r\n0\r\n", 'a', 8192 - 7, ": b\r\n\r\n");
+	fill_rule(&bodies[7], CHUNKED "2\r\n{}\r\n0\r\n", 'a', 8192, ": b\r\n\r\n");
+	RULES_HOLD(&r, bodies);
+	free_rules(bodies, N(bodies));
+	rules_stop(&r);
+}
+END_TEST
+
+static void
+fill(Suite *s)
+{
+	TCase *tc = it_case(s, "framing");
+
+	tcase_add_test(tc, content_length_rules);
+	tcase_add_test(tc, transfer_encoding_rules);
+	tcase_add_test(tc, lines_rules);
+	tcase_add_test(tc, request_lines_rules);
+	tcase_add_test(tc, targets_rules);
+	tcase_add_test(tc, hosts_rules);
+	tcase_add_test(tc, chunks_rules);
+	tc = it_case(s, "bounds");
+	tcase_add_test(tc, heads_have_bounds);
+	tcase_add_test(tc, heads_have_few_lines);
+	tcase_add_test(tc, bodies_have_bounds);
+}
+
+int
+main(void)
+{
+	return it_main("rules_framing", fill, 0);
+}
