@@ -55,6 +55,24 @@ buffer_append(struct buffer *b, const void *data, size_t len, size_t max)
 }
 
 bool
+buffer_assign(struct buffer *b, const void *data, size_t len)
+{
+	if (b->cap != len) {
+		char *exact = len ? malloc(len) : NULL;
+
+		if (len && !exact)
+			return false;
+		free(b->data);
+		b->data = exact;
+		b->cap = len;
+	}
+	if (len)
+		memcpy(b->data, data, len);
+	b->len = len;
+	return true;
+}
+
+bool
 buffer_printf(struct buffer *b, size_t max, const char *fmt, ...)
 {
 	va_list ap;

@@ -31,6 +31,10 @@ bool buffer_reserve(struct buffer *b, size_t extra, size_t max) __attribute__((w
 bool buffer_append(struct buffer *b, const void *data, size_t len, size_t max)
     __attribute__((warn_unused_result));
 
+/* Becomes these bytes, which are not its own, in memory of just their size; false as above. */
+bool buffer_assign(struct buffer *b, const void *data, size_t len)
+    __attribute__((warn_unused_result));
+
 /* printf to the end (no terminator counted in len); false as in buffer_reserve. */
 bool buffer_printf(struct buffer *b, size_t max, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), warn_unused_result));

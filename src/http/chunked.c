@@ -224,7 +224,8 @@ chunked_decode(struct chunked *c, const char *data, size_t len, size_t *used, ch
 		}
 		size_t run = c->left < len - i ? (size_t)c->left : len - i;
 
-		memmove(out + n, data + i, run);
+		if (out)
+			memmove(out + n, data + i, run);
 		n += run;
 		i += run;
 		c->left -= run;

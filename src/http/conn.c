@@ -42,6 +42,9 @@ conn_write_cb(void *arg, short what)
 		conn_resume(c);
 		return;
 	}
+	if (c->exchange.state == EXCHANGE_STREAMING && c->exchange.wants_piece &&
+	    ring_empty(&c->resume_link))
+		door_resume_later(c->door, &c->resume_link);
 	conn_wait(c);
 }
 
@@ -58,7 +61,7 @@ conn_open(struct door *door, int fd, const struct access_peer *peer, struct addr
 	c->exchange.hold = *hold;
 	watch_init(&c->read, door->loop, fd, LOOP_READ, "http read", conn_read_cb, c);
 	watch_init(&c->write, door->loop, fd, LOOP_WRITE, "http write", conn_write_cb, c);
-	deadline_arm(&c->deadline, &door->idle);
+	deadline_arm(&c->deadline, &door->first);
 	if (!watch_start(&c->read)) {
 		conn_close(c, "it cannot be watched");
 		return NULL;
@@ -112,6 +115,8 @@ conn_body_expired_cb(struct deadline *d, void *ctx)
 
 	if (taken_ms < door->config->http_body_timeout + earned_ms)
 		deadline_arm(&c->deadline, &door->body_more);
+	else if (c->state == CONN_DROP)
+		conn_close(c, "the rest of a refused body did not come");
 	else
 		conn_time_out(c, "The body has to come faster.");
 }

@@ -20,6 +20,20 @@
 /* A client that was refused may go on sending this much before it looks at the answer. */
 #define LINGER_MAX ((uint64_t)4 << 20)
 
+/* The head in hand announces a body, of at most `limit` bytes if it is chunked. */
+static void
+conn_expect_body(struct conn *c, size_t limit)
+{
+	const struct request *request = &c->door->request;
+
+	c->is_chunked = request->body == BODY_CHUNKED;
+	c->body_left = request->content_length;
+	if (c->is_chunked)
+		chunked_init(&c->chunked, limit);
+	c->body_received = 0;
+	c->body_since_ms = loop_now_ms(c->door->loop);
+}
+
 /* The head in data[0..head_len) is accepted, its body is not here yet. */
 static bool
 conn_begin_body(struct conn *c, const char *data, size_t head_len, bool has_more)
@@ -27,20 +41,14 @@ conn_begin_body(struct conn *c, const char *data, size_t head_len, bool has_more
 	struct door *door = c->door;
 	const struct request *request = &door->request;
 
-	c->is_chunked = request->body == BODY_CHUNKED;
-	c->body_left = request->content_length;
-	if (c->is_chunked)
-		chunked_init(&c->chunked, c->exchange.body_limit);
-	c->in.len = 0;
-	if (!buffer_append(&c->in, data, head_len, CONN_ANY_SIZE))
+	if (!buffer_assign(&c->in, data, head_len))
 		return false;
 	/* RFC 9110 10.1.1: not needed when the body is coming anyway */
 	if (request->expects_continue && request->version_minor > 0 && !has_more &&
 	    !response_write_continue(&door->out))
 		return false;
+	conn_expect_body(c, c->exchange.body_limit);
 	conn_set_state(c, CONN_BODY);
-	c->body_received = 0;
-	c->body_since_ms = loop_now_ms(door->loop);
 	deadline_arm(&c->deadline, &door->body);
 	return true;
 }
@@ -68,7 +76,10 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 	c->n_requests++;
 	c->exchange.is_keep = request->keep_alive;
 	conn_set_state(c, CONN_BUSY);
-	if (!judge_accepts(&c->exchange))
+	const bool is_accepted = judge_accepts(&c->exchange);
+	if (c->state == CONN_DROP || c->exchange.is_body_left)
+		conn_expect_body(c, (size_t)door->config->http_max_body_size);
+	if (!is_accepted)
 		return head_len;
 	if (door->match.route->upgrade && (door->out.len || c->out.len)) {
 		/* the answers before the upgrade have to be out before the socket leaves */
@@ -97,49 +108,70 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 	return head_len + body_len;
 }
 
-/* Returns how much was used; *is_whole when that ends the body. */
-static size_t
-conn_feed_body(struct conn *c, const char *data, size_t len, bool *is_whole)
+/* The next bytes of the body: *used of data, of which *n are content and go to `out`, if that is
+ * not NULL. */
+static enum chunked_status
+conn_decode_body(struct conn *c, const char *data, size_t len, size_t *used, char *out, size_t *n)
 {
-	size_t used = len;
+	enum chunked_status status;
 
-	*is_whole = false;
-	if (!c->is_chunked) {
-		if (used > c->body_left)
-			used = (size_t)c->body_left;
-		if (!buffer_append(&c->body, data, used, CONN_ANY_SIZE))
-			c->broken = "out of memory";
-		c->body_left -= used;
-		*is_whole = c->body_left == 0;
-		return used;
+	if (c->is_chunked) {
+		status = chunked_decode(&c->chunked, data, len, used, out, n);
+	} else {
+		*used = *n = c->body_left < len ? (size_t)c->body_left : len;
+		if (out)
+			memcpy(out, data, *used);
+		c->body_left -= *used;
+		status = c->body_left ? CHUNKED_MORE : CHUNKED_DONE;
+	}
+	c->body_received += *used;
+	return status;
+}
+
+/* Of a request that was refused and answered. Returns how much was used. */
+static size_t
+conn_drop_body(struct conn *c, const char *data, size_t len)
+{
+	size_t used, n;
+
+	switch (conn_decode_body(c, data, len, &used, NULL, &n)) {
+	case CHUNKED_MORE: break;
+	case CHUNKED_DONE:
+		deadline_disarm(&c->deadline);
+		conn_set_state(c, CONN_IDLE);
+		break;
+	case CHUNKED_BAD:
+		/* longer than any that is taken, or no chunks: there is no answer left to say so */
+		c->exchange.is_linger = true;
+		conn_set_state(c, CONN_CLOSING);
+		return len;
+	}
+	return used;
+}
+
+/* Returns how much was used: the request runs with the last of it. */
+static size_t
+conn_take_body(struct conn *c, const char *data, size_t len)
+{
+	struct door *door = c->door;
+	size_t used, n;
+
+	if (!door_has_input_room(door, len)) {
+		judge_give_up(&c->exchange, true, 503, door_no_input_room, "Retry-After: 1\r\n");
+		return len;
 	}
 	if (!buffer_reserve(&c->body, len, CONN_ANY_SIZE)) {
 		c->broken = "out of memory";
 		return len;
 	}
-	size_t decoded = 0;
-	enum chunked_status status =
-	    chunked_decode(&c->chunked, data, len, &used, c->body.data + c->body.len, &decoded);
-	c->body.len += decoded;
-	if (status == CHUNKED_BAD) {
+	switch (conn_decode_body(c, data, len, &used, c->body.data + c->body.len, &n)) {
+	case CHUNKED_MORE: c->body.len += n; return used;
+	case CHUNKED_DONE: c->body.len += n; break;
+	case CHUNKED_BAD:
 		judge_give_up(&c->exchange, true, c->chunked.error_status, c->chunked.error_message,
 			      NULL);
 		return len;
 	}
-	*is_whole = status == CHUNKED_DONE;
-	return used;
-}
-
-static size_t
-conn_take_body(struct conn *c, const char *data, size_t len)
-{
-	struct door *door = c->door;
-	bool is_whole;
-	size_t used = conn_feed_body(c, data, len, &is_whole);
-
-	c->body_received += used;
-	if (c->broken || !is_whole)
-		return used;
 	deadline_disarm(&c->deadline);
 	/* requests of others have been handled since: look at the head again */
 	struct request_parser parser = {0};
@@ -177,10 +209,28 @@ conn_handle(struct conn *c, const char *data, size_t len)
 				return at;
 			break;
 		case CONN_BODY: at += conn_take_body(c, data + at, len - at); break;
+		case CONN_DROP: at += conn_drop_body(c, data + at, len - at); break;
 		default: return at;
 		}
 	}
 	return at;
+}
+
+/* Written from elsewhere, or the last piece of a stream is to be followed by the next one. */
+static void
+conn_go_on(struct conn *c)
+{
+	struct exchange *x = &c->exchange;
+
+	if (x->state == EXCHANGE_NONE) {
+		conn_answered(c);
+		return;
+	}
+	if (x->state != EXCHANGE_STREAMING)
+		return;
+	conn_flush(c);
+	if (!c->broken && conn_unsent(c) == 0 && x->wants_piece)
+		exchange_proceed(x);
 }
 
 void
@@ -190,8 +240,8 @@ conn_resume(struct conn *c)
 
 	buffer_init(&c->in);
 	conn_enter(c);
-	if (c->state == CONN_BUSY)
-		conn_answered(c);
+	if (c->state == CONN_BUSY && !c->broken)
+		conn_go_on(c);
 	size_t used = conn_handle(c, in.data, in.len);
 	/* nothing came meanwhile: there is no memory to point into */
 	conn_leave(c, used < in.len ? in.data + used : NULL, in.len - used);
@@ -254,10 +304,12 @@ conn_read_cb(void *arg, short what)
 		return;
 	}
 	if (c->state == CONN_BUSY) {
-		if (!buffer_append(&c->in, door->in, (size_t)n, CONN_ANY_SIZE))
+		if (!buffer_append(&c->in, door->in, (size_t)n, CONN_ANY_SIZE)) {
 			conn_close(c, "out of memory");
-		else
-			conn_wait(c);
+			return;
+		}
+		conn_count_input(c);
+		conn_wait(c);
 		return;
 	}
 	if (held)

@@ -14,8 +14,21 @@
 
 #include "base/log.h"
 #include "http/conn_output.h"
+#include "http/judge.h"
 
 #define UNUSED_MAX 256
+
+void
+conn_count_input(struct conn *c)
+{
+	const size_t held = c->in.cap + c->body.cap;
+
+	/* an orphan outlives the door, and holds none */
+	if (held == c->input_held)
+		return;
+	c->door->input_held += held - c->input_held;
+	c->input_held = held;
+}
 
 static void
 conn_free_buffers(struct conn *c)
@@ -24,6 +37,7 @@ conn_free_buffers(struct conn *c)
 	buffer_fini(&c->body);
 	buffer_fini(&c->out);
 	c->out_sent = 0;
+	conn_count_input(c);
 }
 
 static void
@@ -74,29 +88,31 @@ conn_close(struct conn *c, const char *reason)
 		  (unsigned long long)c->n_requests, reason);
 	conn_detach(c, CONN_GONE);
 	close(fd);
-	if (!x->is_pending) {
-		conn_release(c);
+	if (x->state == EXCHANGE_PENDING) {
+		ring_append(&c->door->orphans, &c->link);
+		/* inside its own handler, the request is still being looked at */
+		if (c->door->current != x)
+			conn_free_buffers(c);
+		exchange_lose_client(x);
 		return;
 	}
-	ring_append(&c->door->orphans, &c->link);
-	/* inside its own handler, the request is still being looked at */
-	if (c->door->current != x)
-		conn_free_buffers(c);
-	exchange_lose_client(x);
+	if (x->state == EXCHANGE_STREAMING)
+		exchange_lose_client(x);
+	conn_release(c);
 }
 
 /* ---- what the exchange calls ---- */
 
 static void
-answered_cb(struct exchange *x, bool is_written)
+written_cb(struct exchange *x, const char *failure)
 {
 	struct conn *c = CONN_OF(x, exchange);
 
-	if (!is_written)
-		c->broken = "out of memory";
-	if (c->door->current == x)
+	if (failure)
+		c->broken = failure;
+	if (c->door->current == x && x->state == EXCHANGE_NONE)
 		conn_answered(c);
-	else
+	else if (ring_empty(&c->resume_link))
 		door_resume_later(c->door, &c->resume_link);
 }
 
@@ -119,7 +135,7 @@ take_fd_cb(struct exchange *x)
 }
 
 static const struct exchange_owner exchange_owner = {
-    .on_answered = answered_cb,
+    .on_written = written_cb,
     .on_released = released_cb,
     .take_fd = take_fd_cb,
 };
@@ -224,6 +240,10 @@ conn_wait_for_request(struct conn *c)
 		if (c->deadline.list != &door->header)
 			deadline_arm(&c->deadline, &door->header);
 		break;
+	case CONN_DROP:
+		if (c->deadline.list != &door->body && c->deadline.list != &door->body_more)
+			deadline_arm(&c->deadline, &door->body);
+		break;
 	default: break; /* CONN_BODY: armed when its head came */
 	}
 }
@@ -239,7 +259,8 @@ conn_wait(struct conn *c)
 	switch (c->state) {
 	case CONN_IDLE:
 	case CONN_HEAD:
-	case CONN_BODY: conn_wait_for_request(c); break;
+	case CONN_BODY:
+	case CONN_DROP: conn_wait_for_request(c); break;
 	case CONN_BUSY:
 		deadline_disarm(&c->deadline);
 		if (c->in.len >= c->door->config->http_max_header_size)
@@ -268,7 +289,7 @@ conn_enter(struct conn *c)
 	c->door->out.len = 0;
 }
 
-/* Input that was not handled: kept if it may be handled later. */
+/* Input that was not handled is kept if it may be handled later. False: it cannot be. */
 static bool
 conn_keep_rest(struct conn *c, const char *rest, size_t len)
 {
@@ -281,13 +302,9 @@ conn_keep_rest(struct conn *c, const char *rest, size_t len)
 		len = 0;
 		buffer_fini(&c->body);
 	}
-	if (!len) {
-		if (c->in.cap)
-			buffer_fini(&c->in);
-		return true;
-	}
-	c->in.len = 0;
-	return buffer_append(&c->in, rest, len, CONN_ANY_SIZE);
+	if (len && !door_has_input_room(c->door, len))
+		return false;
+	return buffer_assign(&c->in, rest, len);
 }
 
 void
@@ -297,14 +314,22 @@ conn_leave(struct conn *c, const char *rest, size_t len)
 
 	if (c->state == CONN_GONE || c->state == CONN_TAKEN) {
 		door->current = NULL;
-		if (c->exchange.is_pending)
+		if (c->exchange.state == EXCHANGE_LOST)
 			conn_free_buffers(c);
 		else
 			conn_release(c);
 		return;
 	}
-	if (!conn_keep_rest(c, rest, len))
-		c->broken = "out of memory";
+	if (!conn_keep_rest(c, rest, len)) {
+		if (c->state == CONN_HEAD) {
+			judge_give_up(&c->exchange, false, 503, door_no_input_room,
+				      "Retry-After: 1\r\n");
+			conn_keep_rest(c, NULL, 0);
+		} else {
+			c->broken = door_no_input_room;
+		}
+	}
+	conn_count_input(c);
 	if (!c->broken)
 		conn_flush(c);
 	door->current = NULL;
@@ -320,7 +345,13 @@ conn_leave(struct conn *c, const char *rest, size_t len)
 void
 conn_answered(struct conn *c)
 {
-	conn_set_state(c, c->exchange.is_keep ? CONN_IDLE : CONN_CLOSING);
+	struct exchange *x = &c->exchange;
+
+	if (!x->is_keep)
+		conn_set_state(c, CONN_CLOSING);
+	else
+		conn_set_state(c, x->is_body_left ? CONN_DROP : CONN_IDLE);
+	x->is_body_left = false;
 }
 
 void

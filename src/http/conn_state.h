@@ -24,6 +24,7 @@ enum conn_state {
 	CONN_HEAD,    /* `in` is a part of a head */
 	CONN_BODY,    /* `in` is a whole head, `body` what has come of its body */
 	CONN_BUSY,    /* the request is with its handler; `in` gathers what follows it */
+	CONN_DROP,    /* it was refused and answered; its body is dropped as it comes */
 	CONN_CLOSING, /* the last answer is written; ends when it is sent */
 	CONN_LINGER,  /* it is sent and writing is shut: input is dropped until the client closes */
 	CONN_TAKEN,   /* an upgrade handler has the descriptor */
@@ -51,6 +52,7 @@ struct conn {
 	struct request_parser parser;
 	struct buffer in;
 	struct buffer body;
+	size_t input_held;      /* of both, as the door counts it */
 	uint64_t body_left;     /* of a Content-Length */
 	uint64_t body_received; /* on the wire, for the minimum rate; while lingering: dropped */
 	uint64_t body_since_ms;

@@ -7,7 +7,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Refused bodies are dropped for so long at most. */
+const char door_no_input_room[] =
+    "The server holds as much unfinished input as it may (http.max_input_memory): try again.";
+
+/* After the last answer, what a client still sends is dropped for so long at most. */
 #define LINGER_MS 2000
 /* How long a draining server waits for the next request of a connection that was just used. */
 #define GRACE_MS 1000
@@ -86,6 +89,8 @@ door_init(struct door *door, struct loop *loop, const struct config *config,
 	ring_init(&door->orphans);
 	ring_init(&door->resumed);
 	ring_init(&door->unused);
+	deadline_list_init(&door->first, loop, config->http_header_timeout, "http first byte",
+			   calls->idle_expired, door);
 	deadline_list_init(&door->idle, loop, config->http_idle_timeout, "http idle timeout",
 			   calls->idle_expired, door);
 	deadline_list_init(&door->header, loop, config->http_header_timeout, "http header timeout",
@@ -114,6 +119,7 @@ void
 door_fini(struct door *door)
 {
 	assert(door->n_conns == 0 && ring_empty(&door->orphans) && ring_empty(&door->unused));
+	deadline_list_fini(&door->first);
 	deadline_list_fini(&door->idle);
 	deadline_list_fini(&door->header);
 	deadline_list_fini(&door->body);

@@ -89,6 +89,7 @@ struct door {
 	struct span rest; /* what came after the request, as far as it has been read */
 	struct route_match match;
 
+	struct deadline_list first; /* no byte has come yet */
 	struct deadline_list idle;
 	struct deadline_list header;
 	struct deadline_list body;
@@ -104,6 +105,7 @@ struct door {
 	size_t n_turned_away; /* of those: answered 503, and only waiting for their end */
 	struct ring unused;   /* conn structs to be used again */
 	size_t n_unused;
+	size_t input_held; /* bytes: partial heads, bodies, what came behind a request in hand */
 
 	struct pass_hook hook;
 	struct watch wake;
@@ -120,6 +122,18 @@ bool door_init(struct door *door, struct loop *loop, const struct config *config
     __attribute__((warn_unused_result));
 /* No connection may be left, and no orphan or unused one (conn_leave_door). */
 void door_fini(struct door *door);
+
+/* Whether so many more bytes may be kept for clients (http.max_input_memory). */
+static inline bool
+door_has_input_room(const struct door *door, size_t len)
+{
+	const size_t max = (size_t)door->config->http_max_input_memory;
+
+	return door->input_held <= max && len <= max - door->input_held;
+}
+
+/* What a client is told when it may not. */
+extern const char door_no_input_room[];
 
 /* Queues `link`, which is a connection's `resume_link`, for the end of this pass. */
 void door_resume_later(struct door *door, struct ring *link);

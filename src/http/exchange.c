@@ -6,11 +6,15 @@
 #include "http/exchange.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "http/exchange_internal.h"
 #include "http/handshake.h"
 #include "http/response.h"
+
+static const char no_memory_left[] = "out of memory";
 
 const struct request *
 exchange_request(const struct exchange *x)
@@ -39,40 +43,152 @@ exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx)
 	x->gone_ctx = ctx;
 }
 
+/* Where the answer goes now. */
+static struct buffer *
+output(struct exchange *x)
+{
+	return x->door->current == x ? &x->door->out : x->late;
+}
+
 static bool
-write_reply(struct exchange *x, struct buffer *out, const struct reply *reply)
+write_reply(struct exchange *x, const struct reply *reply, enum response_body body)
 {
 	enum response_connection connection = RESPONSE_CLOSE;
 
 	if (x->is_keep)
 		connection = x->is_minor_0 ? RESPONSE_KEEP_ALIVE : RESPONSE_KEEP;
-	return response_write(out, reply, connection, x->is_head,
+	return response_write(output(x), reply, connection, body,
 			      clock_http_date(loop_now_us(x->door->loop)));
+}
+
+/* What is needed of the head when the answer comes, and the head has gone. */
+static void
+keep_head(struct exchange *x)
+{
+	struct span *wanted = &x->wish.if_none_match;
+
+	if (wanted->len == 0)
+		return;
+	x->kept = malloc(wanted->len);
+	/* without it the answer is only longer */
+	if (!x->kept) {
+		*wanted = span_from(NULL, 0);
+		return;
+	}
+	memcpy(x->kept, wanted->ptr, wanted->len);
+	wanted->ptr = x->kept;
+}
+
+static void
+drop_kept(struct exchange *x)
+{
+	free(x->kept);
+	x->kept = NULL;
+	x->wish.if_none_match = span_from(NULL, 0);
+}
+
+/* The handler has begun to answer: what it held of the request is gone. False: nobody is there. */
+static bool
+begin_answer(struct exchange *x)
+{
+	/* a second answer, or one after exchange_take_socket, is a mistake of ours */
+	assert(x->state == EXCHANGE_PENDING || x->state == EXCHANGE_LOST);
+	const bool is_lost = x->state == EXCHANGE_LOST;
+
+	x->state = EXCHANGE_NONE;
+	x->gone = NULL;
+	x->body = span_from(NULL, 0);
+	if (is_lost) {
+		drop_kept(x);
+		x->owner->on_released(x);
+		return false;
+	}
+	if (x->is_keep && x->door->is_draining) {
+		/* the client did not ask for the end: it may have sent more already */
+		x->is_keep = false;
+		x->is_linger = true;
+	}
+	return true;
 }
 
 void
 exchange_reply(struct exchange *x, const struct reply *reply)
 {
 	static const struct reply no_memory = {.status = 503, .fields = "Retry-After: 1\r\n"};
-	struct door *door = x->door;
+	const enum response_body body = x->is_head ? RESPONSE_HEAD_ONLY : RESPONSE_WHOLE;
 
-	/* a second answer, or one after exchange_take_socket, is a mistake of ours */
-	assert(x->is_pending);
-	x->is_pending = false;
-	x->gone = NULL;
-	x->body = span_from(NULL, 0);
-	if (x->is_gone) {
-		x->owner->on_released(x);
+	if (!begin_answer(x))
 		return;
+	bool is_written = write_reply(x, reply, body) || write_reply(x, &no_memory, body);
+	drop_kept(x);
+	x->owner->on_written(x, is_written ? NULL : no_memory_left);
+}
+
+/* ---- an answer in pieces ---- */
+
+bool
+exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
+		void *ctx)
+{
+	if (!begin_answer(x))
+		return false;
+	x->is_chunked = !x->is_minor_0;
+	if (!x->is_chunked)
+		x->is_keep = false;
+	bool is_written = write_reply(x, head, x->is_chunked ? RESPONSE_CHUNKS : RESPONSE_TO_END);
+	const bool goes_on = is_written && !x->is_head;
+	drop_kept(x);
+	if (goes_on) {
+		x->state = EXCHANGE_STREAMING;
+		x->stream = calls;
+		x->gone_ctx = ctx;
+		x->wants_piece = true;
 	}
-	if (x->is_keep && door->is_draining) {
-		/* the client did not ask for the end: it may have sent more already */
+	x->owner->on_written(x, is_written ? NULL : no_memory_left);
+	return goes_on;
+}
+
+void
+exchange_proceed(struct exchange *x)
+{
+	assert(x->state == EXCHANGE_STREAMING && x->wants_piece);
+	x->wants_piece = false;
+	x->stream->proceed(x, x->gone_ctx);
+}
+
+void
+exchange_send(struct exchange *x, struct span piece)
+{
+	struct buffer *out = output(x);
+
+	/* one piece per proceed: that is what bounds the memory of a slow client's answer */
+	assert(x->state == EXCHANGE_STREAMING && !x->wants_piece);
+	bool is_written = x->is_chunked ? response_write_chunk(out, piece)
+					: buffer_append(out, piece.ptr, piece.len, SIZE_MAX / 4);
+	x->wants_piece = true;
+	x->owner->on_written(x, is_written ? NULL : no_memory_left);
+}
+
+void
+exchange_end(struct exchange *x)
+{
+	assert(x->state == EXCHANGE_STREAMING);
+	x->state = EXCHANGE_NONE;
+	/* its head said that the connection stays; a drain that began since says otherwise */
+	if (x->is_keep && x->door->is_draining) {
 		x->is_keep = false;
 		x->is_linger = true;
 	}
-	struct buffer *out = door->current == x ? &door->out : x->late;
-	bool is_written = write_reply(x, out, reply) || write_reply(x, out, &no_memory);
-	x->owner->on_answered(x, is_written);
+	bool is_written = !x->is_chunked || response_write_last_chunk(output(x));
+	x->owner->on_written(x, is_written ? NULL : no_memory_left);
+}
+
+void
+exchange_abort(struct exchange *x)
+{
+	assert(x->state == EXCHANGE_STREAMING);
+	x->state = EXCHANGE_NONE;
+	x->owner->on_written(x, "its answer could not be finished");
 }
 
 void
@@ -80,7 +196,7 @@ exchange_run(struct exchange *x, struct span body, struct span rest)
 {
 	const struct route *route = x->door->match.route;
 
-	x->is_pending = true;
+	x->state = EXCHANGE_PENDING;
 	x->gone = NULL;
 	x->body = body;
 	x->door->rest = rest;
@@ -88,8 +204,10 @@ exchange_run(struct exchange *x, struct span body, struct span rest)
 		route->upgrade(x, route->ctx);
 	else
 		route->handle(x, route->ctx);
-	/* of a deferred exchange; of an answered one it is empty already */
+	if (x->state != EXCHANGE_PENDING)
+		return;
 	x->body = span_from(NULL, 0);
+	keep_head(x);
 }
 
 void
@@ -97,7 +215,12 @@ exchange_lose_client(struct exchange *x)
 {
 	void (*gone)(struct exchange * x, void *ctx) = x->gone;
 
-	x->is_gone = true;
+	if (x->state == EXCHANGE_STREAMING) {
+		x->state = EXCHANGE_NONE;
+		x->stream->stop(x->gone_ctx);
+		return;
+	}
+	x->state = EXCHANGE_LOST;
 	x->gone = NULL;
 	if (gone)
 		gone(x, x->gone_ctx);
@@ -109,9 +232,10 @@ exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
 	struct door *door = x->door;
 
 	/* only inside the upgrade handler is there a request to write anew */
-	assert(x->is_pending && door->current == x && door->match.route->upgrade);
-	if (x->is_gone)
+	assert(door->current == x && door->match.route->upgrade);
+	if (x->state == EXCHANGE_LOST)
 		return false;
+	assert(x->state == EXCHANGE_PENDING);
 	/* what was gathered has been sent before the upgrade: the memory behind it is free */
 	struct buffer *out = &door->out;
 	size_t room = door->head_len + HANDSHAKE_HEAD_EXTRA;
@@ -123,7 +247,7 @@ exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
 		return false;
 	if (door->rest.len)
 		memcpy(out->data + len, door->rest.ptr, door->rest.len);
-	x->is_pending = false;
+	x->state = EXCHANGE_NONE;
 	x->gone = NULL;
 	*socket = (struct upgrade_socket){
 	    .is_local = access_is_local(&x->peer, &door->request),

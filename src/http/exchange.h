@@ -23,6 +23,42 @@
  * 3. If the client leaves first, on_gone is called once. The exchange stays valid and still must be
  *    answered (the answer goes nowhere), so that each asynchronous call ends the same way.
  * 4. A later reply may come from any callback of the loop, also from inside another handler.
+ *
+ * An answer that is long, or that has no end yet, is made in pieces. The client sets the pace:
+ *
+ *   static const struct stream_calls tale_calls = {tale_proceed_cb, tale_stop_cb};
+ *
+ *   static void
+ *   tale_handle(struct exchange *x, void *ctx)
+ *   {
+ *           struct tale *tale = tale_new();
+ *           if (!exchange_stream(x, &tale_head, &tale_calls, tale))
+ *                   tale_free(tale);                       // HEAD, or nobody is there any more
+ *   }
+ *
+ *   static void
+ *   tale_proceed_cb(struct exchange *x, void *ctx)
+ *   {
+ *           struct tale *tale = ctx;
+ *           if (tale_is_over(tale)) {
+ *                   exchange_end(x);                       // the answer is whole
+ *                   tale_free(tale);
+ *           } else {
+ *                   exchange_send(x, tale_next(tale));     // now, or when there is something
+ *           }
+ *   }
+ *
+ *   static void
+ *   tale_stop_cb(void *ctx)
+ *   {
+ *           tale_free(ctx);                                // the client has left, x is gone
+ *   }
+ *
+ * 5. exchange_stream instead of exchange_reply. Then each `proceed` allows one exchange_send, which
+ *    copies, of any size; EXCHANGE_PIECE is a good one: the loop turns between two pieces. Nothing
+ *    is called from inside exchange_stream, _send, _end or _abort.
+ * 6. It ends with exchange_end or exchange_abort, inside a `proceed` or after it, or with `stop`,
+ *    which may come at any time: exactly one of the three.
  */
 #ifndef PLAZA_HTTP_EXCHANGE_H
 #define PLAZA_HTTP_EXCHANGE_H
@@ -50,6 +86,34 @@ struct span exchange_body(const struct exchange *x);
  * X-Content-Type-Options are the front door's; HEAD gets the head only.
  */
 void exchange_reply(struct exchange *x, const struct reply *reply);
+
+/* Bytes of one piece that keep a connection busy and the loop free. */
+#define EXCHANGE_PIECE 65536
+
+struct stream_calls {
+	/* All that was sent is on its way: the next piece may come, in this call or later. */
+	void (*proceed)(struct exchange *x, void *ctx);
+	/* The client has left, or cannot be sent to: the exchange is gone. */
+	void (*stop)(void *ctx);
+};
+
+/*
+ * Begins an answer in pieces; the body of `head` is not looked at. To HTTP/1.1 they go in chunks;
+ * for HTTP/1.0 the end is that of the connection (RFC 9112 6.3). `calls` must outlive the exchange.
+ * False: the request was HEAD, or the client has left already. Then nothing will be called, and
+ * the exchange is gone.
+ */
+bool exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
+		     void *ctx) __attribute__((warn_unused_result));
+
+/* One piece, not empty, after a `proceed`. */
+void exchange_send(struct exchange *x, struct span piece);
+
+/* The answer is whole; the exchange is gone. After a `proceed`, also without a piece. */
+void exchange_end(struct exchange *x);
+
+/* It cannot be made whole: the connection is cut, so that the client sees that (RFC 9112 8). */
+void exchange_abort(struct exchange *x);
 
 /*
  * An error answer like the front door's own: `message`, one sentence, as text/plain, or below /api

@@ -7,25 +7,47 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/span.h"
 #include "http/access.h"
 #include "http/door.h"
 #include "proc/address_count.h"
+#include "http/exchange.h"
+#include "http/negotiate.h"
 
 /* Who embeds the exchange and moves its bytes. */
 struct exchange_owner {
 	/*
-	 * The answer is written: to door->out while the exchange is door->current, else to `late`.
-	 * Or it is not, for want of memory, and then this was the last exchange.
+	 * Something is written: to door->out while the exchange is door->current, else to `late`.
+	 * It is the whole answer when the state is EXCHANGE_NONE. Or it is not written, and
+	 * `failure`, a literal, says why: then this was the last exchange.
 	 */
-	void (*on_answered)(struct exchange *x, bool is_written);
+	void (*on_written)(struct exchange *x, const char *failure);
 	/* Answered after exchange_lose_client: nobody needs it any more. */
 	void (*on_released)(struct exchange *x);
 	/* For exchange_take_socket: the descriptor leaves, all else stays until the handler
 	 * returns. */
 	int (*take_fd)(struct exchange *x);
+};
+
+enum exchange_state {
+	EXCHANGE_NONE,      /* no request in hand, or one that is answered */
+	EXCHANGE_PENDING,   /* a handler owes the answer */
+	EXCHANGE_STREAMING, /* its head is written; a handler owes pieces, or the end */
+	EXCHANGE_LOST       /* a handler owes the answer; the client has left */
+};
+
+/*
+ * What a request asks of its answer: read from its head when that is judged, because the head may
+ * be gone when the answer comes.
+ */
+struct answer_wish {
+	enum error_form error_form;
+	bool takes_gzip;
+	uint16_t origin;           /* 1 + index into http.origins of the page's origin, or 0 */
+	struct span if_none_match; /* in the head in hand, or in x->kept */
 };
 
 /* One request from its head to its answer. */
@@ -43,12 +65,18 @@ struct exchange {
 	bool is_minor_0;   /* HTTP/1.0 */
 
 	/* of the connection, once this is answered */
-	bool is_keep;   /* it stays open */
-	bool is_linger; /* bytes may still come: close in stages */
+	bool is_keep;      /* it stays open */
+	bool is_linger;    /* bytes may still come: close in stages */
+	bool is_body_left; /* it stays open, but the body of this request is to be dropped first */
 
-	bool is_pending;  /* a handler owes the answer */
-	bool is_gone;     /* the client has left */
+	enum exchange_state state;
+	bool wants_piece; /* STREAMING: `proceed` is due when the client has taken the last piece */
+	bool is_chunked;  /* STREAMING: else its end is that of the connection */
+	struct answer_wish wish;
+	char *kept;       /* what a deferred answer needs of the head; owned, mostly NULL */
 	struct span body; /* while the handler runs */
+	/* STREAMING, and then their ctx is gone_ctx; else NULL */
+	const struct stream_calls *stream;
 	void (*gone)(struct exchange *x, void *ctx);
 	void *gone_ctx;
 };
@@ -56,7 +84,13 @@ struct exchange {
 /* Calls the handler of the request in hand, which judge.c has accepted. */
 void exchange_run(struct exchange *x, struct span body, struct span rest);
 
-/* The client has left a pending exchange; tells the handler. */
+/* The client has taken what was streamed: asks for the next piece. While it is door->current. */
+void exchange_proceed(struct exchange *x);
+
+/*
+ * The client has left. Tells the handler of a pending exchange, which becomes LOST, or of a
+ * streaming one, which becomes NONE.
+ */
 void exchange_lose_client(struct exchange *x);
 
 #endif

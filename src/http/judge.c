@@ -20,16 +20,35 @@ end_after(struct exchange *x)
 	x->is_linger = true;
 }
 
-/* The front door's own no. A body that is refused is not read, and then the connection ends. */
-static bool
-refuse(struct exchange *x, int status, const char *message, const char *fields)
+/*
+ * The answer does not wait for the body. What comes of it is dropped, and the connection goes on,
+ * if that is less than any body that we take. A client that waits for 100 may send its body or not
+ * (RFC 9110 10.1.1): the next bytes could be read in two ways.
+ */
+static void
+leave_body(struct exchange *x)
 {
 	const struct request *request = &x->door->request;
 
-	/* what follows a CONNECT is not HTTP */
-	if (request_has_body(request) || request->method == HTTP_CONNECT)
+	if (!request_has_body(request))
+		return;
+	if (!x->is_keep || request->expects_continue ||
+	    request->content_length > x->door->config->http_max_body_size)
 		end_after(x);
-	x->is_pending = true;
+	else
+		x->is_body_left = true;
+}
+
+/* The front door's own no. */
+static bool
+refuse(struct exchange *x, int status, const char *message, const char *fields)
+{
+	/* what follows a CONNECT is not HTTP */
+	if (x->door->request.method == HTTP_CONNECT)
+		end_after(x);
+	else
+		leave_body(x);
+	x->state = EXCHANGE_PENDING;
 	exchange_error(x, status, message, fields);
 	return false;
 }
@@ -39,10 +58,12 @@ judge_give_up(struct exchange *x, bool has_head, int status, const char *message
 	      const char *fields)
 {
 	/* without a head that could be read, nothing is known of who asks for what */
-	if (!has_head)
+	if (!has_head) {
 		x->is_head = x->is_api = x->is_minor_0 = false;
+		x->wish = (struct answer_wish){0};
+	}
 	end_after(x);
-	x->is_pending = true;
+	x->state = EXCHANGE_PENDING;
 	exchange_error(x, status, message, fields);
 }
 
@@ -132,8 +153,7 @@ check_body(struct exchange *x)
 	char message[160];
 
 	if (route->body_limit == ROUTE_BODY_UNREAD) {
-		if (request_has_body(request))
-			end_after(x);
+		leave_body(x);
 		return true;
 	}
 	if (route->body_limit == 0) {

@@ -13,6 +13,8 @@
 #define RESPONSE_MAX (SIZE_MAX / 4)
 /* More than all fixed parts of a head together. */
 #define HEAD_ROOM 320
+/* More than all that is put around a piece. */
+#define CHUNK_ROOM 32
 
 #define AFTER_STATUS "\r\nX-Content-Type-Options: nosniff\r\nDate: "
 
@@ -148,14 +150,14 @@ put_connection(char *p, int status, enum response_connection connection)
 
 bool
 response_write(struct buffer *out, const struct reply *reply, enum response_connection connection,
-	       bool head_only, struct span date)
+	       enum response_body body, struct span date)
 {
 	assert(reply->status >= 200 && reply->status <= 999);
 	/* these never have content, and 204 not even its length (RFC 9110 6.4.1, 8.6) */
 	bool bodiless = reply->status == 204 || reply->status == 304;
 	size_t type_len = reply->content_type ? strlen(reply->content_type) : 0;
 	size_t fields_len = reply->fields ? strlen(reply->fields) : 0;
-	size_t body_len = bodiless || head_only ? 0 : reply->body.len;
+	size_t body_len = bodiless || body != RESPONSE_WHOLE ? 0 : reply->body.len;
 
 	if (body_len > RESPONSE_MAX ||
 	    !buffer_reserve(out, HEAD_ROOM + type_len + fields_len + body_len, RESPONSE_MAX))
@@ -166,7 +168,9 @@ response_write(struct buffer *out, const struct reply *reply, enum response_conn
 		p = PUT_LIT(p, "\r\nContent-Type: ");
 		p = put(p, reply->content_type, type_len);
 	}
-	if (!bodiless) {
+	if (body == RESPONSE_CHUNKS) {
+		p = PUT_LIT(p, "\r\nTransfer-Encoding: chunked");
+	} else if (!bodiless && body != RESPONSE_TO_END) {
 		p = PUT_LIT(p, "\r\nContent-Length: ");
 		p = put_number(p, reply->body.len);
 	}
@@ -177,6 +181,23 @@ response_write(struct buffer *out, const struct reply *reply, enum response_conn
 	p = put(p, reply->body.ptr, body_len);
 	out->len = (size_t)(p - out->data);
 	return true;
+}
+
+bool
+response_write_chunk(struct buffer *out, struct span piece)
+{
+	assert(piece.len);
+	/* room for all of it first, so that none of it is left behind when there is none */
+	return buffer_reserve(out, piece.len + CHUNK_ROOM, RESPONSE_MAX) &&
+	       buffer_printf(out, RESPONSE_MAX, "%zx\r\n", piece.len) &&
+	       buffer_append(out, piece.ptr, piece.len, RESPONSE_MAX) &&
+	       buffer_append(out, "\r\n", 2, RESPONSE_MAX);
+}
+
+bool
+response_write_last_chunk(struct buffer *out)
+{
+	return buffer_append(out, "0\r\n\r\n", 5, RESPONSE_MAX);
 }
 
 bool

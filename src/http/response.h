@@ -17,16 +17,30 @@ enum response_connection {
 	RESPONSE_CLOSE
 };
 
+/* What follows the head. */
+enum response_body {
+	RESPONSE_WHOLE,     /* the reply's body */
+	RESPONSE_HEAD_ONLY, /* none, in answer to HEAD, though the head tells its length */
+	RESPONSE_CHUNKS,    /* pieces will, by response_write_chunk */
+	RESPONSE_TO_END     /* pieces will, as they are, to the end of the connection */
+};
+
 /* "Not Found"; "Error" or "OK" for a status that the table does not have. */
 const char *response_phrase(int status);
 
 /*
- * Appends the whole answer. `head_only` is for HEAD: the same head, no body (RFC 9110 9.3.2).
- * `date` is the value of Date. False on out-of-memory; `out` is as it was then.
+ * Appends the answer, or its head (RFC 9110 9.3.2 for HEAD; RFC 9112 6.3 for pieces). `date` is the
+ * value of Date. False on out-of-memory; `out` is as it was then.
  */
 bool response_write(struct buffer *out, const struct reply *reply,
-		    enum response_connection connection, bool head_only, struct span date)
+		    enum response_connection connection, enum response_body body, struct span date)
     __attribute__((warn_unused_result));
+
+/* A piece of a body sent in chunks, not empty (RFC 9112 7.1). */
+bool response_write_chunk(struct buffer *out, struct span piece)
+    __attribute__((warn_unused_result));
+/* The end of such a body. */
+bool response_write_last_chunk(struct buffer *out) __attribute__((warn_unused_result));
 
 /* The interim answer that a client with "Expect: 100-continue" waits for. */
 bool response_write_continue(struct buffer *out) __attribute__((warn_unused_result));

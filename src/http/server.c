@@ -124,7 +124,7 @@ refuse_one(struct http_server *server, const struct listener *l)
 	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		door->out.len = 0;
-		if (response_write(&door->out, &busy, RESPONSE_CLOSE, false,
+		if (response_write(&door->out, &busy, RESPONSE_CLOSE, RESPONSE_WHOLE,
 				   clock_http_date(loop_now_us(door->loop)))) {
 			(void)!send(fd, door->out.data, door->out.len, MSG_NOSIGNAL);
 			shutdown(fd, SHUT_WR);

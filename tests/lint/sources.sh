@@ -1,6 +1,6 @@
 #!/bin/sh
 # sources.sh - Makefile.am knows every source file, and each unit test is linked with just what its
-# "links:" comment says.
+# "links:" comment says: sources, and lists of them such as $(door).
 set -eu
 cd "${srcdir:-.}"
 LC_ALL=C
@@ -21,9 +21,9 @@ fi
 for test in tests/unit/test_*.c; do
 	variable=$(echo "${test%.c}" | tr -c 'a-zA-Z0-9\n' _)_SOURCES
 	awk '/^\/\* links:/ { on = 1 }
-		on { for (i = 1; i <= NF; i++) if ($i ~ /\.[ch]$/) print $i }
+		on { for (i = 1; i <= NF; i++) if ($i ~ /\.[ch]$|^\$\(/) print $i }
 		/\*\// { on = 0 }' "$test" | sort -u >"$dir/wanted"
-	sed -n "s/^$variable = //p" "$dir/makefile" | tr ' ' '\n' | grep '\.[ch]$' |
+	sed -n "s/^$variable = //p" "$dir/makefile" | tr ' ' '\n' | grep -E '\.[ch]$|^\$\(' |
 		grep -Fxv "$test" | sort -u >"$dir/linked" || :
 	if ! cmp -s "$dir/wanted" "$dir/linked"; then
 		echo "$test: its comment (<) and $variable (>) differ:"

@@ -34,7 +34,7 @@ static char *big;
 /* the parent reads a byte when the drain has begun, and the end when the child has ended */
 static int report;
 /* for /stats */
-static unsigned handled, gone;
+static unsigned handled, gone, stopped;
 /* held by /hold until /release */
 static struct exchange *held[8];
 static size_t n_held;
@@ -121,6 +121,89 @@ body_handle(struct exchange *x, void *ctx)
 	exchange_reply(x, &reply);
 }
 
+/* GET /pieces/{n}: "piece 1\n" .. "piece n\n", every other one later; /flood/{bytes}: no end; /cut
+ */
+struct tale {
+	struct watch timer;
+	struct exchange *x;
+	unsigned at, n; /* n 0: never over */
+	size_t size;
+	bool is_cut;
+};
+
+static void
+tale_free(struct tale *tale)
+{
+	watch_stop(&tale->timer);
+	free(tale);
+}
+
+static void
+tale_tell(struct tale *tale)
+{
+	char piece[32];
+
+	if (tale->size) {
+		exchange_send(tale->x, span_from(big, tale->size));
+		return;
+	}
+	snprintf(piece, sizeof(piece), "piece %u\n", tale->at);
+	exchange_send(tale->x, span_str(piece));
+}
+
+static void
+tale_timer_cb(void *arg, short what)
+{
+	(void)what;
+	tale_tell(arg);
+}
+
+static void
+tale_proceed_cb(struct exchange *x, void *ctx)
+{
+	struct tale *tale = ctx;
+
+	if (tale->at++ == tale->n && !tale->size) {
+		if (tale->is_cut)
+			exchange_abort(x);
+		else
+			exchange_end(x);
+		tale_free(tale);
+	} else if (tale->at % 2 || tale->size) {
+		tale_tell(tale);
+	} else {
+		watch_start_ms(&tale->timer, 1);
+	}
+}
+
+static void
+tale_stop_cb(void *ctx)
+{
+	stopped++;
+	tale_free(ctx);
+}
+
+static void
+tale_handle(struct exchange *x, void *ctx)
+{
+	static const struct stream_calls calls = {tale_proceed_cb, tale_stop_cb};
+	const struct reply head = {.status = 200, .content_type = "text/plain"};
+	struct tale *tale = calloc(1, sizeof(*tale));
+	char number[16];
+	struct span n = exchange_param(x, 0);
+
+	handled++;
+	snprintf(number, sizeof(number), "%.*s", (int)n.len, n.ptr);
+	tale->x = x;
+	tale->n = (unsigned)strtoul(number, NULL, 10);
+	if (ctx == &big)
+		tale->size = tale->n;
+	tale->is_cut = ctx == &stopped;
+	watch_init_timer(&tale->timer, loop, "tale", tale_timer_cb, tale);
+	if (!exchange_stream(x, &head, &calls, tale))
+		tale_free(tale);
+}
+
 static void
 hold_handle(struct exchange *x, void *ctx)
 {
@@ -151,6 +234,16 @@ stats_handle(struct exchange *x, void *ctx)
 	(void)ctx;
 	snprintf(body, sizeof(body), "handled %u gone %u held %zu connections %zu", handled, gone,
 		 n_held, http_server_connections(server));
+	reply_text(x, body);
+}
+
+static void
+stopped_handle(struct exchange *x, void *ctx)
+{
+	char body[32];
+
+	(void)ctx;
+	snprintf(body, sizeof(body), "stopped %u", stopped);
 	reply_text(x, body);
 }
 
@@ -228,6 +321,16 @@ add(const char *pattern, unsigned methods, void (*handle)(struct exchange *x, vo
 					   .handle = handle});
 }
 
+static void
+add_with(const char *pattern, void (*handle)(struct exchange *x, void *ctx), void *ctx)
+{
+	route_add(&routes, &(struct route){.methods = HTTP_METHOD_BIT(HTTP_GET),
+					   .pattern = pattern,
+					   .scope = SCOPE_GREET,
+					   .handle = handle,
+					   .ctx = ctx});
+}
+
 static int
 serve(const struct door_options *options, int fd)
 {
@@ -245,6 +348,7 @@ serve(const struct door_options *options, int fd)
 	    .http_max_header_size = 4096,
 	    .http_max_body_size = 100000,
 	    .http_max_connections = options->max_connections,
+	    .http_max_input_memory = options->input_memory ? options->input_memory : 1 << 20,
 	};
 	struct listen_address address = {.is_loopback = true, .text = "127.0.0.1:0"};
 	struct rlimit limit;
@@ -259,9 +363,13 @@ serve(const struct door_options *options, int fd)
 	add("/api/json", post, body_handle, 1000, "application/json");
 	add("/hold", get, hold_handle, 0, NULL);
 	add("/release", get, release_handle, 0, NULL);
+	add("/stopped", get, stopped_handle, 0, NULL);
 	add("/stats", get, stats_handle, 0, NULL);
 	add("/abort", post, abort_handle, 1000, NULL);
 	add("/nothing", get | post, fast_handle, ROUTE_BODY_UNREAD, NULL);
+	add_with("/pieces/{n}", tale_handle, NULL);
+	add_with("/flood/{bytes}", tale_handle, &big);
+	add_with("/cut/{n}", tale_handle, &stopped);
 	route_add(&routes, &(struct route){.methods = get,
 					   .pattern = "/up",
 					   .scope = SCOPE_GREET,

@@ -7,7 +7,9 @@
  * -> "held" when somebody asks for /release; /big -> BIG_SIZE bytes; /stats; /private (scope
  * store.read); /up and /up/no (WebSocket: taken, refused). POST /json and /api/json
  * (application/json, up to 1000 bytes), /text (up to http.max_body_size, which is 100000): the body
- * comes back; /abort closes every connection. /nothing answers from the head alone.
+ * comes back; /abort closes every connection. /nothing answers from the head alone. In pieces:
+ * /pieces/{n} -> "piece 1\n" to "piece <n>\n"; /cut/{n} the same, cut; /flood/{bytes} without end;
+ * /stopped -> how many of them were told to stop.
  */
 #ifndef PLAZA_TESTS_UNIT_DOOR_RIG_H
 #define PLAZA_TESTS_UNIT_DOOR_RIG_H
@@ -25,7 +27,7 @@
 /* 0: longer than any test, or as it is. */
 struct door_options {
 	uint64_t header_ms, body_ms, idle_ms, write_ms;
-	uint64_t max_connections;
+	uint64_t max_connections, input_memory;
 	rlim_t descriptors; /* 0: as they are */
 };
 

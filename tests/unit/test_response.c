@@ -13,38 +13,63 @@
 static const struct {
 	struct reply reply;
 	enum response_connection connection;
-	bool head_only;
+	enum response_body body;
 	const char *wire;
 } cases[] = {
     {{.status = 200, .content_type = "text/plain", .body = {"Hello", 5}},
      RESPONSE_KEEP,
-     false,
+     RESPONSE_WHOLE,
      HEAD("200 OK") "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nHello"},
     {{.status = 200, .content_type = "text/plain", .body = {"Hello", 5}},
      RESPONSE_KEEP_ALIVE,
-     true,
+     RESPONSE_HEAD_ONLY,
      HEAD("200 OK") "Content-Type: text/plain\r\nContent-Length: 5\r\n"
 		    "Connection: keep-alive\r\n\r\n"},
     {{.status = 201, .body = {"", 0}, .fields = "Location: /a/1\r\nX: y\r\n"},
      RESPONSE_CLOSE,
-     false,
+     RESPONSE_WHOLE,
      HEAD("201 Created") "Content-Length: 0\r\nConnection: close\r\n"
 			 "Location: /a/1\r\nX: y\r\n\r\n"},
-    {{.status = 204, .body = {"x", 1}}, RESPONSE_KEEP, false, HEAD("204 No Content") "\r\n"},
-    {{.status = 304, .body = {"x", 1}}, RESPONSE_KEEP, false, HEAD("304 Not Modified") "\r\n"},
+    {{.status = 204, .body = {"x", 1}}, RESPONSE_KEEP, RESPONSE_WHOLE, HEAD("204 No Content") "\r\n"},
+    {{.status = 304, .body = {"x", 1}}, RESPONSE_KEEP, RESPONSE_WHOLE, HEAD("304 Not Modified") "\r\n"},
     {{.status = 426, .fields = "Upgrade: websocket\r\n"},
      RESPONSE_KEEP,
-     false,
+     RESPONSE_WHOLE,
      HEAD("426 Upgrade Required") "Content-Length: 0\r\nConnection: upgrade\r\n"
 				  "Upgrade: websocket\r\n\r\n"},
     {{.status = 426, .fields = "Upgrade: websocket\r\n"},
      RESPONSE_CLOSE,
-     false,
+     RESPONSE_WHOLE,
      HEAD("426 Upgrade Required") "Content-Length: 0\r\nConnection: close, upgrade\r\n"
 				  "Upgrade: websocket\r\n\r\n"},
-    {{.status = 299}, RESPONSE_KEEP, false, HEAD("299 OK") "Content-Length: 0\r\n\r\n"},
-    {{.status = 499}, RESPONSE_KEEP, false, HEAD("499 Error") "Content-Length: 0\r\n\r\n"},
+    {{.status = 299}, RESPONSE_KEEP, RESPONSE_WHOLE, HEAD("299 OK") "Content-Length: 0\r\n\r\n"},
+    {{.status = 499}, RESPONSE_KEEP, RESPONSE_WHOLE, HEAD("499 Error") "Content-Length: 0\r\n\r\n"},
 };
+
+static void
+is_text(const struct buffer *out, const char *text)
+{
+	ck_assert_msg(span_eq(buffer_span(out), span_str(text)), "%.*s", (int)out->len, out->data);
+}
+
+START_TEST(pieces_are_chunks_or_go_to_the_end)
+{
+	const struct reply reply = {.status = 200, .content_type = "text/plain", .body = {"x", 1}};
+	struct buffer out;
+
+	buffer_init(&out);
+	ck_assert(response_write(&out, &reply, RESPONSE_KEEP, RESPONSE_CHUNKS, DATE));
+	ck_assert(response_write_chunk(&out, SPAN_LIT("nineteen bytes here")));
+	ck_assert(response_write_last_chunk(&out));
+	is_text(&out, HEAD("200 OK") "Content-Type: text/plain\r\n"
+				     "Transfer-Encoding: chunked\r\n\r\n"
+				     "13\r\nnineteen bytes here\r\n0\r\n\r\n");
+	out.len = 0;
+	ck_assert(response_write(&out, &reply, RESPONSE_CLOSE, RESPONSE_TO_END, DATE));
+	is_text(&out, HEAD("200 OK") "Content-Type: text/plain\r\nConnection: close\r\n\r\n");
+	buffer_fini(&out);
+}
+END_TEST
 
 START_TEST(test_write)
 {
@@ -52,7 +77,7 @@ START_TEST(test_write)
 
 	/* an answer goes behind what is there, also when the buffer has to grow for it */
 	ck_assert(buffer_append(&out, "before", 6, 100));
-	ck_assert(response_write(&out, &cases[_i].reply, cases[_i].connection, cases[_i].head_only,
+	ck_assert(response_write(&out, &cases[_i].reply, cases[_i].connection, cases[_i].body,
 				 DATE));
 	ck_assert_uint_eq(out.len, 6 + strlen(cases[_i].wire));
 	ck_assert_mem_eq(out.data, "before", 6);
@@ -71,7 +96,7 @@ START_TEST(test_big_body)
 
 	ck_assert_ptr_nonnull(body);
 	memset(body, 'x', len);
-	ck_assert(response_write(&out, &reply, RESPONSE_KEEP, false, DATE));
+	ck_assert(response_write(&out, &reply, RESPONSE_KEEP, RESPONSE_WHOLE, DATE));
 	ck_assert_uint_eq(out.len, strlen(head) + len);
 	ck_assert_mem_eq(out.data, head, strlen(head));
 	ck_assert_mem_eq(out.data + strlen(head), body, len);
@@ -86,10 +111,10 @@ START_TEST(test_no_memory)
 	/* never read: the room for it is asked for first */
 	struct reply reply = {.status = 200, .body = {"", SIZE_MAX / 2}};
 
-	ck_assert(!response_write(&out, &reply, RESPONSE_KEEP, false, DATE));
+	ck_assert(!response_write(&out, &reply, RESPONSE_KEEP, RESPONSE_WHOLE, DATE));
 	ck_assert_uint_eq(out.len, 0);
 	reply.body.len = SIZE_MAX;
-	ck_assert(!response_write(&out, &reply, RESPONSE_KEEP, false, DATE));
+	ck_assert(!response_write(&out, &reply, RESPONSE_KEEP, RESPONSE_WHOLE, DATE));
 	buffer_fini(&out);
 }
 END_TEST
@@ -121,6 +146,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 
 	tcase_add_loop_test(tc, test_write, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_test(tc, pieces_are_chunks_or_go_to_the_end);
 	tcase_add_test(tc, test_big_body);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_test(tc, test_continue);
