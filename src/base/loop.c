@@ -139,6 +139,7 @@ loop_run(struct loop *loop)
 			break;
 		}
 	}
+	loop->stopping = false;
 }
 
 void

@@ -40,7 +40,7 @@ void loop_free(struct loop **loop);
 /* Callbacks at or over this many milliseconds are logged; 0 turns that off. */
 void loop_set_slow_ms(struct loop *loop, uint64_t ms);
 
-/* Runs until loop_stop. */
+/* Runs until loop_stop; may be called again after that. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

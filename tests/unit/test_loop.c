@@ -69,6 +69,10 @@ START_TEST(watch_is_called_until_all_is_read)
 	ck_assert_int_eq((int)write(fds[1], "abz", 3), 3);
 	loop_run(loop);
 	ck_assert_str_eq(trace, "abz");
+	/* a loop that was stopped runs again */
+	ck_assert_int_eq((int)write(fds[1], "cz", 2), 2);
+	loop_run(loop);
+	ck_assert_str_eq(trace, "abzcz");
 	watch_stop(&w);
 	ck_assert(!watch_started(&w));
 	watch_stop(&w);
