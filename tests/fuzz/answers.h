@@ -1,0 +1,51 @@
+/*
+ * answers.h - a stream of HTTP/1.1 answers read as strictly as a client could, and held against the
+ * requests that caused it.
+ */
+#ifndef PLAZA_TESTS_FUZZ_ANSWERS_H
+#define PLAZA_TESTS_FUZZ_ANSWERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/span.h"
+
+struct answer_view {
+	int status;
+	struct span head; /* status line and fields, with the empty line */
+	struct span body; /* with the chunked coding, if it has one */
+	bool is_closing;  /* Connection: close */
+	bool is_chunked;
+};
+
+enum answer_status { ANSWER_WHOLE, ANSWER_CUT, ANSWER_BAD };
+
+/*
+ * Takes the next answer off `stream`. `is_head`: it is one to HEAD. CUT: the stream ends within it;
+ * BAD: *why says what no answer looks like.
+ */
+enum answer_status answer_take(struct span *stream, bool is_head, struct answer_view *answer,
+			       const char **why);
+
+/*
+ * Whether `answers` is what a server may answer to the requests in `sent`, of which it has read
+ * all, and then (`is_ended`) has closed: an answer for each request, in order, interim ones before
+ * it; nothing after Connection: close; the connection goes on otherwise. NULL, or what is wrong.
+ */
+const char *answers_check(struct span sent, struct span answers, bool is_ended);
+
+/*
+ * Whether two streams of answers to the same bytes say the same. What may differ:
+ *
+ * - the value of Date;
+ * - interim answers: 100 is left out when the body is there with its head (RFC 9110 10.1.1);
+ * - for the same reason, with `expects`, an answer may close the connection in one of them and not
+ *   in the other: a refused body that is on its way already is dropped, one that waits for 100 is
+ *   not waited for. What follows is in one of them only.
+ */
+bool answers_agree(struct span sent, struct span a, struct span b, bool expects);
+
+/* Whether any request in the bytes might expect 100-continue. */
+bool answers_expects(struct span sent);
+
+#endif

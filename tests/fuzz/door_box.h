@@ -1,0 +1,89 @@
+/*
+ * door_box.h - a whole front door in this process and thread: for the fuzzer, and for the tests
+ * that talk to it thousands of times a second. Nothing waits: the loop runs until it would block.
+ *
+ * The programs that use it are linked with --wrap for accept4, recv and send, so that a talk says
+ * where the server's reads are cut and how little its writes may bring.
+ *
+ * Routes: GET /fast/{word}, answered at once; /later/{turns}, after so many passes of the loop;
+ * /timer, by a timer of 0 ms; /hold, when the client has left or box_release is called; /big, more
+ * than a connection keeps unsent (the first few); /empty, 204. POST /echo (1000 bytes), /echo/later
+ * and /wide (http.max_body_size): the body comes back; /json and /api/json: as JSON. /nothing
+ * leaves bodies unread, PUT and DELETE /thing/{id} take one later. /private is of a scope that is
+ * not public. /up is a WebSocket that echoes its head and all that follows, /up/no one that is
+ * refused.
+ */
+#ifndef PLAZA_TESTS_FUZZ_DOOR_BOX_H
+#define PLAZA_TESTS_FUZZ_DOOR_BOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+/* Limits that small inputs reach. */
+#define BOX_HEADER_MAX 1024
+#define BOX_BODY_MAX   2048
+#define BOX_BIG_SIZE   ((size_t)300000)
+#define BOX_SEEN_MAX   ((size_t)1 << 18)
+
+/* Who the client is to the access rules. */
+enum box_peer { BOX_UNIX, BOX_LOOPBACK, BOX_REMOTE, BOX_PEERS };
+
+/* What the client does once it has sent all. */
+enum box_end {
+	BOX_HALF_CLOSE, /* shuts its side and reads to the end */
+	BOX_CLOSE,      /* reads what there is, then closes */
+	BOX_LEAVE,      /* closes, answers unread */
+	BOX_ENDS
+};
+
+struct box_talk {
+	struct span bytes;
+	/* how many bytes each read of the server brings: in turn, and again from the first */
+	const size_t *piece;
+	size_t n_pieces; /* 0: as many as there are */
+	bool settles;    /* a piece is sent only when all before it is done with */
+	size_t send_max; /* each write of the server takes at most so many, every other one none; 0:
+			    as the socket takes */
+	enum box_peer peer;
+	enum box_end end;
+};
+
+/* What came of it. */
+struct box_heard {
+	char *answers; /* good until the box hears into it again */
+	size_t len, cap;
+	bool is_ended;           /* the server has closed its side */
+	size_t n_seen;           /* requests that got to a handler */
+	size_t seen_len;         /* a line for each: method, target, sums of fields and body */
+	char seen[BOX_SEEN_MAX]; /* cut at the end */
+};
+
+/* False: out of memory, and nothing is open. `config` is the box's own. */
+bool box_open(void);
+/* Aborts what is left, answers what is held, frees all. Idempotent. */
+void box_close(void);
+
+/* From connect to the end. NULL, or what the box found wrong about the server. */
+const char *box_talk(const struct box_talk *talk, struct box_heard *heard);
+void box_heard_free(struct box_heard *heard);
+
+/* The parts of it, for talks of other shapes. All with `heard` NULL: what is read is dropped. */
+int box_connect(enum box_peer peer);
+bool box_send(int fd, const char *data, size_t len);
+/* Runs the loop until nothing more happens. False: it does not come to rest. */
+bool box_run(void);
+/* Reads what there is; false at the end of the stream. */
+bool box_read(int fd, struct box_heard *heard);
+/* Lets what is held be answered in the next pass; false when nothing is. */
+bool box_release(void);
+/* Drains; true when the server said that it is done. */
+bool box_drain(void);
+
+size_t box_connections(void);
+/* Exchanges that a handler still owes the answer, and sockets taken. */
+size_t box_owed(void);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * fuzz_door.c - the whole front door: whatever comes, what it answers is HTTP, an answer for each
+ * request; nothing of the connection is left; and the same bytes in other pieces, to a server whose
+ * writes bring little, give the same requests and the same answers. The first five bytes of an
+ *input say who asks, how it is cut and how it ends.
+ *
+ *	./bootstrap fuzz 60 door
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answers.h"
+#include "door_box.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PIECES 32
+
+static struct box_heard whole, cut;
+
+static void
+check(const char *wrong)
+{
+	if (!wrong)
+		return;
+	fprintf(stderr, "fuzz_door: %s\n--- in one piece: requests\n%s--- answers\n", wrong,
+		whole.seen);
+	fwrite(whole.answers, 1, whole.len < 4096 ? whole.len : 4096, stderr);
+	fprintf(stderr, "\n--- cut: requests\n%s--- answers\n", cut.seen);
+	fwrite(cut.answers, 1, cut.len < 4096 ? cut.len : 4096, stderr);
+	fprintf(stderr, "\n");
+	abort();
+}
+
+static void
+check_that(bool holds, const char *wrong)
+{
+	if (!holds)
+		check(wrong);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool is_open;
+	size_t piece[PIECES];
+
+	if (size < 5)
+		return 0;
+	if (!is_open && !box_open())
+		abort();
+	is_open = true;
+	struct span sent = span_from((const char *)data + 5, size - 5);
+	struct box_talk talk = {.bytes = sent, .peer = (enum box_peer)(data[0] % BOX_PEERS)};
+	whole.seen[0] = cut.seen[0] = '\0';
+	cut.len = 0;
+	check(box_talk(&talk, &whole));
+	check(answers_check(sent, span_from(whole.answers, whole.len), false));
+
+	/* few enough pieces that an input costs no more than a few hundred passes of the loop */
+	uint32_t seed = data[1] | (uint32_t)data[2] << 8 | 1u << 16;
+	for (size_t i = 0; i < PIECES; i++) {
+		seed = seed * 1664525 + 1013904223;
+		piece[i] = 1 + (seed >> 16) % (1 + data[3]) + sent.len / 128;
+	}
+	talk.piece = piece;
+	talk.n_pieces = PIECES;
+	talk.end = (enum box_end)(data[4] % BOX_ENDS);
+	talk.settles = data[4] & 0x40;
+	talk.send_max = data[4] & 0x80 ? 1 + data[3] % 64u : 0;
+	check(box_talk(&talk, &cut));
+	if (talk.end == BOX_LEAVE) {
+		check_that(cut.seen_len <= whole.seen_len &&
+			       memcmp(cut.seen, whole.seen, cut.seen_len) == 0,
+			   "whoever leaves has asked for something else");
+		return 0;
+	}
+	check(answers_check(sent, span_from(cut.answers, cut.len),
+			    talk.end == BOX_CLOSE && cut.is_ended));
+	bool expects = answers_expects(sent);
+	check_that(answers_agree(sent, span_from(whole.answers, whole.len),
+				 span_from(cut.answers, cut.len), expects),
+		   "cut, it is answered otherwise");
+	check_that(expects || (cut.n_seen == whole.n_seen && cut.seen_len == whole.seen_len &&
+			       memcmp(cut.seen, whole.seen, cut.seen_len) == 0),
+		   "cut, other requests come to the handlers");
+	return 0;
+}
