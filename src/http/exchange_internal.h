@@ -13,9 +13,10 @@
 #include "base/span.h"
 #include "http/access.h"
 #include "http/door.h"
-#include "proc/address_count.h"
-#include "http/exchange.h"
 #include "http/negotiate.h"
+#include "proc/address_count.h"
+
+struct stream_calls;
 
 /* Who embeds the exchange and moves its bytes. */
 struct exchange_owner {
