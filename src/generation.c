@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "config/conninfo.h"
 #include "hub/hub.h"
+#include "proc/address_count.h"
 #include "proc/exit_codes.h"
 #include "worker.h"
 
@@ -116,6 +117,7 @@ spawn_child(struct generation *g, const struct common *common, unsigned index)
 	slot->generation = g->number;
 	slot->sleep = SLEEP_AWAKE;
 	slot->state = SLOT_STARTING;
+	address_count_clear(common->segment, slot_index(index, g->number));
 	/* the child unblocks them when it has its own handlers: none is lost in between */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);

@@ -43,6 +43,7 @@ struct worker {
 	struct route_table routes;
 	struct hub *hub;
 	struct store *store;
+	struct address_count addresses;
 	struct http_server *http;
 	uint64_t *polled; /* per listener, a bit per socket that we accept from */
 	struct watch term, usr1, usr2;
@@ -249,6 +250,7 @@ worker_build(struct worker *w)
 {
 	const struct worker_args *args = w->args;
 	const struct config *config = args->config;
+	const unsigned slot = slot_index(args->index, args->generation);
 
 	w->polled = calloc(args->listeners->n ? args->listeners->n : 1, sizeof(*w->polled));
 	w->loop = loop_new();
@@ -259,8 +261,7 @@ worker_build(struct worker *w)
 	watch_init_timer(&w->grace_timer, w->loop, "drain", grace_timer_cb, w);
 	watch_init_timer(&w->stop_timer, w->loop, "stop", stop_timer_cb, w);
 
-	w->hub = hub_new(w->loop, config, args->segment, args->bell,
-			 slot_index(args->index, args->generation));
+	w->hub = hub_new(w->loop, config, args->segment, args->bell, slot);
 	w->store = w->hub ? store_new(w->loop, config, store_lanes(config, args->workers)) : NULL;
 	if (!w->store)
 		return false;
@@ -268,7 +269,8 @@ worker_build(struct worker *w)
 	greet_add_routes(&w->routes);
 	hub_add_routes(w->hub, &w->routes);
 	store_add_routes(w->store, &w->routes);
-	w->http = http_server_new(w->loop, config, &w->routes);
+	w->addresses = (struct address_count){args->segment, slot};
+	w->http = http_server_new(w->loop, config, &w->routes, &w->addresses);
 	return w->http && start_signals(w);
 }
 

@@ -124,17 +124,25 @@ kind_of(enum option_type type)
 					  : NUMBER_COUNT;
 }
 
+/* The word that stands for 0; NULL for types that have none. */
+static const char *
+word_of_zero(enum option_type type)
+{
+	return type == OPTION_TYPE_AUTO ? "auto" : type == OPTION_TYPE_LIMIT ? "off" : NULL;
+}
+
 static void
 put_range(struct buffer *out, const struct option_def *def)
 {
+	const char *zero = word_of_zero(def->type);
 	static const char *const how[] = {
 	    [NUMBER_COUNT] = "",
 	    [NUMBER_TIME] = ", a number with ms, s, m or h",
 	    [NUMBER_SIZE] = ", in bytes or with k, m or g",
 	};
 
-	(void)!buffer_printf(out, OPTION_PROBLEM_MAX, "; accepted: %s%s to %s%s",
-			     def->type == OPTION_TYPE_AUTO ? "auto, or " : "", def->min, def->max,
+	(void)!buffer_printf(out, OPTION_PROBLEM_MAX, "; accepted: %s%s%s to %s%s",
+			     zero ? zero : "", zero ? ", or " : "", def->min, def->max,
 			     how[kind_of(def->type)]);
 }
 
@@ -142,14 +150,15 @@ static char *
 set_number(const struct option_def *def, const char *text, union option_value *value,
 	   struct buffer *problem)
 {
+	const char *zero = word_of_zero(def->type);
 	enum number_kind kind = kind_of(def->type);
 	char normal[NUMBER_TEXT_MAX];
 	uint64_t min, max;
 	const char *wrong;
 
-	if (def->type == OPTION_TYPE_AUTO && strcmp(text, "auto") == 0) {
+	if (zero && strcmp(text, zero) == 0) {
 		value->number = 0;
-		return strdup("auto");
+		return strdup(zero);
 	}
 	wrong = number_parse(kind, text, &value->number);
 	/* a mistake in options.def; a test loads the defaults */
@@ -348,6 +357,7 @@ set_value(enum config_option option, const char *text, union option_value *value
 	case OPTION_TYPE_LISTEN: return set_listen(text, value, problem);
 	case OPTION_TYPE_COUNT:
 	case OPTION_TYPE_AUTO:
+	case OPTION_TYPE_LIMIT:
 	case OPTION_TYPE_TIME:
 	case OPTION_TYPE_SIZE: return set_number(def, text, value, problem);
 	case OPTION_TYPE_TEXT: value->text = strdup(text); return value->text ? strdup(text) : NULL;
@@ -367,6 +377,7 @@ store_value(struct config *config, enum config_option option, const union option
 	case OPTION_TYPE_LISTEN: memcpy(to, &value->listens, sizeof(value->listens)); return;
 	case OPTION_TYPE_COUNT:
 	case OPTION_TYPE_AUTO:
+	case OPTION_TYPE_LIMIT:
 	case OPTION_TYPE_TIME:
 	case OPTION_TYPE_SIZE: memcpy(to, &value->number, sizeof(value->number)); return;
 	case OPTION_TYPE_TEXT:
@@ -418,6 +429,7 @@ option_clear(struct config *config, enum config_option option)
 		break;
 	case OPTION_TYPE_COUNT:
 	case OPTION_TYPE_AUTO:
+	case OPTION_TYPE_LIMIT:
 	case OPTION_TYPE_TIME:
 	case OPTION_TYPE_SIZE:
 	case OPTION_TYPE_CHOICE: break;

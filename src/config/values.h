@@ -23,6 +23,7 @@ struct listens {
 #define CONFIG_TYPE_LISTEN   struct listens
 #define CONFIG_TYPE_COUNT    uint64_t
 #define CONFIG_TYPE_AUTO     uint64_t /* 0 is auto */
+#define CONFIG_TYPE_LIMIT    uint64_t /* 0 is off */
 #define CONFIG_TYPE_TIME     uint64_t /* milliseconds */
 #define CONFIG_TYPE_SIZE     uint64_t /* bytes */
 #define CONFIG_TYPE_TEXT     char *   /* never NULL */

@@ -25,14 +25,22 @@
 
 /* Connections taken per readable event of a listening socket. */
 #define ACCEPT_MAX 64
-/* Over the limit, so many more are told so (503) before others are just closed. */
+/* Over a limit, so many more are told so (503, 429) before others are just closed. */
 #define TURN_AWAY_MAX 64
 /* What a process needs besides connections: its loop, the database, the bells of the workers. */
 #define SPARE_DESCRIPTORS 256
 /* How long nothing is accepted after the system has refused for want of memory or descriptors. */
 #define PAUSE_MS 100
-/* A client can cause these lines: at most one a minute. */
+/* A client can cause these lines: at most one a minute of each kind. */
 #define LOG_INTERVAL_US 60000000u
+
+enum complaint {
+	COMPLAINT_SYSTEM, /* accept has failed */
+	COMPLAINT_MEMORY,
+	COMPLAINT_CONNECTIONS,
+	COMPLAINT_ADDRESS,
+	COMPLAINT_COUNT
+};
 
 struct listener {
 	struct listener *next;
@@ -49,18 +57,18 @@ struct http_server {
 	size_t max_connections;
 	struct watch pause; /* running: all listeners rest */
 	int reserve;        /* given up to accept once more when descriptors have run out */
-	uint64_t next_log_us;
+	struct address_count *addresses; /* or NULL: they are not counted */
+	uint64_t next_log_us[COMPLAINT_COUNT];
 };
 
-/* At most once a minute, whatever the reason. */
 static bool
-may_log(struct http_server *server)
+may_log(struct http_server *server, enum complaint complaint)
 {
 	uint64_t now_us = loop_now_us(server->door.loop);
 
-	if (now_us < server->next_log_us)
+	if (now_us < server->next_log_us[complaint])
 		return false;
-	server->next_log_us = now_us + LOG_INTERVAL_US;
+	server->next_log_us[complaint] = now_us + LOG_INTERVAL_US;
 	return true;
 }
 
@@ -145,7 +153,7 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		if (may_log(server))
+		if (may_log(server, COMPLAINT_SYSTEM))
 			log_warning("http: connections are refused: %s (%zu open; see "
 				    "http.max_connections and RLIMIT_NOFILE)",
 				    strerror(error), server->door.n_conns);
@@ -158,7 +166,7 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 	case ENOTSOCK:
 	case EOPNOTSUPP:
 		/* not the client's doing, and it would come again at once, for ever */
-		if (may_log(server))
+		if (may_log(server, COMPLAINT_SYSTEM))
 			log_error("http: accept: %s", strerror(error));
 		pause_accepting(server);
 		return false;
@@ -201,6 +209,48 @@ is_loopback(const struct access_peer *peer)
 	return IN6_IS_ADDR_LOOPBACK(&address);
 }
 
+/* Tells a connection that is too much so; it counts for nothing, until there are many of those. */
+static void
+turn_away(struct http_server *server, int fd, const struct access_peer *peer, int status,
+	  const char *message)
+{
+	struct door *door = &server->door;
+	struct address_hold none = {0};
+
+	if (door->n_turned_away >= TURN_AWAY_MAX) {
+		close(fd);
+		return;
+	}
+	struct conn *c = conn_open(door, fd, peer, &none);
+	if (c)
+		conn_turn_away(c, status, message);
+}
+
+/*
+ * False: its address has too many, and it was answered. 429 and not 503: it is about this client
+ * (RFC 6585 4), and who balances load must not take the server for overloaded.
+ */
+static bool
+count_address(struct http_server *server, int fd, const struct access_peer *peer,
+	      struct address_hold *hold)
+{
+	const uint64_t limit = server->door.config->http_max_connections_per_address;
+	char name[ADDRESS_NAME_MAX];
+
+	/* nobody can say whose connections a proxy on this machine makes */
+	if (!server->addresses || peer->is_local_peer ||
+	    address_hold_take(hold, server->addresses, peer->address, limit))
+		return true;
+	if (may_log(server, COMPLAINT_ADDRESS))
+		log_warning("http: connections of %s are answered 429: %llu are open, which is "
+			    "http.max_connections_per_address",
+			    address_count_name(peer->address, name), (unsigned long long)limit);
+	turn_away(server, fd, peer, 429,
+		  "Your address has as many connections here as one may have: use those, or "
+		  "close some.");
+	return false;
+}
+
 static void
 take_connection(struct http_server *server, const struct listener *l, int fd,
 		const struct sockaddr_storage *addr)
@@ -214,24 +264,21 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 	/* a listener for all addresses is a loopback one too, for whoever comes in on loopback */
 	peer.is_local_peer = l->is_unix || is_loopback(&peer);
 	peer.on_loopback = peer.on_loopback || (peer.is_local_peer && !l->is_unix);
+	if (!count_address(server, fd, &peer, &hold))
+		return;
 	if (door->n_conns - door->n_turned_away >= server->max_connections) {
-		if (may_log(server))
+		if (may_log(server, COMPLAINT_CONNECTIONS))
 			log_warning("http: connections are answered 503: %zu are open, which is "
 				    "http.max_connections",
 				    server->max_connections);
-		if (door->n_turned_away >= TURN_AWAY_MAX) {
-			close(fd);
-			return;
-		}
-		struct conn *c = conn_open(door, fd, &peer, &hold);
-		if (c)
-			conn_turn_away(
-			    c, 503, "All connections that this server has are taken: try again.");
+		address_hold_release(&hold);
+		turn_away(server, fd, &peer, 503,
+			  "All connections that this server has are taken: try again.");
 		return;
 	}
 	if (!l->is_unix)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (!conn_open(door, fd, &peer, &hold) && may_log(server))
+	if (!conn_open(door, fd, &peer, &hold) && may_log(server, COMPLAINT_MEMORY))
 		log_warning("http: a connection is refused: out of memory");
 }
 
@@ -256,7 +303,8 @@ accept_cb(void *arg, short what)
 }
 
 struct http_server *
-http_server_new(struct loop *loop, const struct config *config, const struct route_table *routes)
+http_server_new(struct loop *loop, const struct config *config, const struct route_table *routes,
+		struct address_count *addresses)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 
@@ -267,6 +315,7 @@ http_server_new(struct loop *loop, const struct config *config, const struct rou
 		free(server);
 		return NULL;
 	}
+	server->addresses = addresses;
 	server->max_connections = connection_limit(config);
 	server->reserve = open_reserve();
 	watch_init_timer(&server->pause, loop, "http accept pause", pause_cb, server);

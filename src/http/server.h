@@ -10,15 +10,18 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "http/route.h"
+#include "proc/address_count.h"
 
 struct http_server;
 
 /*
- * `config` and `routes` must live as long as the server. NULL on failure, logged. The descriptors
- * that http.max_connections = auto may count on are the soft RLIMIT_NOFILE at this moment.
+ * `config`, `routes` and `addresses` must live as long as the server; `addresses` may be NULL, then
+ * http.max_connections_per_address is without effect. NULL on failure, logged. The descriptors that
+ * http.max_connections = auto may count on are the soft RLIMIT_NOFILE at this moment.
  */
 struct http_server *http_server_new(struct loop *loop, const struct config *config,
-				    const struct route_table *routes);
+				    const struct route_table *routes,
+				    struct address_count *addresses);
 
 /*
  * Every connection must be gone (http_server_drain, http_server_abort), and the loop must have run

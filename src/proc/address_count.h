@@ -14,21 +14,11 @@
 #ifndef PLAZA_PROC_ADDRESS_COUNT_H
 #define PLAZA_PROC_ADDRESS_COUNT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct segment;
-
-#define ADDRESS_ROWS      4
-#define ADDRESS_CELL_BITS 14
-#define ADDRESS_CELLS     (1 << ADDRESS_CELL_BITS)
-
-/* 256 KiB, of which those pages exist that have been counted in. */
-struct address_table {
-	_Atomic uint32_t cell[ADDRESS_ROWS][ADDRESS_CELLS];
-};
 
 /* One process's way to count; must outlive every hold that was taken with it. */
 struct address_count {

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "proc/address_count.h"
 
 /* What `bytes` take when something that is page-aligned follows. */
 static size_t

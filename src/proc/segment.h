@@ -41,7 +41,15 @@ struct slot {
 
 _Static_assert(sizeof(struct slot) == 64, "a slot is one cache line");
 
-struct address_table;
+/* Connections by address in one slot; see address_count.h. */
+#define ADDRESS_ROWS      4
+#define ADDRESS_CELL_BITS 14
+#define ADDRESS_CELLS     (1 << ADDRESS_CELL_BITS)
+
+/* 256 KiB, of which those pages exist that have been counted in. */
+struct address_table {
+	_Atomic uint32_t cell[ADDRESS_ROWS][ADDRESS_CELLS];
+};
 
 struct segment {
 	struct slot *slots;              /* SEGMENT_SLOTS of them; see slot_index */

@@ -338,6 +338,7 @@ START_TEST(dumps_what_is_in_force)
 					    "max_header_size",
 					    "max_body_size",
 					    "max_connections",
+					    "max_connections_per_address",
 					    "origins",
 					    "max_message_size",
 					    "log_size",

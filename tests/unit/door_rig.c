@@ -384,7 +384,7 @@ serve(const struct door_options *options, int fd)
 					   .handle = fast_handle});
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	loop = loop_new();
-	server = http_server_new(loop, &config, &routes);
+	server = http_server_new(loop, &config, &routes, NULL);
 	if (!server || !http_server_listen(server, fd, &address) ||
 	    !http_server_listen(server, fd, &address))
 		return 1;

@@ -137,6 +137,7 @@ START_TEST(file_that_sets_nothing_gives_the_defaults)
 	ck_assert_uint_eq(c->http_min_body_rate, 1024);
 	ck_assert_uint_eq(c->http_max_header_size, 16 * 1024);
 	ck_assert_uint_eq(c->http_max_connections, 0);
+	ck_assert_uint_eq(c->http_max_connections_per_address, 64);
 	ck_assert_uint_eq(c->chat_log_size, 64 << 20);
 	ck_assert_str_eq(c->store_database, "");
 	ck_assert_uint_eq(c->store_connections, 60);
@@ -179,6 +180,8 @@ static const struct {
     {"[server]\nuser = x\n[log]\nlevel = debug\n[server]\nworkers = 4\n", OPTION_server_workers,
      "4", "plaza.conf:6"},
     {"[server]\nworkers = auto\n", OPTION_server_workers, "auto", "plaza.conf:2"},
+    {"[http]\nmax_connections_per_address = off\n", OPTION_http_max_connections_per_address, "off",
+     "plaza.conf:2"},
     {"[server]\nuser =\n", OPTION_server_user, "", "plaza.conf:2"},
     {"[server]\nuser = # ; = x\n", OPTION_server_user, "# ; = x", "plaza.conf:2"},
     {"[server]\nuser = 太郎\n", OPTION_server_user, "太郎", "plaza.conf:2"},
@@ -314,6 +317,12 @@ static const struct {
     {"[server]\nworkers = 2 # two\n",
      "plaza.conf:2: server.workers: \"2 # two\" is not a number; accepted: auto, or 1 to 64 (a "
      "comment stands on a line of its own)\n"},
+    {"[http]\nmax_connections_per_address = 0\n",
+     "plaza.conf:2: http.max_connections_per_address: \"0\" is out of range; accepted: off, or 1 "
+     "to 1000000\n"},
+    {"[http]\nmax_connections_per_address = auto\n",
+     "plaza.conf:2: http.max_connections_per_address: \"auto\" is not a number; accepted: off, or "
+     "1 to 1000000\n"},
     {"[store]\nconnections = auto\n",
      "plaza.conf:2: store.connections: \"auto\" is not a number; accepted: 2 to 10000\n"},
     {"[store]\nconnections = 18446744073709551616\n",

@@ -1,7 +1,7 @@
-/* links: src/generation.c src/proc/process.c src/proc/cpus.c src/proc/segment.c
- * src/proc/doorbell.c src/proc/listen.c src/proc/holder.c src/proc/notify.c src/base/buffer.c
- * src/base/log.c src/base/clock.c
- * src/config/conninfo.c -lpq */
+/* links: src/generation.c src/proc/address_count.c src/proc/process.c src/proc/cpus.c
+ * src/proc/segment.c src/proc/doorbell.c src/proc/listen.c src/proc/holder.c src/proc/notify.c
+ * src/base/buffer.c src/base/log.c src/base/clock.c src/base/siphash.c src/config/conninfo.c
+ * -lpq */
 /*
  * test_generation.c - birth, death, pauses and deadlines of workers. The processes are real, what
  * they do is a script of the test's.
