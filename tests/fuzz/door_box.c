@@ -566,7 +566,7 @@ box_open(void)
 	counter = (struct pass_hook){.fn = count_cb, .name = "box passes"};
 	hook = (struct pass_hook){.fn = hook_cb, .name = "box answers"};
 	loop_add_pass_hook(loop, &counter);
-	server = http_server_new(loop, config, &routes);
+	server = http_server_new(loop, config, &routes, NULL);
 	loop_add_pass_hook(loop, &hook);
 	for (size_t i = 0; server && i < BOX_PEERS; i++) {
 		struct listen_address address = {
