@@ -133,7 +133,8 @@ put_unit(char *p, enum access_form form, const char *data, size_t len, size_t *u
 		*p++ = (char)c;
 		return p;
 	}
-	size_t n = utf8_character(data, len);
+	/* NUL is a character that many readers of JSON do not take */
+	size_t n = c ? utf8_character(data, len) : 0;
 	if (!n)
 		return put_u(p, 0xfffd);
 	*used = n;
