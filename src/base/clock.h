@@ -6,8 +6,6 @@
 
 #include <stdint.h>
 
-#include "base/span.h"
-
 /* CLOCK_MONOTONIC; the same for all processes of this machine. */
 uint64_t clock_monotonic_us(void);
 
@@ -17,10 +15,13 @@ clock_monotonic_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
+/* A date of RFC 9110 5.6.7, IMF-fixdate, with its terminator. */
+#define CLOCK_HTTP_DATE_SIZE sizeof("Sun, 06 Nov 1994 08:49:37 GMT")
+
 /*
- * The value of a Date field (RFC 9110 5.6.7, IMF-fixdate), made anew at most once a second;
- * `now_us` is the caller's recent clock_monotonic_us. Valid until the next call.
+ * Writes the value that a Date field has now; `now_us` is the caller's recent clock_monotonic_us.
+ * Returns until when, by that clock, it is right: less than a second.
  */
-struct span clock_http_date(uint64_t now_us);
+uint64_t clock_http_date(uint64_t now_us, char text[CLOCK_HTTP_DATE_SIZE]);
 
 #endif

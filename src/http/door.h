@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "http/request.h"
+#include "http/response.h"
 #include "http/route.h"
 
 struct exchange;
@@ -88,6 +89,7 @@ struct door {
 	size_t head_len;  /* of the request's head */
 	struct span rest; /* what came after the request, as far as it has been read */
 	struct route_match match;
+	struct response_common common; /* see door_common */
 
 	struct deadline_list first; /* no byte has come yet */
 	struct deadline_list idle;
@@ -134,6 +136,14 @@ door_has_input_room(const struct door *door, size_t len)
 
 /* What a client is told when it may not. */
 extern const char door_no_input_room[];
+
+/* The field lines that every answer has just now. */
+static inline struct span
+door_common(struct door *door)
+{
+	return response_common(&door->common, door->config->http_server_header == 0,
+			       loop_now_us(door->loop));
+}
 
 /* Queues `link`, which is a connection's `resume_link`, for the end of this pass. */
 void door_resume_later(struct door *door, struct ring *link);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "http/exchange_internal.h"
 #include "http/handshake.h"
 #include "http/response.h"
@@ -53,12 +52,12 @@ output(struct exchange *x)
 static bool
 write_reply(struct exchange *x, const struct reply *reply, enum response_body body)
 {
-	enum response_connection connection = RESPONSE_CLOSE;
+	struct response_head head = {
+	    .connection = RESPONSE_CLOSE, .body = body, .common = door_common(x->door)};
 
 	if (x->is_keep)
-		connection = x->is_minor_0 ? RESPONSE_KEEP_ALIVE : RESPONSE_KEEP;
-	return response_write(output(x), reply, connection, body,
-			      clock_http_date(loop_now_us(x->door->loop)));
+		head.connection = x->is_minor_0 ? RESPONSE_KEEP_ALIVE : RESPONSE_KEEP;
+	return response_write(output(x), reply, &head);
 }
 
 /* What is needed of the head when the answer comes, and the head has gone. */

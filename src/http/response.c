@@ -12,23 +12,21 @@
 /* Whatever a handler answers is sent: the bound is the address space. */
 #define RESPONSE_MAX (SIZE_MAX / 4)
 /* More than all fixed parts of a head together. */
-#define HEAD_ROOM 320
+#define HEAD_ROOM 256
 /* More than all that is put around a piece. */
 #define CHUNK_ROOM 32
-
-#define AFTER_STATUS "\r\nX-Content-Type-Options: nosniff\r\nDate: "
 
 struct status_line {
 	int status;
 	const char *phrase;
-	const char *start; /* the head up to the value of Date */
-	size_t start_len;
+	const char *line; /* with its CRLF */
+	size_t len;
 };
 
-#define STATUS(code, phrase)                                              \
-	{                                                                 \
-		code, phrase, "HTTP/1.1 " #code " " phrase AFTER_STATUS,  \
-		    sizeof("HTTP/1.1 " #code " " phrase AFTER_STATUS) - 1 \
+#define STATUS(code, phrase)                                        \
+	{                                                           \
+		code, phrase, "HTTP/1.1 " #code " " phrase "\r\n",  \
+		    sizeof("HTTP/1.1 " #code " " phrase "\r\n") - 1 \
 	}
 
 /* 200 first: it is looked for most. */
@@ -117,18 +115,18 @@ put_number(char *p, size_t number)
 }
 
 static char *
-put_start(char *p, int status)
+put_status(char *p, int status)
 {
 	const struct status_line *line = status_find(status);
 
 	if (line)
-		return put(p, line->start, line->start_len);
+		return put(p, line->line, line->len);
 	p = PUT_LIT(p, "HTTP/1.1 ");
 	p = put_number(p, (size_t)status);
 	*p++ = ' ';
 	const char *phrase = response_phrase(status);
 	p = put(p, phrase, strlen(phrase));
-	return PUT_LIT(p, AFTER_STATUS);
+	return PUT_LIT(p, "\r\n");
 }
 
 /* RFC 9110 7.8: an Upgrade field, which 426 must have, has to be named in Connection. */
@@ -148,34 +146,54 @@ put_connection(char *p, int status, enum response_connection connection)
 		       : PUT_LIT(p, "Connection: close\r\n");
 }
 
-bool
-response_write(struct buffer *out, const struct reply *reply, enum response_connection connection,
-	       enum response_body body, struct span date)
+struct span
+response_common(struct response_common *common, bool has_server, uint64_t now_us)
 {
-	assert(reply->status >= 200 && reply->status <= 999);
-	/* these never have content, and 204 not even its length (RFC 9110 6.4.1, 8.6) */
-	bool bodiless = reply->status == 204 || reply->status == 304;
-	size_t type_len = reply->content_type ? strlen(reply->content_type) : 0;
-	size_t fields_len = reply->fields ? strlen(reply->fields) : 0;
-	size_t body_len = bodiless || body != RESPONSE_WHOLE ? 0 : reply->body.len;
+	if (now_us >= common->until_us) {
+		char date[CLOCK_HTTP_DATE_SIZE];
 
+		common->until_us = clock_http_date(now_us, date);
+		common->len = (size_t)snprintf(common->text, sizeof(common->text),
+					       "X-Content-Type-Options: nosniff\r\n"
+					       "%sDate: %s\r\n",
+					       has_server ? "Server: plaza\r\n" : "", date);
+	}
+	return span_from(common->text, common->len);
+}
+
+bool
+response_write(struct buffer *out, const struct reply *reply, const struct response_head *head)
+{
+	const int status = reply->status;
+	/* these never have content, and 204 not even its length (RFC 9110 6.4.1, 8.6) */
+	const bool is_bodiless = status == 204 || status == 304;
+	const size_t type_len = reply->content_type ? strlen(reply->content_type) : 0;
+	const size_t fields_len = reply->fields ? strlen(reply->fields) : 0;
+	const size_t body_len = is_bodiless || head->body != RESPONSE_WHOLE ? 0 : reply->body.len;
+
+	assert(status >= 200 && status <= 999);
 	if (body_len > RESPONSE_MAX ||
-	    !buffer_reserve(out, HEAD_ROOM + type_len + fields_len + body_len, RESPONSE_MAX))
+	    !buffer_reserve(out,
+			    HEAD_ROOM + head->common.len + head->fields.len + type_len +
+				fields_len + body_len,
+			    RESPONSE_MAX))
 		return false;
-	char *p = put_start(out->data + out->len, reply->status);
-	p = put(p, date.ptr, date.len);
+	char *p = put_status(out->data + out->len, status);
+	p = put(p, head->common.ptr, head->common.len);
 	if (type_len) {
-		p = PUT_LIT(p, "\r\nContent-Type: ");
+		p = PUT_LIT(p, "Content-Type: ");
 		p = put(p, reply->content_type, type_len);
+		p = PUT_LIT(p, "\r\n");
 	}
-	if (body == RESPONSE_CHUNKS) {
-		p = PUT_LIT(p, "\r\nTransfer-Encoding: chunked");
-	} else if (!bodiless && body != RESPONSE_TO_END) {
-		p = PUT_LIT(p, "\r\nContent-Length: ");
+	if (head->body == RESPONSE_CHUNKS) {
+		p = PUT_LIT(p, "Transfer-Encoding: chunked\r\n");
+	} else if (!is_bodiless && head->body != RESPONSE_TO_END) {
+		p = PUT_LIT(p, "Content-Length: ");
 		p = put_number(p, reply->body.len);
+		p = PUT_LIT(p, "\r\n");
 	}
-	p = PUT_LIT(p, "\r\n");
-	p = put_connection(p, reply->status, connection);
+	p = put_connection(p, status, head->connection);
+	p = put(p, head->fields.ptr, head->fields.len);
 	p = put(p, reply->fields, fields_len);
 	p = PUT_LIT(p, "\r\n");
 	p = put(p, reply->body.ptr, body_len);

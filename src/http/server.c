@@ -125,6 +125,9 @@ refuse_one(struct http_server *server, const struct listener *l)
 	    .fields = "Retry-After: 1\r\n",
 	};
 	struct door *door = &server->door;
+	const struct response_head head = {.connection = RESPONSE_CLOSE,
+					   .body = RESPONSE_WHOLE,
+					   .common = door_common(door)};
 
 	if (server->reserve < 0)
 		return false;
@@ -132,8 +135,7 @@ refuse_one(struct http_server *server, const struct listener *l)
 	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		door->out.len = 0;
-		if (response_write(&door->out, &busy, RESPONSE_CLOSE, RESPONSE_WHOLE,
-				   clock_http_date(loop_now_us(door->loop)))) {
+		if (response_write(&door->out, &busy, &head)) {
 			(void)!send(fd, door->out.data, door->out.len, MSG_NOSIGNAL);
 			shutdown(fd, SHUT_WR);
 		}

@@ -303,12 +303,16 @@ END_TEST
 START_TEST(http_date_is_imf_fixdate)
 {
 	struct tm tm;
-	struct span date = clock_http_date(clock_monotonic_us());
+	char date[CLOCK_HTTP_DATE_SIZE];
+	uint64_t now_us = clock_monotonic_us();
+	uint64_t until_us = clock_http_date(now_us, date);
 
-	ck_assert_uint_eq(date.len, 29);
-	const char *end = strptime(date.ptr, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	ck_assert_ptr_eq(end, date.ptr + 29);
+	ck_assert_uint_eq(strlen(date), 29);
+	const char *end = strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	ck_assert_ptr_eq(end, date + 29);
 	ck_assert_int_le(labs((long)(timegm(&tm) - time(NULL))), 2);
+	ck_assert_uint_gt(until_us, now_us);
+	ck_assert_uint_le(until_us, now_us + 1000000);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* links: src/http/problem.c src/http/response.c src/base/log.c src/base/buffer.c -ljansson */
+/* links: src/http/problem.c src/http/response.c src/base/log.c src/base/buffer.c src/base/clock.c
+ * -ljansson */
 #include <check.h>
 #include <string.h>
 
