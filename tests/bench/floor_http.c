@@ -3,7 +3,8 @@
  * readable socket one recv, a count of the heads that ended in it, and one send of that many fixed
  * answers. It parses nothing, checks nothing and forgives nothing. Not part of the daemon.
  *
- * Usage: floor_http LENGTH [PORT]   answers of LENGTH bytes, head included; prints its port
+ * Usage: floor_http LENGTH [close]   answers of LENGTH bytes, head included, and closes after each
+ * if it is told to; prints its port
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 static char in[IN_SIZE];
 static char *answers; /* ANSWERS_MAX times the same */
 static size_t answer_len;
+static bool is_closing; /* after each answer */
 
 static void
 make_answers(size_t len)
@@ -58,13 +60,12 @@ die(const char *what)
 }
 
 static int
-listen_on(unsigned short port)
+listen_on_any_port(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1;
 	struct sockaddr_in addr = {
 	    .sin_family = AF_INET,
-	    .sin_port = htons(port),
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	socklen_t len = sizeof(addr);
@@ -72,7 +73,7 @@ listen_on(unsigned short port)
 	if (fd < 0)
 		die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&addr, len) || listen(fd, 1024) ||
+	if (bind(fd, (struct sockaddr *)&addr, len) || listen(fd, 4096) ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len))
 		die("bind");
 	printf("%d\n", ntohs(addr.sin_port));
@@ -109,19 +110,23 @@ serve(int fd)
 		heads++;
 	if (heads > ANSWERS_MAX)
 		return false;
+	/* more of a body */
+	if (heads == 0)
+		return true;
 	size_t len = heads * answer_len;
-	return send(fd, answers, len, MSG_NOSIGNAL) == (ssize_t)len;
+	return send(fd, answers, len, MSG_NOSIGNAL) == (ssize_t)len && !is_closing;
 }
 
 int
 main(int argc, char **argv)
 {
 	if (argc < 2) {
-		fprintf(stderr, "usage: floor_http LENGTH [PORT]\n");
+		fprintf(stderr, "usage: floor_http LENGTH [close]\n");
 		return 2;
 	}
 	make_answers((size_t)atoi(argv[1]));
-	int listener = listen_on(argc > 2 ? (unsigned short)atoi(argv[2]) : 0);
+	is_closing = argc > 2;
+	int listener = listen_on_any_port();
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
 	static struct epoll_event events[512];
