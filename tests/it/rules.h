@@ -26,6 +26,8 @@ enum rule_end {
 	ENDS,
 	/* the same for a client that is still sending: it can read its answer */
 	LINGERS,
+	/* it ends although no answer has said so */
+	CUT,
 	/* it is no longer HTTP */
 	TAKEN
 };
@@ -91,6 +93,13 @@ struct rules {
 void rules_start(struct rules *r, ...) __attribute__((sentinel));
 /* The workers are the ones of the start, and the log has no error. */
 void rules_stop(struct rules *r);
+
+/*
+ * A database that takes connections and never says a word, as the option store.database, to be
+ * freed; *fd is to be closed. What needs it is answered 503 after store.queue_timeout, as long as
+ * store.connect_timeout lasts.
+ */
+char *rules_mute_database(int *fd);
 
 /* False where this machine has no such thing. */
 bool rules_have(const struct rules *r, enum rule_via via);
