@@ -22,9 +22,12 @@
 
 /* A worker that is not ready by then never will be. */
 #define READY_WITHIN_MS 10000
-/* Between two workers that die before they are ready. */
+/* The pauses between workers of a slot that die early: within so long, or before they are ready. */
+#define EARLY_DEATH_MS  10000
 #define THROTTLE_MIN_MS 100
 #define THROTTLE_MAX_MS 10000
+/* Who lived so long died of something else than those before it. */
+#define FORGET_AFTER_MS 60000
 /* From SIGUSR2 to SIGKILL: for close handshakes and requests in hand. */
 #define LEAVE_WITHIN_MS 10000
 
@@ -39,6 +42,20 @@ generation_set_state(struct generation *g, enum generation_state state, uint64_t
 {
 	g->state = state;
 	g->deadline_ms = deadline_ms;
+}
+
+/* Whether its dead are replaced. */
+static bool
+replaces(const struct generation *g)
+{
+	return g->state == GENERATION_STARTING || g->state == GENERATION_SERVING;
+}
+
+/* Whether its process has come so far, whatever it does now. */
+static bool
+is_ready(const struct slot *slot)
+{
+	return slot->state == SLOT_READY || slot->state == SLOT_DRAINING;
 }
 
 /* Keeps what a worker needs: its listening sockets, the doorbells, 0 to 2. */
@@ -91,18 +108,33 @@ run_child(const struct generation *g, const struct common *common, unsigned inde
 	exit(status);
 }
 
-/* The next one at once after one that was ready, else after a pause that doubles. */
+static uint64_t
+longer_pause(uint64_t pause_ms)
+{
+	if (pause_ms == 0)
+		return THROTTLE_MIN_MS;
+	return pause_ms < THROTTLE_MAX_MS / 2 ? 2 * pause_ms : THROTTLE_MAX_MS;
+}
+
+/*
+ * The next one at once, unless it is the second in a row that died early or the first that was not
+ * even ready: those wait, ever longer, so that a crash at the start does not become a fork bomb.
+ */
 static void
 plan_retry(struct child *child, bool was_ready, uint64_t now_ms)
 {
-	if (was_ready)
+	const uint64_t lived_ms = now_ms - child->spawned_ms;
+
+	if (was_ready && lived_ms >= FORGET_AFTER_MS)
+		child->next_throttle_ms = 0;
+	if (was_ready && lived_ms >= EARLY_DEATH_MS) {
 		child->throttle_ms = 0;
-	else if (child->throttle_ms == 0)
-		child->throttle_ms = THROTTLE_MIN_MS;
-	else if (child->throttle_ms < THROTTLE_MAX_MS / 2)
-		child->throttle_ms *= 2;
-	else
-		child->throttle_ms = THROTTLE_MAX_MS;
+	} else {
+		child->throttle_ms = child->next_throttle_ms;
+		if (!was_ready && child->throttle_ms == 0)
+			child->throttle_ms = THROTTLE_MIN_MS;
+		child->next_throttle_ms = longer_pause(child->throttle_ms);
+	}
 	child->retry_ms = now_ms + child->throttle_ms;
 }
 
@@ -221,9 +253,7 @@ generation_bury(struct generation *g, const struct common *common, unsigned inde
 	const uint64_t now_ms = clock_monotonic_ms();
 	const pid_t pid = child->pid;
 	/* it may have become ready since we looked */
-	const bool was_ready =
-	    child->ready || slot->state == SLOT_READY || slot->state == SLOT_DRAINING;
-	const bool wanted = g->state == GENERATION_STARTING || g->state == GENERATION_SERVING;
+	const bool was_ready = child->ready || is_ready(slot);
 	char how[80], next[40] = "";
 
 	empty_slot(slot, now_ms);
@@ -232,7 +262,7 @@ generation_bury(struct generation *g, const struct common *common, unsigned inde
 	child->ready = false;
 	child->ready_by_ms = 0;
 	describe_status(status, how, sizeof(how));
-	if (!wanted && status == 0) {
+	if (!replaces(g) && status == 0) {
 		log_debug("worker %u (pid %d, generation %u) %s after %.3f s", index, (int)pid,
 			  g->number, how, (double)(now_ms - child->spawned_ms) / 1000);
 		return was_ready;
@@ -260,16 +290,16 @@ signal_all(const struct generation *g, int signum)
 	}
 }
 
+/* Notes that it is ready, or kills it when it is so no more in time. */
 static void
-tend_child(struct generation *g, const struct common *common, unsigned index, uint64_t now_ms)
+watch_child(struct generation *g, const struct common *common, unsigned index, uint64_t now_ms)
 {
 	struct child *child = &g->child[index];
 
 	if (child->pid && !child->ready &&
-	    common->segment->slots[slot_index(index, g->number)].state == SLOT_READY) {
+	    is_ready(&common->segment->slots[slot_index(index, g->number)])) {
 		child->ready = true;
 		child->ready_by_ms = 0;
-		child->throttle_ms = 0;
 	}
 	if (child->pid && child->ready_by_ms && child->ready_by_ms <= now_ms) {
 		log_warning("worker %u (pid %d) was not ready within %d s; killed", index,
@@ -277,8 +307,18 @@ tend_child(struct generation *g, const struct common *common, unsigned index, ui
 		child->ready_by_ms = 0;
 		kill(child->pid, SIGKILL);
 	}
-	if (!child->pid && child->retry_ms && child->retry_ms <= now_ms)
-		spawn_child(g, common, index);
+}
+
+static void
+tend_children(struct generation *g, const struct common *common, uint64_t now_ms)
+{
+	for (unsigned i = 0; i < g->workers; i++) {
+		const struct child *child = &g->child[i];
+
+		watch_child(g, common, i, now_ms);
+		if (replaces(g) && !child->pid && child->retry_ms && child->retry_ms <= now_ms)
+			spawn_child(g, common, i);
+	}
 }
 
 void
@@ -287,11 +327,10 @@ generation_tend(struct generation *g, const struct common *common, uint64_t now_
 	switch (g->state) {
 	case GENERATION_NONE: break;
 	case GENERATION_STARTING:
-	case GENERATION_SERVING:
-		for (unsigned i = 0; i < g->workers; i++)
-			tend_child(g, common, i, now_ms);
-		break;
+	case GENERATION_SERVING: tend_children(g, common, now_ms); break;
 	case GENERATION_DRAINING:
+		/* one that hangs in its start has not seen SIGUSR1, and the drain may take hours */
+		tend_children(g, common, now_ms);
 		if (g->deadline_ms <= now_ms) {
 			log_info("generation %u: %u old %s told to close their WebSockets (1012)",
 				 g->number, generation_living(g),
@@ -316,11 +355,11 @@ generation_deadline_ms(const struct generation *g)
 {
 	uint64_t next = g->deadline_ms ? g->deadline_ms : UINT64_MAX;
 
-	if (g->state != GENERATION_STARTING && g->state != GENERATION_SERVING)
+	if (!replaces(g) && g->state != GENERATION_DRAINING)
 		return next;
 	for (unsigned i = 0; i < g->workers; i++) {
 		const struct child *child = &g->child[i];
-		uint64_t at = child->pid ? child->ready_by_ms : child->retry_ms;
+		uint64_t at = child->pid ? child->ready_by_ms : replaces(g) ? child->retry_ms : 0;
 
 		if (at && at < next)
 			next = at;

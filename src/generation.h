@@ -35,9 +35,10 @@ struct child {
 	pid_t pid; /* 0: none */
 	bool ready;
 	uint64_t spawned_ms;
-	uint64_t ready_by_ms; /* killed if it is not ready then; 0: not watched */
-	uint64_t retry_ms;    /* when the next one is made; 0: never */
-	uint64_t throttle_ms; /* the pause before that */
+	uint64_t ready_by_ms;      /* killed if it is not ready then; 0: not watched */
+	uint64_t retry_ms;         /* when the next one is made; 0: never */
+	uint64_t throttle_ms;      /* the pause before that */
+	uint64_t next_throttle_ms; /* the one after the next early death */
 };
 
 struct generation {
@@ -69,8 +70,8 @@ void generation_serve(struct generation *g);
 bool generation_find(const struct generation *g, pid_t pid, unsigned *index);
 /*
  * Logs the end of worker `index`, empties its slot and, as long as the generation serves, plans
- * the next one: at once if it had been ready, else after a pause that doubles. Returns whether it
- * had been ready.
+ * the next one: at once, or after a pause that doubles when it was not ready or died soon again.
+ * Returns whether it had been ready.
  */
 bool generation_bury(struct generation *g, const struct common *common, unsigned index, int status);
 

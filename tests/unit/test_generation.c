@@ -177,6 +177,13 @@ START_TEST(all_are_ready_when_each_has_said_so)
 }
 END_TEST
 
+/* As if it had been started earlier. */
+static void
+has_lived(unsigned index, uint64_t ms)
+{
+	g.child[index].spawned_ms = clock_monotonic_ms() - ms;
+}
+
 START_TEST(one_that_was_ready_is_replaced_at_once)
 {
 	unsigned index;
@@ -187,6 +194,7 @@ START_TEST(one_that_was_ready_is_replaced_at_once)
 	for (int round = 0; round < 5; round++) {
 		pid_t pid = g.child[1].pid;
 
+		has_lived(1, 10000);
 		kill(pid, SIGKILL);
 		ck_assert(bury_next(&index));
 		ck_assert_uint_eq(index, 1);
@@ -202,6 +210,51 @@ START_TEST(one_that_was_ready_is_replaced_at_once)
 	}
 	/* the other one has not noticed anything */
 	ck_assert_int_eq(kill(g.child[0].pid, 0), 0);
+}
+END_TEST
+
+/* Kills the ready worker 0 and expects the next one after a pause of just so long. */
+static void
+expect_pause(uint64_t pause_ms)
+{
+	unsigned index;
+
+	kill(g.child[0].pid, SIGKILL);
+	ck_assert(bury_next(&index));
+	ck_assert_uint_eq(index, 0);
+	ck_assert_uint_eq(g.child[0].throttle_ms, pause_ms);
+	uint64_t due_ms = generation_deadline_ms(&g);
+	ck_assert_uint_le(due_ms, clock_monotonic_ms() + pause_ms);
+	generation_tend(&g, &common, due_ms - 1);
+	ck_assert_int_eq(g.child[0].pid, 0);
+	generation_tend(&g, &common, due_ms);
+	ck_assert_int_ne(g.child[0].pid, 0);
+	wait_all_ready();
+}
+
+/* It gets as far as READY each time: that must not make us fork as fast as we can. */
+START_TEST(death_soon_after_ready_again_is_answered_by_a_pause_that_doubles)
+{
+	static const unsigned pauses[] = {0,    100,  200,   400,   800,  1600,
+					  3200, 6400, 10000, 10000, 10000};
+
+	start();
+	wait_all_ready();
+	generation_serve(&g);
+	for (size_t i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++)
+		expect_pause(pauses[i]);
+	/* the other slot has nothing to do with it */
+	ck_assert_uint_eq(g.child[1].next_throttle_ms, 0);
+	/* a longer life ends that, and not yet what is known of the slot */
+	has_lived(0, 10000);
+	expect_pause(0);
+	has_lived(0, 9000);
+	expect_pause(10000);
+	/* a minute does */
+	has_lived(0, 60000);
+	expect_pause(0);
+	expect_pause(0);
+	expect_pause(100);
 }
 END_TEST
 
@@ -233,13 +286,16 @@ START_TEST(death_before_ready_is_answered_by_a_pause_that_doubles)
 		/* neighbours go by when somebody served last */
 		ck_assert_uint_eq(slot_of(0)->empty_since_ms, empty_since);
 	}
-	/* once ready, all is forgotten */
+	/* one that serves for a minute makes all forgotten */
 	script = GET_READY;
 	bury_next(&index);
 	generation_tend(&g, &common, generation_deadline_ms(&g));
 	wait_all_ready();
-	ck_assert_uint_eq(g.child[0].throttle_ms, 0);
 	ck_assert_uint_eq(slot_of(0)->empty_since_ms, 0);
+	has_lived(0, 60000);
+	expect_pause(0);
+	expect_pause(0);
+	expect_pause(100);
 }
 END_TEST
 
@@ -268,6 +324,38 @@ START_TEST(one_that_is_never_ready_is_killed)
 	generation_tend(&g, &common, due_ms + 1000);
 	ck_assert(!bury_next(&index));
 	ck_assert(!bury_next(&index));
+}
+END_TEST
+
+/* Replaced a moment before a reload: the new one has not heard of the drain. */
+START_TEST(one_that_is_never_ready_is_killed_in_a_drain_too)
+{
+	unsigned index;
+
+	start();
+	wait_all_ready();
+	generation_serve(&g);
+	script = HANG;
+	kill(g.child[1].pid, SIGKILL);
+	ck_assert(bury_next(&index));
+	generation_tend(&g, &common, generation_deadline_ms(&g));
+	pid_t hangs = g.child[1].pid;
+	ck_assert_int_ne(hangs, 0);
+	generation_drain(&g, 168 * 3600 * 1000);
+	ck_assert(bury_next(&index)); /* SIGUSR1 has ended the other one */
+	ck_assert_uint_eq(index, 0);
+	uint64_t due_ms = generation_deadline_ms(&g);
+	ck_assert_uint_le(due_ms, clock_monotonic_ms() + 10000);
+	generation_tend(&g, &common, due_ms - 1);
+	ck_assert_int_eq(waitpid(hangs, NULL, WNOHANG), 0);
+	generation_tend(&g, &common, due_ms);
+	ck_assert(!bury_next(&index));
+	ck_assert_uint_eq(index, 1);
+	/* nobody comes in its place, and nothing is due but the end of the drain */
+	ck_assert_uint_gt(generation_deadline_ms(&g), due_ms + 3600 * 1000);
+	generation_tend(&g, &common, due_ms + 20000);
+	ck_assert_uint_eq(generation_living(&g), 0);
+	ck_assert_int_eq(g.state, GENERATION_DRAINING);
 }
 END_TEST
 
@@ -376,9 +464,11 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, all_are_ready_when_each_has_said_so);
 	tcase_add_test(tc, one_that_was_ready_is_replaced_at_once);
+	tcase_add_test(tc, death_soon_after_ready_again_is_answered_by_a_pause_that_doubles);
 	tcase_add_test(tc, death_before_ready_is_answered_by_a_pause_that_doubles);
 	tcase_add_test(tc, ready_counts_also_when_the_master_had_no_time_to_look);
 	tcase_add_test(tc, one_that_is_never_ready_is_killed);
+	tcase_add_test(tc, one_that_is_never_ready_is_killed_in_a_drain_too);
 	tcase_add_test(tc, a_drain_ends_by_itself_and_replaces_nobody);
 	tcase_add_test(tc, who_does_not_leave_is_told_and_then_killed);
 	tcase_add_test(tc, a_stop_has_its_deadline);
