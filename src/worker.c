@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "greet/greet.h"
+#include "http/access_log.h"
 #include "http/server.h"
 #include "hub/hub.h"
 #include "proc/exit_codes.h"
@@ -45,7 +46,8 @@ struct worker {
 	struct store *store;
 	struct address_count addresses;
 	struct http_server *http;
-	uint64_t *polled; /* per listener, a bit per socket that we accept from */
+	struct access_log *access_log; /* NULL: off */
+	uint64_t *polled;              /* per listener, a bit per socket that we accept from */
 	struct watch term, usr1, usr2;
 	struct watch owner_timer, grace_timer, stop_timer;
 };
@@ -234,6 +236,7 @@ start_signals(struct worker *w)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log file at its limit is an error of write */
 	signal(SIGCHLD, SIG_DFL);
 	watch_init_signal(&w->term, w->loop, SIGTERM, "SIGTERM", term_cb, w);
 	watch_init_signal(&w->usr1, w->loop, SIGUSR1, "SIGUSR1", usr1_cb, w);
@@ -271,7 +274,13 @@ worker_build(struct worker *w)
 	store_add_routes(w->store, &w->routes);
 	w->addresses = (struct address_count){args->segment, slot};
 	w->http = http_server_new(w->loop, config, &w->routes, &w->addresses);
-	return w->http && start_signals(w);
+	if (!w->http)
+		return false;
+	if (w->access_log) {
+		http_server_set_access_log(w->http, w->access_log);
+		access_log_start(w->access_log, w->loop);
+	}
+	return start_signals(w);
 }
 
 static bool
@@ -308,6 +317,7 @@ worker_fini(struct worker *w)
 	hub_free(&w->hub);
 	if (w->http)
 		http_server_free(&w->http);
+	access_log_free(&w->access_log);
 	if (w->loop)
 		loop_free(&w->loop);
 	free(w->polled);
@@ -324,11 +334,16 @@ worker_run(const struct worker_args *args)
 	process_set_role(role);
 	log_open((enum log_format)args->config->log_format,
 		 (enum log_level)args->config->log_level);
-	if (!w || !process_user_become(&args->user) || !process_die_with(args->master)) {
+	if (!w)
+		return EXIT_CODE_OS;
+	w->args = args;
+	/* before the user changes: it opens what was given to us, not to that user */
+	w->access_log = access_log_new(args->config, args->index);
+	if (!process_user_become(&args->user) || !process_die_with(args->master)) {
+		access_log_free(&w->access_log);
 		free(w);
 		return EXIT_CODE_OS;
 	}
-	w->args = args;
 	ok = worker_build(w) && worker_serve(w);
 	worker_fini(w);
 	free(w);

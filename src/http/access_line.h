@@ -8,8 +8,8 @@
  * A line is printable ASCII, ended by a newline and never longer than ACCESS_LINE_MAX, whatever a
  * client sent. In combined, quotes, backslashes and all that is not printable are \xHH, as nginx
  * writes them. In json they are JSON's escapes; a character beyond ASCII is \uXXXX, and NUL or a
- * byte that belongs to no UTF-8 character is \ufffd. What is longer than its bound, escapes counted,
- * is cut between two escapes and ends in "...".
+ * byte that belongs to no UTF-8 character is \ufffd. What is longer than its bound, escapes
+ * counted, is cut between two escapes and ends in "...".
  */
 #ifndef PLAZA_HTTP_ACCESS_LINE_H
 #define PLAZA_HTTP_ACCESS_LINE_H

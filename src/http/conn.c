@@ -85,6 +85,8 @@ static void
 conn_time_out(struct conn *c, const char *message)
 {
 	conn_enter(c);
+	if (c->state != CONN_BODY)
+		c->door->bad_head = buffer_span(&c->in);
 	judge_give_up(&c->exchange, c->state == CONN_BODY, 408, message, NULL);
 	conn_leave(c, NULL, 0);
 }

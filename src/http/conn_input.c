@@ -49,6 +49,7 @@ conn_begin_body(struct conn *c, const char *data, size_t head_len, bool has_more
 		return false;
 	conn_expect_body(c, c->exchange.body_limit);
 	conn_set_state(c, CONN_BODY);
+	exchange_keep(&c->exchange);
 	deadline_arm(&c->deadline, &door->body);
 	return true;
 }
@@ -64,6 +65,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 			      request, &door->head_len)) {
 	case REQUEST_INCOMPLETE: conn_set_state(c, CONN_HEAD); return 0;
 	case REQUEST_BAD:
+		door->bad_head = span_from(data, len);
 		judge_give_up(&c->exchange, false, c->parser.error_status, c->parser.error_message,
 			      NULL);
 		return len;
@@ -73,8 +75,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 	c->parser = (struct request_parser){0};
 	if (c->deadline.list == &door->header)
 		deadline_disarm(&c->deadline);
-	c->n_requests++;
-	c->exchange.is_keep = request->keep_alive;
+	exchange_begin(&c->exchange);
 	conn_set_state(c, CONN_BUSY);
 	const bool is_accepted = judge_accepts(&c->exchange);
 	if (c->state == CONN_DROP || c->exchange.is_body_left)
@@ -87,6 +88,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 		if (c->out.len) {
 			conn_set_state(c, CONN_IDLE);
 			c->is_stalled = true;
+			c->exchange.n_requests--; /* it begins again */
 			return 0;
 		}
 		if (c->broken)
@@ -164,9 +166,13 @@ conn_take_body(struct conn *c, const char *data, size_t len)
 		c->broken = "out of memory";
 		return len;
 	}
-	switch (conn_decode_body(c, data, len, &used, c->body.data + c->body.len, &n)) {
-	case CHUNKED_MORE: c->body.len += n; return used;
-	case CHUNKED_DONE: c->body.len += n; break;
+	const enum chunked_status end =
+	    conn_decode_body(c, data, len, &used, c->body.data + c->body.len, &n);
+	c->body.len += n;
+	c->exchange.account.bytes_in = c->body.len;
+	switch (end) {
+	case CHUNKED_MORE: return used;
+	case CHUNKED_DONE: break;
 	case CHUNKED_BAD:
 		judge_give_up(&c->exchange, true, c->chunked.error_status, c->chunked.error_message,
 			      NULL);

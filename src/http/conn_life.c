@@ -85,7 +85,9 @@ conn_close(struct conn *c, const char *reason)
 	if (fd < 0)
 		return;
 	log_debug("http: connection %d closed after %llu requests: %s", fd,
-		  (unsigned long long)c->n_requests, reason);
+		  (unsigned long long)c->exchange.n_requests, reason);
+	if (c->state == CONN_BODY)
+		exchange_forget(x);
 	conn_detach(c, CONN_GONE);
 	close(fd);
 	if (x->state == EXCHANGE_PENDING) {
@@ -129,7 +131,7 @@ take_fd_cb(struct exchange *x)
 	int fd = c->fd;
 
 	log_debug("http: connection %d became a WebSocket after %llu requests", fd,
-		  (unsigned long long)c->n_requests);
+		  (unsigned long long)c->exchange.n_requests);
 	conn_detach(c, CONN_TAKEN);
 	return fd;
 }
@@ -322,6 +324,7 @@ conn_leave(struct conn *c, const char *rest, size_t len)
 	}
 	if (!conn_keep_rest(c, rest, len)) {
 		if (c->state == CONN_HEAD) {
+			door->bad_head = span_from(rest, len);
 			judge_give_up(&c->exchange, false, 503, door_no_input_room,
 				      "Retry-After: 1\r\n");
 			conn_keep_rest(c, NULL, 0);

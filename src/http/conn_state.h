@@ -42,7 +42,6 @@ struct conn {
 	bool is_paused;      /* `read` is stopped */
 	bool is_turned_away; /* over http.max_connections: it takes nobody's place */
 	const char *broken;  /* why it cannot go on, found where closing is not possible */
-	uint64_t n_requests;
 
 	struct watch read;
 	struct watch write; /* started only after a short write */

@@ -19,6 +19,7 @@
 #include "http/response.h"
 #include "http/route.h"
 
+struct access_log;
 struct exchange;
 
 /* A place in a doubly linked ring; alone it points to itself. */
@@ -76,6 +77,7 @@ struct door {
 	const struct config *config;
 	const struct route_table *routes;
 	const struct door_calls *calls;
+	struct access_log *access_log; /* NULL: off */
 
 	/*
 	 * The request in hand. One is handled at a time and most end within their callback, so
@@ -89,6 +91,7 @@ struct door {
 	size_t head_len;  /* of the request's head */
 	struct span rest; /* what came after the request, as far as it has been read */
 	struct route_match match;
+	struct span bad_head; /* what came of a head that is being refused unread, for the log */
 	struct response_common common; /* see door_common */
 
 	struct deadline_list first; /* no byte has come yet */

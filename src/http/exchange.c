@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/access_log.h"
 #include "http/exchange_internal.h"
 #include "http/handshake.h"
 #include "http/response.h"
@@ -60,22 +61,42 @@ write_reply(struct exchange *x, const struct reply *reply, enum response_body bo
 	return response_write(output(x), reply, &head);
 }
 
-/* What is needed of the head when the answer comes, and the head has gone. */
-static void
-keep_head(struct exchange *x)
+void
+exchange_begin(struct exchange *x)
 {
-	struct span *wanted = &x->wish.if_none_match;
+	struct door *door = x->door;
 
-	if (wanted->len == 0)
+	x->n_requests++;
+	x->is_keep = door->request.keep_alive;
+	if (door->access_log)
+		x->account = (struct exchange_account){.head = &door->request,
+						       .since_us = loop_now_us(door->loop)};
+}
+
+void
+exchange_keep(struct exchange *x)
+{
+	struct span *match = &x->wish.if_none_match;
+	struct exchange_account *account = &x->account;
+	struct span line = {0};
+
+	if (account->head)
+		line = access_log_keep(x->door->access_log, account->head);
+	account->head = NULL;
+	if (match->len + line.len == 0)
 		return;
-	x->kept = malloc(wanted->len);
-	/* without it the answer is only longer */
+	x->kept = malloc(match->len + line.len);
+	/* without it the answer is only longer, and its line in the log tells less */
 	if (!x->kept) {
-		*wanted = span_from(NULL, 0);
+		*match = span_from(NULL, 0);
 		return;
 	}
-	memcpy(x->kept, wanted->ptr, wanted->len);
-	wanted->ptr = x->kept;
+	if (match->len)
+		memcpy(x->kept, match->ptr, match->len);
+	match->ptr = x->kept;
+	account->kept = span_from(x->kept + match->len, line.len);
+	if (line.len)
+		memcpy(x->kept + match->len, line.ptr, line.len);
 }
 
 static void
@@ -84,6 +105,56 @@ drop_kept(struct exchange *x)
 	free(x->kept);
 	x->kept = NULL;
 	x->wish.if_none_match = span_from(NULL, 0);
+}
+
+/* ---- the access log ---- */
+
+/* As nginx has it: no status that a client was sent, because it left before. */
+#define STATUS_CLIENT_LEFT 499
+
+static void
+log_answer(struct exchange *x, int status, uint64_t bytes_out)
+{
+	struct door *door = x->door;
+	struct exchange_account *account = &x->account;
+
+	if (!door->access_log)
+		return;
+	struct access_entry entry = {
+	    .request = account->head,
+	    .kept = account->kept,
+	    .bad = door->bad_head,
+	    .peer = &x->peer,
+	    .status = status,
+	    .bytes_in = account->bytes_in,
+	    .bytes_out = bytes_out,
+	    .since_us = account->since_us,
+	    /* a head that could not be read is not counted yet */
+	    .n_requests = x->n_requests + (account->since_us == 0),
+	};
+
+	access_log_add(door->access_log, &entry);
+	*account = (struct exchange_account){0};
+	door->bad_head = span_from(NULL, 0);
+}
+
+/* What became of the answer shows only in what was written: out from `before` on. */
+static void
+log_written(struct exchange *x, const struct buffer *out, size_t before)
+{
+	static const size_t status_at = sizeof("HTTP/1.1 ") - 1;
+	const size_t len = out->len - before;
+
+	if (len == 0) {
+		log_answer(x, STATUS_CLIENT_LEFT, 0);
+		return;
+	}
+	const char *answer = out->data + before;
+	const char *end_of_head = memmem(answer, len, "\r\n\r\n", 4);
+	assert(end_of_head);
+	int status = (answer[status_at] - '0') * 100 + (answer[status_at + 1] - '0') * 10 +
+		     (answer[status_at + 2] - '0');
+	log_answer(x, status, (uint64_t)(answer + len - (end_of_head + 4)));
 }
 
 /* The handler has begun to answer: what it held of the request is gone. False: nobody is there. */
@@ -118,7 +189,11 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 
 	if (!begin_answer(x))
 		return;
+	struct buffer *out = output(x);
+	const size_t before = out->len;
 	bool is_written = write_reply(x, reply, body) || write_reply(x, &no_memory, body);
+	if (x->door->access_log)
+		log_written(x, out, before);
 	drop_kept(x);
 	x->owner->on_written(x, is_written ? NULL : no_memory_left);
 }
@@ -136,8 +211,12 @@ exchange_stream(struct exchange *x, const struct reply *head, const struct strea
 		x->is_keep = false;
 	bool is_written = write_reply(x, head, x->is_chunked ? RESPONSE_CHUNKS : RESPONSE_TO_END);
 	const bool goes_on = is_written && !x->is_head;
-	drop_kept(x);
-	if (goes_on) {
+	x->account.status = head->status;
+	x->account.bytes_out = 0;
+	if (!goes_on) {
+		log_answer(x, is_written ? head->status : STATUS_CLIENT_LEFT, 0);
+		drop_kept(x);
+	} else {
 		x->state = EXCHANGE_STREAMING;
 		x->stream = calls;
 		x->gone_ctx = ctx;
@@ -165,14 +244,24 @@ exchange_send(struct exchange *x, struct span piece)
 	bool is_written = x->is_chunked ? response_write_chunk(out, piece)
 					: buffer_append(out, piece.ptr, piece.len, SIZE_MAX / 4);
 	x->wants_piece = true;
+	x->account.bytes_out += piece.len;
 	x->owner->on_written(x, is_written ? NULL : no_memory_left);
+}
+
+/* However it came to its end. */
+static void
+leave_stream(struct exchange *x)
+{
+	assert(x->state == EXCHANGE_STREAMING);
+	x->state = EXCHANGE_NONE;
+	log_answer(x, x->account.status, x->account.bytes_out);
+	drop_kept(x);
 }
 
 void
 exchange_end(struct exchange *x)
 {
-	assert(x->state == EXCHANGE_STREAMING);
-	x->state = EXCHANGE_NONE;
+	leave_stream(x);
 	/* its head said that the connection stays; a drain that began since says otherwise */
 	if (x->is_keep && x->door->is_draining) {
 		x->is_keep = false;
@@ -185,8 +274,7 @@ exchange_end(struct exchange *x)
 void
 exchange_abort(struct exchange *x)
 {
-	assert(x->state == EXCHANGE_STREAMING);
-	x->state = EXCHANGE_NONE;
+	leave_stream(x);
 	x->owner->on_written(x, "its answer could not be finished");
 }
 
@@ -198,15 +286,25 @@ exchange_run(struct exchange *x, struct span body, struct span rest)
 	x->state = EXCHANGE_PENDING;
 	x->gone = NULL;
 	x->body = body;
+	x->account.bytes_in = body.len;
 	x->door->rest = rest;
 	if (route->upgrade)
 		route->upgrade(x, route->ctx);
 	else
 		route->handle(x, route->ctx);
-	if (x->state != EXCHANGE_PENDING)
+	if (x->state != EXCHANGE_PENDING && x->state != EXCHANGE_STREAMING)
 		return;
 	x->body = span_from(NULL, 0);
-	keep_head(x);
+	/* with a body that was waited for, it is kept already */
+	if (!x->kept)
+		exchange_keep(x);
+}
+
+void
+exchange_forget(struct exchange *x)
+{
+	log_answer(x, STATUS_CLIENT_LEFT, 0);
+	drop_kept(x);
 }
 
 void
@@ -215,10 +313,11 @@ exchange_lose_client(struct exchange *x)
 	void (*gone)(struct exchange * x, void *ctx) = x->gone;
 
 	if (x->state == EXCHANGE_STREAMING) {
-		x->state = EXCHANGE_NONE;
+		leave_stream(x);
 		x->stream->stop(x->gone_ctx);
 		return;
 	}
+	log_answer(x, STATUS_CLIENT_LEFT, 0);
 	x->state = EXCHANGE_LOST;
 	x->gone = NULL;
 	if (gone)
@@ -254,6 +353,7 @@ exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
 	    .head = span_from(out->data, len + door->rest.len),
 	};
 	x->hold = (struct address_hold){0};
+	log_answer(x, 101, 0);
 	socket->fd = x->owner->take_fd(x);
 	return true;
 }

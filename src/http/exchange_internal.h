@@ -51,6 +51,16 @@ struct answer_wish {
 	struct span if_none_match; /* in the head in hand, or in x->kept */
 };
 
+/* What the access log tells of a request, if there is one; all zeros between requests. */
+struct exchange_account {
+	const struct request *head; /* in the door; NULL when it has been kept */
+	struct span kept;           /* in x->kept */
+	uint64_t since_us;          /* when its last byte was read */
+	uint64_t bytes_in;          /* of its body */
+	uint64_t bytes_out;         /* STREAMING: pieces so far */
+	int status;                 /* STREAMING */
+};
+
 /* One request from its head to its answer. */
 struct exchange {
 	const struct exchange_owner *owner;
@@ -74,13 +84,24 @@ struct exchange {
 	bool wants_piece; /* STREAMING: `proceed` is due when the client has taken the last piece */
 	bool is_chunked;  /* STREAMING: else its end is that of the connection */
 	struct answer_wish wish;
-	char *kept;       /* what a deferred answer needs of the head; owned, mostly NULL */
-	struct span body; /* while the handler runs */
+	char *kept; /* what a deferred answer needs of the head; owned, mostly NULL */
+	struct exchange_account account;
+	uint64_t n_requests; /* on this connection, this one included */
+	struct span body;    /* while the handler runs */
 	/* STREAMING, and then their ctx is gone_ctx; else NULL */
 	const struct stream_calls *stream;
 	void (*gone)(struct exchange *x, void *ctx);
 	void *gone_ctx;
 };
+
+/* A head has been read: it is the request in hand. */
+void exchange_begin(struct exchange *x);
+
+/* The head in hand goes before its request is answered: copies what the answer needs of it. */
+void exchange_keep(struct exchange *x);
+
+/* The client has left while the body of its request was awaited. */
+void exchange_forget(struct exchange *x);
 
 /* Calls the handler of the request in hand, which judge.c has accepted. */
 void exchange_run(struct exchange *x, struct span body, struct span rest);

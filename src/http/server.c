@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/access.h"
+#include "http/access_log.h"
 #include "http/conn.h"
 #include "http/conn_life.h"
 #include "http/door.h"
@@ -111,6 +112,28 @@ pause_accepting(struct http_server *server)
 	watch_start_ms(&server->pause, PAUSE_MS);
 }
 
+/* Whose socket it is; a unix socket's has no address. */
+static void
+read_address(const struct sockaddr_storage *addr, struct access_peer *peer)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (addr->ss_family == AF_INET) {
+		struct sockaddr_in in;
+
+		memcpy(&in, addr, sizeof(in));
+		memcpy(peer->address, mapped, sizeof(mapped));
+		memcpy(peer->address + sizeof(mapped), &in.sin_addr, 4);
+		peer->port = ntohs(in.sin_port);
+	} else if (addr->ss_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, addr, sizeof(in6));
+		memcpy(peer->address, &in6.sin6_addr, sizeof(peer->address));
+		peer->port = ntohs(in6.sin6_port);
+	}
+}
+
 /*
  * No descriptor is left. A client in the queue would wait for nothing, and the listening socket
  * would stay readable: so the reserve is spent on an answer. False when even that failed.
@@ -125,20 +148,27 @@ refuse_one(struct http_server *server, const struct listener *l)
 	    .fields = "Retry-After: 1\r\n",
 	};
 	struct door *door = &server->door;
-	const struct response_head head = {.connection = RESPONSE_CLOSE,
-					   .body = RESPONSE_WHOLE,
-					   .common = door_common(door)};
+	struct access_peer peer = l->peer;
+	struct access_entry entry = {
+	    .peer = &peer, .status = busy.status, .bytes_out = busy.body.len, .n_requests = 1};
+	struct sockaddr_storage addr = {0};
+	socklen_t addr_len = sizeof(addr);
+	const struct response_head head = {
+	    .connection = RESPONSE_CLOSE, .body = RESPONSE_WHOLE, .common = door_common(door)};
 
 	if (server->reserve < 0)
 		return false;
 	close(server->reserve);
-	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(l->fd, (struct sockaddr *)&addr, &addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		door->out.len = 0;
 		if (response_write(&door->out, &busy, &head)) {
 			(void)!send(fd, door->out.data, door->out.len, MSG_NOSIGNAL);
 			shutdown(fd, SHUT_WR);
 		}
+		read_address(&addr, &peer);
+		if (door->access_log)
+			access_log_add(door->access_log, &entry);
 		close(fd);
 	}
 	server->reserve = open_reserve();
@@ -175,28 +205,6 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 	default:
 		/* errors of one connection that is gone already (accept(2)), or EINTR */
 		return true;
-	}
-}
-
-/* Whose socket it is; a unix socket's has no address. */
-static void
-read_address(const struct sockaddr_storage *addr, struct access_peer *peer)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	if (addr->ss_family == AF_INET) {
-		struct sockaddr_in in;
-
-		memcpy(&in, addr, sizeof(in));
-		memcpy(peer->address, mapped, sizeof(mapped));
-		memcpy(peer->address + sizeof(mapped), &in.sin_addr, 4);
-		peer->port = ntohs(in.sin_port);
-	} else if (addr->ss_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-
-		memcpy(&in6, addr, sizeof(in6));
-		memcpy(peer->address, &in6.sin6_addr, sizeof(peer->address));
-		peer->port = ntohs(in6.sin6_port);
 	}
 }
 
@@ -322,6 +330,12 @@ http_server_new(struct loop *loop, const struct config *config, const struct rou
 	server->reserve = open_reserve();
 	watch_init_timer(&server->pause, loop, "http accept pause", pause_cb, server);
 	return server;
+}
+
+void
+http_server_set_access_log(struct http_server *server, struct access_log *log)
+{
+	server->door.access_log = log;
 }
 
 void

@@ -12,6 +12,7 @@
 #include "http/route.h"
 #include "proc/address_count.h"
 
+struct access_log;
 struct http_server;
 
 /*
@@ -22,6 +23,9 @@ struct http_server;
 struct http_server *http_server_new(struct loop *loop, const struct config *config,
 				    const struct route_table *routes,
 				    struct address_count *addresses);
+
+/* Answers from here on are logged there. It must live until the server is freed. */
+void http_server_set_access_log(struct http_server *server, struct access_log *log);
 
 /*
  * Every connection must be gone (http_server_drain, http_server_abort), and the loop must have run
