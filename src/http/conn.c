@@ -194,8 +194,10 @@ conn_drain(struct conn *c)
 	 * The client of a connection that was just used may be about to send its next request, and
 	 * would have to take the close for a failure. It is answered, with "Connection: close".
 	 */
-	uint64_t idle_ms =
-	    loop_now_ms(door->loop) + door->idle.duration_ms + 1 - c->deadline.expires_ms;
+	const struct deadline *d = &c->deadline;
+	if (!deadline_armed(d))
+		return; /* in hand right now: conn_wait gives it the grace */
+	uint64_t idle_ms = loop_now_ms(door->loop) + d->list->duration_ms + 1 - d->expires_ms;
 	if (idle_ms >= DRAIN_IDLE_MS && !conn_is_readable(c))
 		conn_close(c, "idle while draining");
 	else
