@@ -27,25 +27,47 @@ reload_refuse(struct master *m, const char *why)
 }
 
 static void
-log_changed(const char *name, bool restart, void *ctx)
+log_kept(const char *name, bool restart, void *ctx)
 {
 	(void)ctx;
 	if (restart)
 		log_warning("reload: %s has changed; only a restart applies that", name);
-	else
-		log_info("reload: %s has changed", name);
+}
+
+static void
+log_changed(const char *name, bool restart, void *ctx)
+{
+	(void)restart;
+	(void)ctx;
+	log_info("reload: %s has changed", name);
+}
+
+/*
+ * Checked as the file has it, for a restart has to take it too, and then as it comes into force,
+ * with what only a restart would change.
+ */
+static bool
+check_next(const struct config *now, struct config *next, struct config_errors *errors)
+{
+	if (!preflight_check(next, errors))
+		return false;
+	config_compare(now, next, log_kept, NULL);
+	if (!config_keep_restart(now, next) || !preflight_check(next, errors))
+		return false;
+	config_compare(now, next, log_changed, NULL);
+	return true;
 }
 
 /* NULL when it is refused. */
 static struct config *
-load_next(struct master *m)
+load_next(struct master *m, const struct config *now)
 {
 	const struct master_args *args = m->args;
 	struct config_errors errors = {0, NULL};
 
 	struct config *next = config_load(args->file, args->file_required, args->overrides,
 					  args->n_overrides, &errors);
-	if (!next || !preflight_check(next, &errors)) {
+	if (!next || !check_next(now, next, &errors)) {
 		for (size_t i = 0; i < errors.n; i++)
 			log_error("%s", errors.line[i]);
 		reload_refuse(m, errors.n > 0 ? errors.line[0] : "out of memory");
@@ -64,15 +86,9 @@ reload_begin(struct master *m)
 	m->reload_us = clock_monotonic_us();
 	notify_reloading();
 	log_info("SIGHUP: reading %s", m->args->file);
-	m->next = load_next(m);
+	m->next = load_next(m, now->config);
 	if (!m->next)
 		return;
-	config_compare(now->config, m->next, log_changed, NULL);
-	if (!config_keep_restart(now->config, m->next)) {
-		config_free(&m->next);
-		reload_refuse(m, "out of memory");
-		return;
-	}
 	if (!listeners_open(&m->next_listeners, &m->next->server_listen,
 			    generation_workers(m->next), &now->listeners)) {
 		config_free(&m->next);

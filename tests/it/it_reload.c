@@ -177,6 +177,41 @@ START_TEST(a_wrong_configuration_is_refused_whole)
 }
 END_TEST
 
+/* What fits into the file's log has to fit into the running one, which stays. */
+START_TEST(a_reload_is_checked_with_what_only_a_restart_changes)
+{
+	const char *const options[] = {NULL};
+	struct daemon *d = start_with("[chat]\nlog_size = 1m\nmax_message_size = 16k\n", options);
+	static const struct {
+		const char *conf;
+		bool taken;
+		const char *says;
+	} rows[] = {
+	    {"[chat]\nlog_size = 64m\nmax_message_size = 512k\n", false,
+	     "524288 bytes do not fit into chat.log_size = 1048576"},
+	    {"[chat]\nlog_size = 64m\nmax_message_size = 17k\n", true,
+	     "chat.max_message_size has changed"},
+	    /* as it stands it could not be started again */
+	    {"[chat]\nlog_size = 2m\nmax_message_size = 1m\n", false,
+	     "1048576 bytes do not fit into chat.log_size = 2097152"},
+	};
+
+	daemon_expect_error(d, "chat.max_message_size");
+	daemon_expect_error(d, "reload refused");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t mark = daemon_log_mark(d);
+
+		daemon_write_conf(d, rows[i].conf);
+		ck_assert_msg(daemon_reload(d) == rows[i].taken, "%s", rows[i].conf);
+		ck_assert_msg(daemon_log_has(d, mark, rows[i].says), "%s", rows[i].conf);
+		/* nothing is said to have changed that has not */
+		ck_assert_uint_eq(daemon_log_count(d, mark, "max_message_size has changed"),
+				  rows[i].taken);
+	}
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(a_taken_address_refuses_the_reload)
 {
 	struct daemon *other = daemon_start_default();
@@ -535,6 +570,7 @@ fill(Suite *s)
 
 	tc = it_case(s, "refused");
 	tcase_add_test(tc, a_wrong_configuration_is_refused_whole);
+	tcase_add_test(tc, a_reload_is_checked_with_what_only_a_restart_changes);
 	tcase_add_test(tc, a_taken_address_refuses_the_reload);
 
 	tc = it_case(s, "generations");
