@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 static struct {
 	enum log_format format;
 	enum log_level level;
@@ -104,8 +106,8 @@ put_time(char *out, size_t size, size_t at, bool iso)
 		   ts.tv_nsec / 1000000, iso ? "Z" : "");
 }
 
-/* The longest escape, and the mark of a cut. */
-#define JSON_STEP_MAX (6 + 3)
+/* The longest that a character becomes, and the mark of a cut. */
+#define STEP_MAX (8 + 3)
 
 static bool
 is_inside_character(char c)
@@ -113,19 +115,62 @@ is_inside_character(char c)
 	return (c & 0xc0) == 0x80;
 }
 
-/* What does not fit is cut, but through no escape and no character: the line stays JSON. */
-static size_t
-put_json(char *out, size_t size, size_t at, const char *text)
+/* C0, DEL and C1, which a terminal may obey; n as of utf8_character. */
+static bool
+is_control(const unsigned char *p, size_t n)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (size - at <= JSON_STEP_MAX && !is_inside_character((char)*p))
+	return *p < 0x20 || *p == 0x7f || (n == 2 && *p == 0xc2 && p[1] < 0xa0);
+}
+
+/* The next two have room for STEP_MAX bytes. */
+static size_t
+put_json(char *out, size_t size, size_t at, const unsigned char *p, size_t n)
+{
+	if (n == 0)
+		return put(out, size, at, "\\ufffd");
+	if (is_control(p, n))
+		return put(out, size, at, "\\u%04x", p[n - 1]);
+	if (*p == '"' || *p == '\\')
+		out[at++] = '\\';
+	memcpy(out + at, p, n);
+	return at + n;
+}
+
+static size_t
+put_text(char *out, size_t size, size_t at, const unsigned char *p, size_t n)
+{
+	/* PostgreSQL's messages have these in their middle */
+	if (*p == '\n' || *p == '\t')
+		return put(out, size, at, " ");
+	if (n && !is_control(p, n)) {
+		memcpy(out + at, p, n);
+		return at + n;
+	}
+	for (size_t i = 0; i < (n ? n : 1); i++)
+		at = put(out, size, at, "\\x%02x", p[i]);
+	return at;
+}
+
+/*
+ * A line stays one line, of UTF-8 and without anything that a terminal obeys, whatever the message
+ * holds. What does not fit is cut, but through no escape and no character: the line stays JSON.
+ */
+static size_t
+put_message(char *out, size_t size, size_t at, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (size_t left = strlen(text); left;) {
+		size_t n = utf8_character((const char *)p, left);
+
+		if (size - at <= STEP_MAX)
 			return put(out, size, at, "...");
-		if (*p == '"' || *p == '\\')
-			at = put(out, size, at, "\\%c", *p);
-		else if (*p < 0x20 || *p == 0x7f)
-			at = put(out, size, at, "\\u%04x", *p);
+		if (log_state.format == LOG_FORMAT_JSON)
+			at = put_json(out, size, at, p, n);
 		else
-			at = put(out, size, at, "%c", *p);
+			at = put_text(out, size, at, p, n);
+		p += n ? n : 1;
+		left -= n ? n : 1;
 	}
 	return at;
 }
@@ -193,7 +238,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 		at = put_time(line, size, at, true);
 		at = put(line, size, at, "\",\"process\":\"%s\",\"level\":\"%s\",\"message\":\"",
 			 log_state.process, level_names[level]);
-		at = put_json(line, size, at, text);
+		at = put_message(line, size, at, text);
 		memcpy(line + at, "\"}", 2);
 		at += 2;
 	} else {
@@ -205,9 +250,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 		}
 		at = put(line, size, at, "%s%s%s: ", log_state.process,
 			 log_state.process[0] ? " " : "", level_names[level]);
-		/* a line stays a line, whatever the message holds */
-		for (const char *p = text; *p && at < size - 1; p++)
-			line[at++] = *p == '\n' ? ' ' : *p;
+		at = put_message(line, size, at, text);
 	}
 	line[at++] = '\n';
 	if (!write_line(line, at))

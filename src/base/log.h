@@ -5,9 +5,11 @@
  * journal  <6>worker 0 info: message             (stderr is the journal's stream)
  * json     {"time":"...","process":"worker 0","level":"info","message":"..."}
  *
- * A line is one write(2) and at most LOG_LINE_MAX bytes, cut at the end with "...". Lines that
- * stderr does not take are lost, and the next one that it takes tells how many.
- * Bytes that a client sent go through log_escape first.
+ * A line is one write(2) and at most LOG_LINE_MAX bytes, cut at the end with "...". It is UTF-8
+ * without control characters: those of a message, and bytes that are no UTF-8, are shown as \xNN
+ * (in json as \u00NN and \ufffd), newlines and tabs of a text line as blanks. Lines that stderr
+ * does not take are lost, and the next one that it takes tells how many. Bytes that a client sent
+ * go through log_escape first.
  */
 #ifndef PLAZA_BASE_LOG_H
 #define PLAZA_BASE_LOG_H

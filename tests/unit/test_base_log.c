@@ -150,6 +150,48 @@ START_TEST(newline_in_a_message_does_not_forge_a_line)
 }
 END_TEST
 
+/* What libraries and PostgreSQL say goes into a line as it is; a terminal shows the line. */
+static const struct {
+	const char *in, *text, *json;
+} messages[] = {
+    {"\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m", "\\u001b[31mred\\u001b[0m"},
+    {"ring\a back\b\r start\x7f", "ring\\x07 back\\x08\\x0d start\\x7f",
+     "ring\\u0007 back\\u0008\\u000d start\\u007f"},
+    {"LINE 1:\tselect\n  ^", "LINE 1: select   ^", "LINE 1:\\u0009select\\u000a  ^"},
+    /* C1, as UTF-8 and as bytes */
+    {"\xc2\x9b"
+     "31m\xc2\x80\xc2\xa0",
+     "\\xc2\\x9b31m\\xc2\\x80\xc2\xa0", "\\u009b31m\\u0080\xc2\xa0"},
+    {"\x9b"
+     "31m\x85",
+     "\\x9b31m\\x85", "\\ufffd31m\\ufffd"},
+    {"Gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e",
+     "Gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e",
+     "Gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e"},
+    /* no UTF-8: cut at the end, overlong, a surrogate */
+    {"cut \xe2\x82", "cut \\xe2\\x82", "cut \\ufffd\\ufffd"},
+    {"\xc0\xaf\xed\xa0\x80", "\\xc0\\xaf\\xed\\xa0\\x80", "\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd"},
+    {"C:\\path \"x\"", "C:\\path \"x\"", "C:\\\\path \\\"x\\\""},
+};
+
+START_TEST(a_line_has_nothing_that_a_terminal_obeys)
+{
+	char want[256];
+
+	capture();
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	log_info("%s", messages[_i].in);
+	snprintf(want, sizeof(want), " info: %s\n", messages[_i].text);
+	const char *line = captured();
+	ck_assert_msg(strstr(line, want) != NULL, "%s", line);
+	log_open(LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+	log_info("%s", messages[_i].in);
+	snprintf(want, sizeof(want), "\"message\":\"%s\"}\n", messages[_i].json);
+	line = captured();
+	ck_assert_msg(strstr(line, want) != NULL, "%s", line);
+}
+END_TEST
+
 /* check(3) ends a test that waits. */
 START_TEST(a_reader_that_is_stuck_stops_nobody)
 {
@@ -211,6 +253,9 @@ static const struct {
     {LOG_FORMAT_JSON, "\"", "\\\"", "...\"}\n"},
     {LOG_FORMAT_JSON, "\xf0\x9f\x8d\x8e", "\xf0\x9f\x8d\x8e", "...\"}\n"},
     {LOG_FORMAT_TEXT, "\xf0\x9f\x8d\x8e", "\xf0\x9f\x8d\x8e", "...\n"},
+    {LOG_FORMAT_TEXT, "\x1b", "\\x1b", "...\n"},
+    {LOG_FORMAT_TEXT, "\xc2\x9b", "\\xc2\\x9b", "...\n"},
+    {LOG_FORMAT_JSON, "\xff", "\\ufffd", "...\"}\n"},
 };
 
 START_TEST(cut_goes_through_no_escape_and_no_character)
@@ -257,6 +302,8 @@ main(void)
 	tcase_add_loop_test(tc, cut_goes_through_no_escape_and_no_character, 0,
 			    sizeof(cuts) / sizeof(cuts[0]));
 	tcase_add_test(tc, newline_in_a_message_does_not_forge_a_line);
+	tcase_add_loop_test(tc, a_line_has_nothing_that_a_terminal_obeys, 0,
+			    sizeof(messages) / sizeof(messages[0]));
 	tcase_add_test(tc, a_reader_that_is_stuck_stops_nobody);
 	tcase_add_loop_test(tc, escape_makes_bytes_printable, 0,
 			    sizeof(escapes) / sizeof(escapes[0]));
