@@ -26,6 +26,26 @@ char_is(char c, unsigned classes)
 	return (char_classes[(unsigned char)c] & classes) != 0;
 }
 
+/* The first byte from `p` on that is in none of the classes, or `end`. */
+static inline const char *
+char_skip(const char *p, const char *end, unsigned classes)
+{
+	/* one look at `end` for four bytes */
+	for (; end - p >= 4; p += 4) {
+		if (!char_is(p[0], classes))
+			return p;
+		if (!char_is(p[1], classes))
+			return p + 1;
+		if (!char_is(p[2], classes))
+			return p + 2;
+		if (!char_is(p[3], classes))
+			return p + 3;
+	}
+	while (p < end && char_is(*p, classes))
+		p++;
+	return p;
+}
+
 /*
  * VCHAR, obs-text, SP and HTAB: what a field value consists of (RFC 9110 5.5). All else is a
  * control character.

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "http/host.h"
 
 enum http_method {
 	HTTP_GET,
@@ -74,7 +75,10 @@ struct request_field {
 /* How the body is framed (RFC 9112 6.3). */
 enum request_body { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
 
-/* Filled when a head is COMPLETE, undefined before. All spans point into the parsed bytes. */
+/*
+ * Filled when a head is COMPLETE, undefined before. All spans point into the parsed bytes, but for
+ * the path "*" of an OPTIONS whose URI has none.
+ */
 struct request {
 	enum http_method method;
 	unsigned version_minor; /* HTTP/1.x: 0 or 1 (above is taken as 1) */
@@ -82,6 +86,7 @@ struct request {
 	struct span path;       /* undecoded, begins with '/'; "*" for OPTIONS *; empty: CONNECT */
 	struct span query;      /* undecoded, without '?'; empty when there is none */
 	struct span host; /* Host, or the target's authority if it has one; len 0: none (1.0) */
+	struct host host_parts; /* the same, taken apart; an empty name: none */
 	enum request_body body;
 	uint64_t content_length;        /* with BODY_LENGTH, else 0 */
 	bool keep_alive;                /* what version and Connection ask for */
@@ -112,8 +117,8 @@ struct request_parser {
 /*
  * Looks at data[0..len), which begins with the head (empty lines before it included, RFC 9112 2.2)
  * and holds what earlier calls saw, maybe moved. COMPLETE: `request` is filled and *head_len is
- * where the body begins. A head longer than `max` is BAD: 414 when the request line alone is, else
- * 431. Never reads past len; never calls anything.
+ * where the body begins. A head longer than `max` is BAD: 431, but 414 when the target alone makes
+ * it so, and 501 when the method does. Never reads past len; never calls anything.
  */
 enum request_status request_parse(struct request_parser *parser, const char *data, size_t len,
 				  size_t max, struct request *request, size_t *head_len);
