@@ -34,6 +34,12 @@ anonymous_handle(struct exchange *x, void *ctx)
 static void
 name_handle(struct exchange *x, void *ctx)
 {
+	static const struct problem not_text = {
+	    .status = 400,
+	    .detail = "A name is UTF-8 without control characters, percent-encoded.",
+	    .hint = "Write each byte that is no letter as % and two hexadecimal digits, as in "
+		    "/Zo%C3%AB.",
+	};
 	static const char hello[] = "Hello, ";
 	const size_t hello_len = sizeof(hello) - 1;
 	char body[sizeof(hello) + ROUTE_SEGMENT_MAX];
@@ -42,8 +48,7 @@ name_handle(struct exchange *x, void *ctx)
 	(void)ctx;
 	/* the route table has answered a longer one with 414 already */
 	if (name.len > ROUTE_SEGMENT_MAX || !utf8_is_text(name.ptr, name.len)) {
-		exchange_error(
-		    x, 400, "A name is UTF-8 without control characters, percent-encoded.", NULL);
+		exchange_problem(x, &not_text);
 		return;
 	}
 	memcpy(body, hello, hello_len);
@@ -65,14 +70,6 @@ robots_handle(struct exchange *x, void *ctx)
 	reply_text(x, SPAN_LIT("User-agent: *\nDisallow: /"), NULL);
 }
 
-/* What clients or a later release expect to be something else is greeted by no one. */
-static void
-reserved_handle(struct exchange *x, void *ctx)
-{
-	(void)ctx;
-	exchange_error(x, 404, "There is nothing at this path.", NULL);
-}
-
 void
 greet_add_routes(struct route_table *routes)
 {
@@ -85,6 +82,7 @@ greet_add_routes(struct route_table *routes)
 	    {"/health", health_handle},
 	    {"/robots.txt", robots_handle},
 	};
+	/* what clients or a later release expect to be something else is greeted by no one */
 	static const char *const reserved[] = {
 	    "/api", "/ui", "/metrics", "/favicon.ico", "/.well-known",
 	};
@@ -97,11 +95,5 @@ greet_add_routes(struct route_table *routes)
 				      .handle = served[i].handle,
 				  });
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-		route_add(routes, &(struct route){
-				      .methods = HTTP_METHOD_BIT(HTTP_METHODS) - 1,
-				      .pattern = reserved[i],
-				      .scope = SCOPE_GREET,
-				      .body_limit = ROUTE_BODY_UNREAD,
-				      .handle = reserved_handle,
-				  });
+		route_add(routes, &(struct route){.pattern = reserved[i]});
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "http/access.h"
 #include "http/host.h"
+#include "http/origin.h"
 
 /* How much of a value that a client sent is shown. */
 #define SHOWN_MAX 128
@@ -78,32 +79,43 @@ access_check_host(const struct config *config, const struct access_peer *peer,
 		  const struct request *request, char *message, size_t message_size)
 {
 	char value[SHOWN_MAX], names[SHOWN_MAX];
-	struct host host;
+	struct span name = request->host_parts.name;
 
-	if (!peer->on_loopback || request->host.len == 0)
-		return 0;
-	/* the parser has seen to it that it is well formed */
-	if (!host_parse(request->host, &host) || host_is_loopback(host.name) ||
-	    words_have(&config->server_names, host.name) ||
+	if (!peer->on_loopback || name.len == 0 || host_is_loopback(name) ||
+	    words_have(&config->server_names, name) ||
 	    words_have(&config->server_names, SPAN_LIT("*")))
 		return 0;
 	return refuse(421, message, message_size,
 		      "Host %s is not served on a loopback address: only localhost, loopback "
 		      "addresses and the names in server.names (%s) are",
-		      shown(value, host.name), words_shown(names, &config->server_names));
+		      shown(value, name), words_shown(names, &config->server_names));
 }
 
-static int
-check_scope(const struct config *config, const struct access_peer *peer,
-	    const struct request *request, enum scope scope, char *message, size_t message_size)
+bool
+access_may_use(const struct config *config, const struct access_peer *peer,
+	       const struct request *request, enum scope scope)
+{
+	return access_is_local(peer, request) ||
+	       words_have(&config->server_public, span_str(scope_name(scope))) ||
+	       words_have(&config->server_public, SPAN_LIT("*"));
+}
+
+int
+access_check_scopes(const struct config *config, const struct access_peer *peer,
+		    const struct request *request, unsigned scopes, char *message,
+		    size_t message_size)
 {
 	char public[SHOWN_MAX];
 	const char *why = "it carries Forwarded, X-Forwarded-For or Via";
+	enum scope scope = SCOPE_COUNT;
 
-	if (access_is_local(peer, request) ||
-	    words_have(&config->server_public, span_str(scope_name(scope))) ||
-	    words_have(&config->server_public, SPAN_LIT("*")))
-		return 0;
+	for (unsigned i = SCOPE_COUNT; i-- > 0;) {
+		if (!(scopes & 1U << i))
+			continue;
+		scope = (enum scope)i;
+		if (access_may_use(config, peer, request, scope))
+			return 0;
+	}
 	if (!peer->is_local_peer)
 		why = "its peer is another machine";
 	else if (peer->public_mark)
@@ -116,66 +128,6 @@ check_scope(const struct config *config, const struct access_peer *peer,
 }
 
 /* --- web pages --- */
-
-struct origin {
-	struct host host;
-	bool is_https;
-};
-
-/* Of http and https only; other ones (null, extensions) are compared as text. */
-static bool
-origin_parse(struct span text, struct origin *origin)
-{
-	const char *colon = text.len ? memchr(text.ptr, ':', text.len) : NULL;
-	size_t len;
-
-	if (colon == NULL)
-		return false;
-	len = (size_t)(colon - text.ptr);
-	origin->is_https = span_eq_nocase(span_from(text.ptr, len), SPAN_LIT("https"));
-	if (!origin->is_https && !span_eq_nocase(span_from(text.ptr, len), SPAN_LIT("http")))
-		return false;
-	return text.len - len > 3 && memcmp(colon, "://", 3) == 0 &&
-	       host_parse(span_from(colon + 3, text.len - len - 3), &origin->host);
-}
-
-static unsigned
-port_of(const struct host *host, bool is_https)
-{
-	return host->has_port ? host->port : is_https ? 443 : 80;
-}
-
-/*
- * Whether the page came from where it now writes to. Host does not say its scheme, which a proxy
- * may have ended, so a Host without a port has the default one of the page's scheme.
- */
-static bool
-origin_is_host(struct span text, struct span host_text)
-{
-	struct origin origin;
-	struct host host;
-
-	return origin_parse(text, &origin) && host_parse(host_text, &host) &&
-	       span_eq_nocase(origin.host.name, host.name) &&
-	       port_of(&origin.host, origin.is_https) == port_of(&host, origin.is_https);
-}
-
-static bool
-origin_is_listed(struct span text, const struct words *origins)
-{
-	struct origin a, b;
-
-	if (words_have(origins, text))
-		return true;
-	if (!origin_parse(text, &a))
-		return false;
-	for (size_t i = 0; i < origins->n; i++)
-		if (origin_parse(span_str(origins->word[i]), &b) && a.is_https == b.is_https &&
-		    span_eq_nocase(a.host.name, b.host.name) &&
-		    port_of(&a.host, a.is_https) == port_of(&b.host, b.is_https))
-			return true;
-	return false;
-}
 
 /*
  * Against pages of other sites that use their visitor's place in the network. Browsers say where a
@@ -190,14 +142,15 @@ check_origin(const struct config *config, const struct request *request, char *m
 	struct span site = request->first[FIELD_SEC_FETCH_SITE];
 	struct span origin = request->first[FIELD_ORIGIN];
 
-	if (request->times[FIELD_ORIGIN] == 1 && origin_is_listed(origin, &config->http_origins))
+	if (origin_listed(config, request))
 		return 0;
 	if (request_has(request, FIELD_SEC_FETCH_SITE)) {
 		if (request->times[FIELD_SEC_FETCH_SITE] == 1 &&
 		    (span_eq(site, SPAN_LIT("same-origin")) || span_eq(site, SPAN_LIT("none"))))
 			return 0;
 	} else if (!request_has(request, FIELD_ORIGIN) ||
-		   (request->times[FIELD_ORIGIN] == 1 && origin_is_host(origin, request->host))) {
+		   (request->times[FIELD_ORIGIN] == 1 &&
+		    origin_is_host(origin, &request->host_parts))) {
 		return 0;
 	}
 	if (!request_has(request, FIELD_SEC_FETCH_SITE))
@@ -226,7 +179,8 @@ access_check(const struct config *config, const struct access_peer *peer,
 	int status = access_check_host(config, peer, request, message, message_size);
 
 	if (status == 0)
-		status = check_scope(config, peer, request, scope, message, message_size);
+		status =
+		    access_check_scopes(config, peer, request, 1U << scope, message, message_size);
 	if (status == 0 && (is_upgrade || is_unsafe(request->method)))
 		status = check_origin(config, request, message, message_size);
 	return status;

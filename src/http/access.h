@@ -34,12 +34,24 @@ struct access_peer {
 /* Whether the request is from this machine. */
 bool access_is_local(const struct access_peer *peer, const struct request *request);
 
+/* Whether the request may use `scope`, as far as the scope goes. */
+bool access_may_use(const struct config *config, const struct access_peer *peer,
+		    const struct request *request, enum scope scope);
+
 /*
  * 0, or 421 with a message: the Host names nothing that a loopback address answers to. access_check
- * does this too; it is by itself for requests that have no route.
+ * does this too, and the next one's rule; they are by themselves for requests that have no route.
  */
 int access_check_host(const struct config *config, const struct access_peer *peer,
 		      const struct request *request, char *message, size_t message_size);
+
+/*
+ * 0, or 403 with a message: the request may use none of `scopes`, which is not empty, a bit
+ * 1 << scope for each.
+ */
+int access_check_scopes(const struct config *config, const struct access_peer *peer,
+			const struct request *request, unsigned scopes, char *message,
+			size_t message_size);
 
 /*
  * 0 when the request may use `scope`, else 421 or 403 with a message that names the option and the

@@ -95,7 +95,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 			return 0;
 	}
 	struct span rest = span_from(data + head_len, len - head_len);
-	if (door->match.route->body_limit == ROUTE_BODY_UNREAD || request->body == BODY_NONE) {
+	if (request->body == BODY_NONE) {
 		exchange_run(&c->exchange, span_from(NULL, 0), rest);
 		return head_len;
 	}

@@ -8,7 +8,7 @@
  *   {
  *           struct span name = exchange_param(x, 0);       // views: good until you return
  *           if (name.len > 64) {
- *                   exchange_problem(x, 422, ...);         // an answer now, and done
+ *                   exchange_problem(x, &too_long);         // an answer now, and done
  *                   return;
  *           }
  *           struct job *job = job_new(x, name);            // copy what you need later
@@ -67,6 +67,7 @@
 #include <stddef.h>
 
 #include "base/span.h"
+#include "http/problem.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "proc/address_count.h"
@@ -116,29 +117,18 @@ void exchange_end(struct exchange *x);
 void exchange_abort(struct exchange *x);
 
 /*
- * An error answer like the front door's own: `message`, one sentence, as text/plain, or below /api
- * as the detail of a problem of type about:blank. `fields` as in struct reply.
+ * An error answer, in the form that the request's Accept asks for, else in that of its path:
+ * application/problem+json below /api and /chat, text/plain elsewhere. In text it is the detail,
+ * the errors, the hint and the routes, a line each; in JSON each has its member.
  */
+void exchange_problem(struct exchange *x, const struct problem *problem);
+
+/* The same for what needs no type: `message` is one sentence, `fields` as in struct reply. */
 void exchange_error(struct exchange *x, int status, const char *message, const char *fields);
 
 /* `gone` is called at most once, with the exchange still to be answered. Replaces an earlier one.
  */
 void exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx);
-
-/* One member of an RFC 9457 "errors" list: a JSON pointer into the body, or NULL, and why. */
-struct problem_error {
-	const char *pointer;
-	const char *detail;
-};
-
-/*
- * An application/problem+json answer {"type":"/problems/<type>","title","status","detail",
- * "errors":[..]}. `title` is the same for every problem of the type; `detail` says what is wrong
- * here and what is accepted. `errors` may be NULL; `fields` as in struct reply.
- */
-void exchange_problem(struct exchange *x, int status, const char *type, const char *title,
-		      const char *detail, const struct problem_error *errors, size_t n_errors,
-		      const char *fields);
 
 /*
  * For a route's upgrade handler only, instead of a reply: the socket of an accepted WebSocket

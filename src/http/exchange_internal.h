@@ -72,7 +72,6 @@ struct exchange {
 	/* of the request, by judge.c */
 	size_t body_limit; /* bytes, when a body is still to be read */
 	bool is_head;      /* HEAD: no body in the answer */
-	bool is_api;       /* below /api: errors are problem details */
 	bool is_minor_0;   /* HTTP/1.0 */
 
 	/* of the connection, once this is answered */

@@ -31,15 +31,11 @@ handshake_check(const struct request *request, const char **message, const char 
 {
 	*fields = NULL;
 	*message = NULL;
-	if (!handshake_wanted(request)) {
+	/* in any other method Upgrade is to be ignored, as one may (RFC 9110 7.8) */
+	if (!handshake_wanted(request) || request->method != HTTP_GET) {
 		*message = "this path takes WebSockets only (RFC 6455)";
 		*fields = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 		return 426;
-	}
-	if (request->method != HTTP_GET) {
-		*message = "a WebSocket handshake is a GET";
-		*fields = "Allow: GET\r\n";
-		return 405;
 	}
 	if (request->times[FIELD_SEC_WEBSOCKET_VERSION] != 1 ||
 	    !span_eq(request->first[FIELD_SEC_WEBSOCKET_VERSION], SPAN_LIT("13"))) {

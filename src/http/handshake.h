@@ -18,7 +18,7 @@ bool handshake_wanted(const struct request *request);
 
 /*
  * 0 when the handshake is right, else the status of its refusal: 426 when it is none or asks for
- * another version, 405, 400. *message says what is accepted; *fields is NULL or further header
+ * another version, 400. *message says what is accepted; *fields is NULL or further header
  * lines of the answer, as in struct reply. Both are literals. With 426, whose Upgrade field must be
  * listed in Connection (RFC 9110 7.8), the answer's Connection field has to name "upgrade".
  */

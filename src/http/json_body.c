@@ -108,16 +108,26 @@ json_body_read(struct exchange *x)
 
 	if (json)
 		return json;
-	if (error.status == 422) {
-		const struct problem_error whole = {"", error.detail};
-		exchange_problem(x, 422, "validation", "The content is not valid", error.detail,
-				 &whole, 1, NULL);
-	} else if (error.status == 503) {
-		exchange_problem(x, 503, "overloaded", "The server is overloaded", error.detail,
-				 NULL, 0, "Retry-After: 1\r\n");
-	} else {
-		exchange_problem(x, 400, "not-json", "The body is not JSON", error.detail, NULL, 0,
-				 NULL);
+	const struct problem_error whole = {"", error.detail};
+	struct problem problem = {.status = error.status, .detail = error.detail};
+	switch (error.status) {
+	case 422:
+		problem.type = "validation";
+		problem.title = "The content is not valid";
+		problem.errors = &whole;
+		problem.n_errors = 1;
+		break;
+	case 503:
+		problem.type = "overloaded";
+		problem.title = "The server is overloaded";
+		problem.fields = "Retry-After: 1\r\n";
+		break;
+	default:
+		problem.type = "not-json";
+		problem.title = "The body is not JSON";
+		problem.hint = "jq . FILE shows where a file stops being JSON; in a shell, put it "
+			       "into single quotes.";
 	}
+	exchange_problem(x, &problem);
 	return NULL;
 }

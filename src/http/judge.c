@@ -1,6 +1,7 @@
 /*
  * judge.c - whether the request in hand gets to its handler: route, access, handshake, and what the
- * head says of the body. Called by: conn_input.c with the request in door->request, conn.c.
+ * head says of the body; OPTIONS, which no handler sees. Called by: conn_input.c with the request
+ * in door->request, conn.c.
  */
 #include "http/judge.h"
 
@@ -9,8 +10,14 @@
 #include <string.h>
 
 #include "http/access.h"
+#include "http/cors.h"
 #include "http/exchange.h"
 #include "http/handshake.h"
+#include "http/negotiate.h"
+#include "http/origin.h"
+#include "http/route_text.h"
+
+/* --- answers of the front door --- */
 
 /* The connection ends with this answer, though the client may be sending more. */
 static void
@@ -39,9 +46,9 @@ leave_body(struct exchange *x)
 		x->is_body_left = true;
 }
 
-/* The front door's own no. */
-static bool
-refuse(struct exchange *x, int status, const char *message, const char *fields)
+/* The front door answers in place of a handler. */
+static void
+begin_answer(struct exchange *x)
 {
 	/* what follows a CONNECT is not HTTP */
 	if (x->door->request.method == HTTP_CONNECT)
@@ -49,8 +56,21 @@ refuse(struct exchange *x, int status, const char *message, const char *fields)
 	else
 		leave_body(x);
 	x->state = EXCHANGE_PENDING;
-	exchange_error(x, status, message, fields);
+}
+
+static bool
+refuse_with(struct exchange *x, const struct problem *problem)
+{
+	begin_answer(x);
+	exchange_problem(x, problem);
 	return false;
+}
+
+static bool
+refuse(struct exchange *x, int status, const char *message, const char *fields)
+{
+	return refuse_with(
+	    x, &(struct problem){.status = status, .detail = message, .fields = fields});
 }
 
 void
@@ -59,7 +79,7 @@ judge_give_up(struct exchange *x, bool has_head, int status, const char *message
 {
 	/* without a head that could be read, nothing is known of who asks for what */
 	if (!has_head) {
-		x->is_head = x->is_api = x->is_minor_0 = false;
+		x->is_head = x->is_minor_0 = false;
 		x->wish = (struct answer_wish){0};
 	}
 	end_after(x);
@@ -67,68 +87,116 @@ judge_give_up(struct exchange *x, bool has_head, int status, const char *message
 	exchange_error(x, status, message, fields);
 }
 
+/* RFC 9110 15.5.6. */
 static bool
 refuse_method(struct exchange *x, unsigned allow)
 {
-	char methods[128];
-	char fields[160];
-	char message[192];
-	size_t at = 0;
+	char methods[METHODS_TEXT_SIZE];
+	char fields[METHODS_TEXT_SIZE + 16];
+	char message[METHODS_TEXT_SIZE + 40];
 
-	if (allow & HTTP_METHOD_BIT(HTTP_GET))
-		allow |= HTTP_METHOD_BIT(HTTP_HEAD);
-	methods[0] = '\0';
-	for (unsigned m = 0; m < HTTP_METHODS; m++) {
-		struct span name = http_method_name((enum http_method)m);
-
-		if (allow & HTTP_METHOD_BIT(m))
-			at += (size_t)snprintf(methods + at, sizeof(methods) - at, "%s%.*s",
-					       at ? ", " : "", (int)name.len, name.ptr);
-	}
+	methods_text(allow, methods);
 	snprintf(fields, sizeof(fields), "Allow: %s\r\n", methods);
 	snprintf(message, sizeof(message), "What can be asked of this path is %s.", methods);
 	return refuse(x, 405, message, fields);
 }
 
-/* Of all that serves something: a route that leaves bodies unread only refuses. */
-static unsigned
-all_methods(const struct route_table *routes)
+/* RFC 9110 9.3.7; and the question of a browser, if it may do what a page of elsewhere wants. */
+static bool
+answer_options(struct exchange *x, unsigned allow)
 {
-	unsigned all = 0;
+	const struct request *request = &x->door->request;
+	char methods[METHODS_TEXT_SIZE];
+	char preflight[CORS_PREFLIGHT_SIZE] = "";
+	char fields[METHODS_TEXT_SIZE + 16 + CORS_PREFLIGHT_SIZE];
 
-	for (size_t i = 0; i < routes->n; i++)
-		if (routes->route[i].body_limit != ROUTE_BODY_UNREAD)
-			all |= routes->route[i].methods;
-	return all;
+	methods_text(allow, methods);
+	if (x->wish.origin && cors_is_preflight(request))
+		cors_preflight_fields(request, methods, preflight);
+	snprintf(fields, sizeof(fields), "Allow: %s\r\n%s", methods, preflight);
+	begin_answer(x);
+	exchange_reply(x, &(struct reply){.status = 204, .fields = fields});
+	return false;
 }
 
-/* Finds the route; true, or answered. */
+/* Of the list that comes with a 404. */
+#define LIST_SIZE 4096
+
+/* 404, with what this client could ask for: whoever may not use a scope need not know of it. */
+static bool
+refuse_path(struct exchange *x)
+{
+	const struct door *door = x->door;
+	const struct route_table *routes = door->routes;
+	struct problem problem = {.status = 404, .detail = "There is nothing at this path."};
+	const char *line[ROUTE_MAX];
+	char list[LIST_SIZE];
+	unsigned open = 0;
+	size_t used = 0;
+
+	for (unsigned i = 0; i < SCOPE_COUNT; i++)
+		if (access_may_use(door->config, &x->peer, &door->request, (enum scope)i))
+			open |= 1U << i;
+	for (size_t i = 0; i < routes->n; i++) {
+		const struct route *route = &routes->route[i];
+
+		if (!route_methods(route) || !(open & 1U << route->scope))
+			continue;
+		size_t room = sizeof(list) - used;
+		size_t len = room > 1 ? route_text(route, list + used, room) : room;
+		/* one that was cut is none */
+		if (len + 1 >= room)
+			break;
+		line[problem.n_routes++] = list + used;
+		used += len + 1;
+	}
+	problem.routes = line;
+	problem.hint = problem.n_routes
+			   ? "Case counts, and so does a slash at the end. What there is:"
+			   : "Nothing here is open to you; server.public says what is, to whoever "
+			     "is not on this machine.";
+	return refuse_with(x, &problem);
+}
+
+/* --- the route --- */
+
+/* Finds it; true, or answered. */
 static bool
 find_route(struct exchange *x)
 {
 	struct door *door = x->door;
 	const struct request *request = &door->request;
 	char message[ACCESS_MESSAGE_MAX];
+	enum route_result result = ROUTE_NO_PATH;
+	bool is_server = span_eq(request->path, SPAN_LIT("*"));
 
-	/* these two name no path: what they get is what the server as a whole takes */
-	if (request->method == HTTP_CONNECT || span_eq(request->path, SPAN_LIT("*")))
-		return refuse_method(x, all_methods(door->routes));
-	enum route_result result =
-	    route_match(door->routes, request->method, request->path, &door->match);
+	/* it names no path at all: what it gets is what the server as a whole takes */
+	if (request->method == HTTP_CONNECT)
+		return refuse_method(x, route_all_methods(door->routes));
+	if (!is_server)
+		result = route_match(door->routes, request->method, request->path, &door->match);
 	if (result == ROUTE_FOUND)
 		return true;
 	int status = access_check_host(door->config, &x->peer, request, message, sizeof(message));
 	if (status)
 		return refuse(x, status, message, NULL);
-	switch (result) {
-	case ROUTE_NO_METHOD: return refuse_method(x, door->match.allow);
-	case ROUTE_TOO_LONG:
+	if (is_server)
+		return answer_options(x, route_all_methods(door->routes));
+	if (result == ROUTE_NO_PATH)
+		return refuse_path(x);
+	/* what is at a path, only those hear who may use something of it */
+	status = access_check_scopes(door->config, &x->peer, request, door->match.scopes, message,
+				     sizeof(message));
+	if (status)
+		return refuse(x, status, message, NULL);
+	if (result == ROUTE_TOO_LONG)
 		return refuse(x, 414, "A part of a path has at most 256 bytes, decoded.", NULL);
-	case ROUTE_FOUND:
-	case ROUTE_NO_PATH: break;
-	}
-	return refuse(x, 404, "There is nothing at this path.", NULL);
+	if (request->method == HTTP_OPTIONS)
+		return answer_options(x, door->match.allow);
+	return refuse_method(x, door->match.allow);
 }
+
+/* --- the body --- */
 
 /* RFC 9110 8.3.1: the type itself ignores case; parameters such as charset=utf-8 may follow. */
 static bool
@@ -150,15 +218,16 @@ check_body(struct exchange *x)
 	const struct request *request = &x->door->request;
 	const struct route *route = x->door->match.route;
 	size_t limit = (size_t)x->door->config->http_max_body_size;
-	char message[160];
+	char message[160], fields[160];
 
-	if (route->body_limit == ROUTE_BODY_UNREAD) {
-		leave_body(x);
-		return true;
-	}
 	if (route->body_limit == 0) {
 		if (request_has_body(request))
-			return refuse(x, 413, "This path takes requests without a body.", NULL);
+			return refuse_with(
+			    x,
+			    &(struct problem){.status = 413,
+					      .detail = "This path takes requests without a body.",
+					      .hint = "Send it without a body; with curl: "
+						      "without -d, -F and -T."});
 		return true;
 	}
 	if (limit > route->body_limit)
@@ -178,22 +247,39 @@ check_body(struct exchange *x)
 	if (route->body_type && request->body != BODY_NONE &&
 	    (request->times[FIELD_CONTENT_TYPE] != 1 ||
 	     !is_media_type(request->first[FIELD_CONTENT_TYPE], route->body_type))) {
+		/* RFC 9110 15.5.16: Accept tells which type would do */
+		snprintf(fields, sizeof(fields), "Accept: %s\r\n", route->body_type);
 		snprintf(message, sizeof(message), "The body's Content-Type has to be %s.",
 			 route->body_type);
-		return refuse(x, 415, message, NULL);
+		return refuse(x, 415, message, fields);
 	}
 	/* RFC 9110 15.5.16: Accept-Encoding tells that the coding was the trouble */
 	if (request_has(request, FIELD_CONTENT_ENCODING))
-		return refuse(x, 415, "A body here has to come without a Content-Encoding.",
-			      "Accept-Encoding: identity\r\n");
+		return refuse_with(
+		    x, &(struct problem){.status = 415,
+					 .detail = "A body here has to come without a "
+						   "Content-Encoding.",
+					 .hint = "Send it as it is, without gzip or the like.",
+					 .fields = "Accept-Encoding: identity\r\n"});
 	return true;
 }
 
+/* --- all of it --- */
+
 static bool
-is_api_path(struct span path)
+is_below(struct span path, struct span top)
 {
-	return path.len >= 4 && memcmp(path.ptr, "/api", 4) == 0 &&
-	       (path.len == 4 || path.ptr[4] == '/');
+	return path.len >= top.len && memcmp(path.ptr, top.ptr, top.len) == 0 &&
+	       (path.len == top.len || path.ptr[top.len] == '/');
+}
+
+/* What clients of the path mostly are: programs below these, people elsewhere. */
+static enum error_form
+form_of_path(struct span path)
+{
+	if (is_below(path, SPAN_LIT("/api")) || is_below(path, SPAN_LIT("/chat")))
+		return ERROR_PROBLEM;
+	return ERROR_TEXT;
 }
 
 bool
@@ -207,7 +293,10 @@ judge_accepts(struct exchange *x)
 
 	x->is_head = request->method == HTTP_HEAD;
 	x->is_minor_0 = request->version_minor == 0;
-	x->is_api = is_api_path(request->path);
+	x->wish = (struct answer_wish){
+	    .error_form = negotiate_error_form(request, form_of_path(request->path)),
+	    .origin = origin_listed(door->config, request),
+	};
 	if (!find_route(x))
 		return false;
 	const struct route *route = door->match.route;

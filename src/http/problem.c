@@ -1,18 +1,69 @@
 /*
- * problem.c - errors answered: as RFC 9457 problem details, built by jansson, or as a line of text.
+ * problem.c - errors answered: as RFC 9457 problem details, built by jansson, or as lines of text.
  * Called by: judge.c, handlers. Answers through exchange_reply.
  */
-#include "http/exchange.h"
+#include "http/problem.h"
 
+#include <assert.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "base/utf8.h"
+#include "http/chars.h"
+#include "http/exchange.h"
 #include "http/exchange_internal.h"
 #include "http/response.h"
 
-#define TEXT_TYPE "text/plain; charset=utf-8"
+/*
+ * RFC 9110 12.5.5: some errors may be kept by caches (404, 405, 414, 501), and Accept has chosen
+ * the form of this one.
+ */
+#define VARY "Vary: Accept\r\n"
+
+/* --- hints --- */
+
+const char *
+problem_hint(int status)
+{
+	switch (status) {
+	case 400: return "curl -v shows what was sent; the sentence above says what is taken.";
+	case 403:
+		return "Ask from the machine itself, or let its operator open the scope "
+		       "(server.public) or list the page's origin (http.origins).";
+	case 404: return "Case counts in a path, and so does a slash at its end.";
+	case 405: return "Use one of the methods in Allow; OPTIONS asks for them.";
+	case 408:
+		return "Send the request in one go; http.header_timeout, http.body_timeout and "
+		       "http.min_body_rate are the operator's limits.";
+	case 409: return "Look at what is there, and send something that goes with it.";
+	case 411: return "curl -d and -T send a Content-Length by themselves.";
+	case 413: return "Send less; http.max_body_size is the operator's limit for all bodies.";
+	case 414: return "Send a shorter path; long data belong into a body.";
+	case 415: return "With curl: -H 'Content-Type: application/json'.";
+	case 417: return "Leave the field Expect out; with curl: -H 'Expect:'.";
+	case 421:
+		return "Use a name that is served, as in http://localhost, or let the operator "
+		       "add this one to server.names.";
+	case 422: return "Mend what is named here and send it again; nothing was changed.";
+	case 426:
+		return "Use a WebSocket client, as in plazactl ws URL; a proxy in front has to "
+		       "pass on Upgrade and Connection.";
+	case 431: return "Send fewer or shorter fields; http.max_header_size bounds them.";
+	case 500: return "Tell the operator: the server's log has the cause.";
+	case 501:
+		return "Methods are GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS; the only "
+		       "Transfer-Encoding is chunked.";
+	case 503: return "Try again after Retry-After seconds, or a while if it is not there.";
+	case 505: return "Use HTTP/1.1; with curl: --http1.1.";
+	default: return "curl -v shows the whole request and the whole answer.";
+	}
+}
+
+/* --- as JSON --- */
 
 /* `text` may quote a client: what is no UTF-8 is shown escaped instead of lost. NULL: no memory. */
 static json_t *
@@ -27,19 +78,20 @@ text_json(const char *text)
 }
 
 static json_t *
-errors_json(const struct problem_error *errors, size_t n_errors)
+errors_json(const struct problem *problem)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; list && i < n_errors; i++) {
+	for (size_t i = 0; list && i < problem->n_errors; i++) {
+		const struct problem_error *error = &problem->errors[i];
 		json_t *item = json_object();
 		int bad = json_array_append_new(list, item);
 
 		/* the list owns the item now, also if it could not take it */
-		if (!bad && errors[i].pointer)
-			bad = json_object_set_new(item, "pointer", text_json(errors[i].pointer));
-		if (!bad && errors[i].detail)
-			bad = json_object_set_new(item, "detail", text_json(errors[i].detail));
+		if (!bad && error->pointer)
+			bad = json_object_set_new(item, "pointer", text_json(error->pointer));
+		if (!bad && error->detail)
+			bad = json_object_set_new(item, "detail", text_json(error->detail));
 		if (bad) {
 			json_decref(list);
 			return NULL;
@@ -48,65 +100,168 @@ errors_json(const struct problem_error *errors, size_t n_errors)
 	return list;
 }
 
+static json_t *
+routes_json(const struct problem *problem)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < problem->n_routes; i++)
+		if (json_array_append_new(list, text_json(problem->routes[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
 /* The body's text, to be freed; NULL on out-of-memory. */
 static char *
-problem_text(int status, const char *type, const char *title, const char *detail,
-	     const struct problem_error *errors, size_t n_errors)
+problem_json(const struct problem *problem, const char *title, const char *hint)
 {
-	json_t *problem = json_object();
+	json_t *json = json_object();
 	char *text = NULL;
 
-	if (!problem)
+	if (!json)
 		return NULL;
-	json_t *uri = type ? json_sprintf("/problems/%s", type) : json_string("about:blank");
-	int bad = json_object_set_new(problem, "type", uri);
-	if (!bad && title)
-		bad = json_object_set_new(problem, "title", text_json(title));
+	json_t *uri = problem->type ? json_sprintf("/problems/%s", problem->type)
+				    : json_string("about:blank");
+	int bad = json_object_set_new(json, "type", uri);
 	if (!bad)
-		bad = json_object_set_new(problem, "status", json_integer(status));
-	if (!bad && detail)
-		bad = json_object_set_new(problem, "detail", text_json(detail));
-	if (!bad && n_errors)
-		bad = json_object_set_new(problem, "errors", errors_json(errors, n_errors));
+		bad = json_object_set_new(json, "title", text_json(title));
 	if (!bad)
-		text = json_dumps(problem, JSON_COMPACT);
-	json_decref(problem);
+		bad = json_object_set_new(json, "status", json_integer(problem->status));
+	if (!bad && problem->detail)
+		bad = json_object_set_new(json, "detail", text_json(problem->detail));
+	if (!bad)
+		bad = json_object_set_new(json, "hint", text_json(hint));
+	if (!bad && problem->n_errors)
+		bad = json_object_set_new(json, "errors", errors_json(problem));
+	if (!bad && problem->n_routes)
+		bad = json_object_set_new(json, "routes", routes_json(problem));
+	if (!bad)
+		text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
 	return text;
 }
 
-void
-exchange_problem(struct exchange *x, int status, const char *type, const char *title,
-		 const char *detail, const struct problem_error *errors, size_t n_errors,
-		 const char *fields)
-{
-	char bare[64];
-	char *text = problem_text(status, type, title, detail, errors, errors ? n_errors : 0);
+/* --- as text --- */
 
-	/* the status says the most, and needs no memory */
-	snprintf(bare, sizeof(bare), "{\"type\":\"about:blank\",\"status\":%d}", status);
-	struct reply reply = {
-	    .status = status,
-	    .content_type = "application/problem+json",
-	    .body = span_str(text ? text : bare),
-	    .fields = fields,
-	};
+/* More than any error has to say. */
+#define LINES_MAX 8192
+
+/* Whole lines; one that has no room is left out. */
+struct lines {
+	size_t start; /* of the line in hand */
+	size_t len;
+	bool is_full;
+	char text[LINES_MAX];
+};
+
+/* What may quote a client stays one line of UTF-8. */
+static void
+put(struct lines *lines, const char *text)
+{
+	const char *end = text + strlen(text);
+
+	while (text < end) {
+		size_t n = utf8_character(text, (size_t)(end - text));
+
+		/* an escape, or a character, and the end of the line */
+		if (sizeof(lines->text) - lines->len < 6) {
+			lines->is_full = true;
+			return;
+		}
+		if (n == 0 || (n == 1 && !char_is_text(*text))) {
+			lines->len += (size_t)snprintf(lines->text + lines->len, 5, "\\x%02x",
+						       (unsigned char)*text);
+			text++;
+		} else {
+			memcpy(lines->text + lines->len, text, n);
+			lines->len += n;
+			text += n;
+		}
+	}
+}
+
+static void
+end_line(struct lines *lines)
+{
+	if (lines->is_full)
+		lines->len = lines->start;
+	else
+		lines->text[lines->len++] = '\n';
+	lines->start = lines->len;
+	lines->is_full = false;
+}
+
+static void
+problem_lines(struct lines *lines, const struct problem *problem, const char *title,
+	      const char *hint)
+{
+	const char *detail = problem->detail ? problem->detail : title;
+
+	lines->start = lines->len = 0;
+	lines->is_full = false;
+	put(lines, detail);
+	end_line(lines);
+	for (size_t i = 0; i < problem->n_errors; i++) {
+		const struct problem_error *error = &problem->errors[i];
+		const char *why = error->detail ? error->detail : title;
+		bool is_placed = error->pointer && error->pointer[0];
+
+		if (!is_placed && strcmp(why, detail) == 0)
+			continue;
+		if (is_placed) {
+			put(lines, error->pointer);
+			put(lines, ": ");
+		}
+		put(lines, why);
+		end_line(lines);
+	}
+	put(lines, "Hint: ");
+	put(lines, hint);
+	end_line(lines);
+	for (size_t i = 0; i < problem->n_routes; i++) {
+		put(lines, problem->routes[i]);
+		end_line(lines);
+	}
+}
+
+/* --- answered --- */
+
+void
+exchange_problem(struct exchange *x, const struct problem *problem)
+{
+	const char *title = problem->title ? problem->title : response_phrase(problem->status);
+	const char *hint = problem->hint ? problem->hint : problem_hint(problem->status);
+	char fields[sizeof(VARY) + PROBLEM_FIELDS_MAX];
+	char bare[64];
+	struct lines lines;
+	char *json = NULL;
+	struct reply reply = {.status = problem->status, .fields = fields};
+
+	int len =
+	    snprintf(fields, sizeof(fields), VARY "%s", problem->fields ? problem->fields : "");
+	assert(len > 0 && (size_t)len < sizeof(fields));
+	(void)len;
+	if (x->wish.error_form == ERROR_TEXT) {
+		problem_lines(&lines, problem, title, hint);
+		reply.content_type = "text/plain; charset=utf-8";
+		reply.body = span_from(lines.text, lines.len);
+	} else {
+		json = problem_json(problem, title, hint);
+		/* the status says the most, and needs no memory */
+		snprintf(bare, sizeof(bare), "{\"type\":\"about:blank\",\"status\":%d}",
+			 problem->status);
+		reply.content_type = "application/problem+json";
+		reply.body = span_str(json ? json : bare);
+	}
 	exchange_reply(x, &reply);
-	free(text);
+	free(json);
 }
 
 void
 exchange_error(struct exchange *x, int status, const char *message, const char *fields)
 {
-	if (x->is_api) {
-		exchange_problem(x, status, NULL, response_phrase(status), message, NULL, 0,
-				 fields);
-		return;
-	}
-	struct reply reply = {
-	    .status = status,
-	    .content_type = TEXT_TYPE,
-	    .body = span_str(message),
-	    .fields = fields,
-	};
-	exchange_reply(x, &reply);
+	exchange_problem(x,
+			 &(struct problem){.status = status, .detail = message, .fields = fields});
 }

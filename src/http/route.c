@@ -80,13 +80,45 @@ shape_same(const struct route_shape *a, const struct route_shape *b)
 	return true;
 }
 
-/* What a route takes, said or implied. */
-static unsigned
+static bool
+is_reserved(const struct route *route)
+{
+	return route->handle == NULL && route->upgrade == NULL;
+}
+
+/* The front door's own. */
+#define DOOR_METHODS                                                   \
+	(HTTP_METHOD_BIT(HTTP_OPTIONS) | HTTP_METHOD_BIT(HTTP_TRACE) | \
+	 HTTP_METHOD_BIT(HTTP_CONNECT))
+
+unsigned
 route_methods(const struct route *route)
 {
-	unsigned head = route->methods & HTTP_METHOD_BIT(HTTP_GET) ? HTTP_METHOD_BIT(HTTP_HEAD) : 0;
+	unsigned methods = route->methods;
 
-	return route->methods | head;
+	if (is_reserved(route))
+		return 0;
+	if (methods & HTTP_METHOD_BIT(HTTP_GET))
+		methods |= HTTP_METHOD_BIT(HTTP_HEAD);
+	return methods | HTTP_METHOD_BIT(HTTP_OPTIONS);
+}
+
+unsigned
+route_all_methods(const struct route_table *table)
+{
+	unsigned all = 0;
+
+	for (size_t i = 0; i < table->n; i++)
+		all |= route_methods(&table->route[i]);
+	return all;
+}
+
+/* Two routes of one pattern that cannot both be. */
+static bool
+routes_clash(const struct route *a, const struct route *b)
+{
+	return is_reserved(a) || is_reserved(b) ||
+	       (route_methods(a) & route_methods(b) & ~HTTP_METHOD_BIT(HTTP_OPTIONS)) != 0;
 }
 
 void
@@ -99,11 +131,13 @@ route_add(struct route_table *table, const struct route *route)
 		wrong = "the table is full";
 	else if (!shape_parse(&shape, route->pattern))
 		wrong = "the pattern is malformed";
-	else if (route->methods == 0 || (route->handle == NULL) == (route->upgrade == NULL))
-		wrong = "it wants methods and one of a handler and an upgrade";
+	else if ((route->methods == 0) != is_reserved(route) || (route->handle && route->upgrade))
+		wrong =
+		    "it wants methods and one of a handler and an upgrade, or none of the three";
+	else if (route->methods & DOOR_METHODS)
+		wrong = "OPTIONS, TRACE and CONNECT are answered by the front door";
 	for (size_t i = 0; wrong == NULL && i < table->n; i++)
-		if (shape_same(&shape, &table->shape[i]) &&
-		    route_methods(route) & route_methods(&table->route[i]))
+		if (shape_same(&shape, &table->shape[i]) && routes_clash(route, &table->route[i]))
 			wrong = "the same was added before";
 	if (wrong) {
 		log_error("route %s: %s", route->pattern, wrong);
@@ -231,6 +265,7 @@ route_match(const struct route_table *table, enum http_method method, struct spa
 
 	match->route = NULL;
 	match->allow = 0;
+	match->scopes = 0;
 	match->n_parts = 0;
 	for (size_t i = 0; i < table->n; i++) {
 		const struct route_shape *shape = &table->shape[i];
@@ -243,13 +278,16 @@ route_match(const struct route_table *table, enum http_method method, struct spa
 			best = shape;
 			found = NULL;
 			match->allow = 0;
+			match->scopes = 0;
 		}
 		methods = route_methods(&table->route[i]);
 		match->allow |= methods;
-		if (methods & HTTP_METHOD_BIT(method))
+		if (methods)
+			match->scopes |= 1U << table->route[i].scope;
+		if (methods & HTTP_METHOD_BIT(method) & ~HTTP_METHOD_BIT(HTTP_OPTIONS))
 			found = &table->route[i];
 	}
-	if (best == NULL)
+	if (match->allow == 0)
 		return ROUTE_NO_PATH;
 	if (found == NULL)
 		return ROUTE_NO_METHOD;

@@ -9,6 +9,8 @@
  * Literals win over parts, the leftmost first, independent of the order in which routes were added.
  * The methods of a pattern that lost count for nothing: where GET /health is a route, POST /health
  * is 405 even if POST /{name} is one.
+ *
+ * A route without handler and upgrade reserves its pattern: there is nothing, whatever the method.
  */
 #ifndef PLAZA_HTTP_ROUTE_H
 #define PLAZA_HTTP_ROUTE_H
@@ -42,11 +44,12 @@ const char *scope_name(enum scope scope);
 /* SCOPE_COUNT when the word is none of them. */
 enum scope scope_find(const char *name);
 
-/* A body_limit: the head alone is answered, whatever body it announces. */
-#define ROUTE_BODY_UNREAD SIZE_MAX
-
 struct route {
-	unsigned methods; /* HTTP_METHOD_BIT()s; GET brings HEAD with it */
+	/*
+	 * HTTP_METHOD_BIT()s; GET brings HEAD with it. OPTIONS, TRACE and CONNECT are the front
+	 * door's. 0: the pattern is reserved.
+	 */
+	unsigned methods;
 	const char *pattern;
 	enum scope scope;
 	size_t body_limit; /* 0: the route wants no body, and one is answered 413 */
@@ -82,16 +85,23 @@ struct route_table {
  */
 void route_add(struct route_table *table, const struct route *route);
 
+/* The methods that a route takes, HEAD and OPTIONS among them; 0 when it is reserved. */
+unsigned route_methods(const struct route *route);
+
+/* Of all routes together. */
+unsigned route_all_methods(const struct route_table *table);
+
 enum route_result {
 	ROUTE_FOUND,
-	ROUTE_NO_PATH,   /* 404 */
-	ROUTE_NO_METHOD, /* 405 */
+	ROUTE_NO_PATH,   /* 404: no pattern, or a reserved one */
+	ROUTE_NO_METHOD, /* 405; or OPTIONS, which is nobody's own */
 	ROUTE_TOO_LONG   /* 414: a {part} over ROUTE_SEGMENT_MAX bytes */
 };
 
 struct route_match {
 	const struct route *route; /* NULL unless FOUND */
-	unsigned allow;            /* HTTP_METHOD_BIT()s that this path takes, HEAD among them */
+	unsigned allow;            /* HTTP_METHOD_BIT()s that this path takes, as route_methods */
+	unsigned scopes;           /* 1 << scope of each route of this path */
 	size_t n_parts;
 	struct span part[ROUTE_MAX_PARTS];
 	/* where decoded parts live when they differ from the sent bytes */

@@ -8,21 +8,6 @@
 #include "hub/hub.h"
 #include "hub/hub_private.h"
 
-#define TEXT_PLAIN "text/plain; charset=utf-8"
-
-static void
-refuse(struct exchange *x, int status, struct span text, const char *fields)
-{
-	const struct reply reply = {
-	    .status = status,
-	    .content_type = TEXT_PLAIN,
-	    .body = text,
-	    .fields = fields,
-	};
-
-	exchange_reply(x, &reply);
-}
-
 static void
 take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span room)
 {
@@ -30,13 +15,13 @@ take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span roo
 	char name[CHAT_LOG_ROOM_MAX];
 
 	if (!hub_has_room(hub)) {
-		refuse(x, 503, SPAN_LIT("No more WebSockets here for now."), "Retry-After: 1\r\n");
+		exchange_error(x, 503, "No more WebSockets here for now.", "Retry-After: 1\r\n");
 		return;
 	}
 	/* what the exchange lends us goes with it */
 	memcpy(name, room.ptr, room.len);
 	if (!exchange_take_socket(x, &socket)) {
-		refuse(x, 503, SPAN_LIT("Out of memory."), "Retry-After: 1\r\n");
+		exchange_error(x, 503, "Out of memory.", "Retry-After: 1\r\n");
 		return;
 	}
 	if (!hub_adopt(hub, &socket, kind, span_from(name, room.len))) {
@@ -54,12 +39,17 @@ lobby_upgrade(struct exchange *x, void *ctx)
 static void
 room_upgrade(struct exchange *x, void *ctx)
 {
+	static const struct problem no_room = {
+	    .status = 404,
+	    .type = "no-room",
+	    .title = "There is no such room",
+	    .detail = "A room's name is 1 to 64 of A-Z a-z 0-9 . _ - and not . or ..",
+	    .hint = "Choose another name; any that fits is a room. /chat is the lobby.",
+	};
 	struct span room = exchange_param(x, 0);
 
 	if (!room_name_valid(room)) {
-		refuse(x, 404,
-		       SPAN_LIT("A room's name is 1 to 64 of A-Z a-z 0-9 . _ - and not . or .."),
-		       NULL);
+		exchange_problem(x, &no_room);
 		return;
 	}
 	take(x, ctx, CLIENT_CHAT, room);

@@ -25,98 +25,145 @@
 #define REPLY_MAX (256U << 20)
 
 static void
-reply_problem(struct exchange *x, int status, const char *type, const char *title,
-	      const char *detail)
-{
-	exchange_problem(x, status, type, title, detail, NULL, 0, NULL);
-}
-
-static void
-reply_unavailable(struct exchange *x, const char *type, const char *title, const char *detail,
-		  unsigned retry_after_s)
+reply_unavailable(struct exchange *x, struct problem problem, unsigned retry_after_s)
 {
 	char fields[40];
 
 	snprintf(fields, sizeof(fields), "Retry-After: %u\r\n", retry_after_s);
-	exchange_problem(x, 503, type, title, detail, NULL, 0, fields);
+	problem.fields = fields;
+	exchange_problem(x, &problem);
 }
 
 static void
 reply_no_store(struct exchange *x)
 {
-	reply_problem(x, 503, "no-store", "There is no product store",
-		      "store.database is not set: name a PostgreSQL database there");
+	static const struct problem no_store = {
+	    .status = 503,
+	    .type = "no-store",
+	    .title = "There is no product store",
+	    .detail = "store.database is not set: name a PostgreSQL database there",
+	    .hint = "Set it in plaza.conf, as in store.database = dbname=plaza, and reload.",
+	};
+
+	exchange_problem(x, &no_store);
 }
 
 static void
 reply_not_found(struct exchange *x)
 {
-	reply_problem(x, 404, "not-found", "There is no such product",
-		      "no product has this id; an id is a number from 1 to 2147483647");
+	static const struct problem not_found = {
+	    .status = 404,
+	    .type = "not-found",
+	    .title = "There is no such product",
+	    .detail = "no product has this id; an id is a number from 1 to 2147483647",
+	    .hint = "GET " PATH " lists the products that there are.",
+	};
+
+	exchange_problem(x, &not_found);
 }
+
+static const struct problem troubles[] = {
+    [PRODUCTS_INVALID] =
+	{
+	    .status = 422,
+	    .type = "validation",
+	    .title = "The content is not valid",
+	    .detail = "the database refuses these values: its table products has rules of its own",
+	    .hint = "\\d products in psql shows the rules.",
+	},
+    [PRODUCTS_CONFLICT] =
+	{
+	    .status = 409,
+	    .type = "conflict",
+	    .title = "There is such a product already",
+	    .detail = "a unique constraint of the table products refuses a second one",
+	    .hint = "GET " PATH " shows the one that there is.",
+	},
+    [PRODUCTS_UNKNOWN] =
+	{
+	    .status = 503,
+	    .type = "commit-unknown",
+	    .title = "The outcome of the write is unknown",
+	    .detail = "the database was lost while it wrote: look whether the product is there "
+		      "before you send it again",
+	    .hint = "GET " PATH " shows it if it is; the newest come last.",
+	},
+    [PRODUCTS_BUSY] =
+	{
+	    .status = 503,
+	    .type = "store-busy",
+	    .title = "The product store is busy",
+	    .detail = "too many requests wait for the database (store.queue_limit, "
+		      "store.queue_timeout)",
+	    .hint = "Try again after Retry-After seconds, with fewer requests at a time.",
+	},
+    [PRODUCTS_SLOW] =
+	{
+	    .status = 503,
+	    .type = "store-timeout",
+	    .title = "The product store took too long",
+	    .detail = "the database did not finish within store.statement_timeout, or gave way to "
+		      "others; nothing was changed",
+	},
+    [PRODUCTS_DOWN] =
+	{
+	    .status = 503,
+	    .type = "store-unavailable",
+	    .title = "The product store is not available",
+	    .detail = "the database cannot be reached or cannot work at present",
+	},
+    [PRODUCTS_NO_SCHEMA] =
+	{
+	    .status = 503,
+	    .type = "store-unavailable",
+	    .title = "The product store is not available",
+	    .detail = "the table products is missing and cannot be made by the role of "
+		      "store.database; the server's log says what to run",
+	    .hint = "Tell the operator, who has to make the table; then it works by itself.",
+	},
+    [PRODUCTS_DENIED] =
+	{
+	    .status = 503,
+	    .type = "store-unavailable",
+	    .title = "The product store is not available",
+	    .detail = "the role of store.database may not use the table products; the server's "
+		      "log says what to grant",
+	    .hint = "Tell the operator, who has to grant it; then it works by itself.",
+	},
+    [PRODUCTS_FAILED] =
+	{
+	    .status = 500,
+	    .type = "store-error",
+	    .title = "The product store failed",
+	    .detail = "the database reported an error; the server's log has it",
+	},
+};
 
 static void
 reply_trouble(struct exchange *x, const struct products_answer *answer)
 {
-	static const char unavailable[] = "store-unavailable";
-	static const char unavailable_title[] = "The product store is not available";
+	enum products_outcome outcome = answer->outcome;
 
-	switch (answer->outcome) {
-	case PRODUCTS_INVALID:
-		reply_problem(x, 422, "validation", "The content is not valid",
-			      "the database refuses these values: its table products has rules of "
-			      "its own");
-		return;
-	case PRODUCTS_CONFLICT:
-		reply_problem(x, 409, "conflict", "There is such a product already",
-			      "a unique constraint of the table products refuses a second one");
-		return;
-	case PRODUCTS_BUSY:
-		reply_unavailable(x, "store-busy", "The product store is busy",
-				  "too many requests wait for the database (store.queue_limit, "
-				  "store.queue_timeout)",
-				  answer->retry_after_s);
-		return;
-	case PRODUCTS_SLOW:
-		reply_unavailable(x, "store-timeout", "The product store took too long",
-				  "the database did not finish within store.statement_timeout, or "
-				  "gave way to others; nothing was changed",
-				  answer->retry_after_s);
-		return;
-	case PRODUCTS_DOWN:
-		reply_unavailable(x, unavailable, unavailable_title,
-				  "the database cannot be reached or cannot work at present",
-				  answer->retry_after_s);
-		return;
-	case PRODUCTS_NO_SCHEMA:
-		reply_unavailable(x, unavailable, unavailable_title,
-				  "the table products is missing and cannot be made by the role of "
-				  "store.database; the server's log says what to run",
-				  answer->retry_after_s);
-		return;
-	case PRODUCTS_DENIED:
-		reply_unavailable(x, unavailable, unavailable_title,
-				  "the role of store.database may not use the table products; the "
-				  "server's log says what to grant",
-				  answer->retry_after_s);
-		return;
-	case PRODUCTS_UNKNOWN:
-		reply_problem(x, 503, "commit-unknown", "The outcome of the write is unknown",
-			      "the database was lost while it wrote: look whether the product is "
-			      "there before you send it again");
-		return;
-	case PRODUCTS_OK:
-	case PRODUCTS_FAILED: break;
-	}
-	reply_problem(x, 500, "store-error", "The product store failed",
-		      "the database reported an error; the server's log has it");
+	/* an answer without the row that was asked for is nothing that we foresaw either */
+	if (outcome == PRODUCTS_OK)
+		outcome = PRODUCTS_FAILED;
+	/* these pass; an unknown outcome is 503 as well, but waiting does not make it known */
+	if (troubles[outcome].status == 503 && outcome != PRODUCTS_UNKNOWN)
+		reply_unavailable(x, troubles[outcome], answer->retry_after_s);
+	else
+		exchange_problem(x, &troubles[outcome]);
 }
 
 static void
 reply_no_memory(struct exchange *x)
 {
 	log_error("store: out of memory for an answer");
-	reply_unavailable(x, "overloaded", "The server is overloaded", "out of memory", 1);
+	reply_unavailable(x,
+			  (struct problem){.status = 503,
+					   .type = "overloaded",
+					   .title = "The server is overloaded",
+					   .detail = "out of memory"},
+			  1);
 }
 
 static void
@@ -226,9 +273,15 @@ create_handle(struct exchange *x, void *ctx)
 	if (product_read(json, &input, &errors))
 		products_create(products, input.name, input.price, create_done, x);
 	else
-		exchange_problem(x, 422, "validation", "The content is not valid",
-				 "a product is {\"name\":\"iPhone 12\",\"price\":999.99}",
-				 errors.error, errors.n, NULL);
+		exchange_problem(
+		    x, &(struct problem){
+			   .status = 422,
+			   .type = "validation",
+			   .title = "The content is not valid",
+			   .detail = "a product is {\"name\":\"iPhone 12\",\"price\":999.99}",
+			   .errors = errors.error,
+			   .n_errors = errors.n,
+		       });
 	json_decref(json);
 }
 
@@ -395,8 +448,16 @@ list_handle(struct exchange *x, void *ctx)
 	}
 	size_t n = parse_page(exchange_request(x)->query, &page, errors);
 	if (n)
-		exchange_problem(x, 400, "bad-parameter", "The query is not accepted",
-				 errors[0].detail, errors, n, NULL);
+		exchange_problem(x, &(struct problem){
+					.status = 400,
+					.type = "bad-parameter",
+					.title = "The query is not accepted",
+					.detail = errors[0].detail,
+					.hint = "For instance " PATH "?limit=10; in a shell, put "
+						"the URL into quotes.",
+					.errors = errors,
+					.n_errors = n,
+				    });
 	else
 		products_list(products, page.after, page.limit, list_done, x);
 }

@@ -38,6 +38,7 @@ fake_exchange_free(struct exchange **x)
 	free((*x)->type);
 	free((*x)->title);
 	free((*x)->detail);
+	free((*x)->hint);
 	for (size_t i = 0; i < (*x)->n_errors; i++) {
 		free((*x)->error[i].pointer);
 		free((*x)->error[i].detail);
@@ -115,19 +116,18 @@ exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx)
 }
 
 void
-exchange_problem(struct exchange *x, int status, const char *type, const char *title,
-		 const char *detail, const struct problem_error *errors, size_t n_errors,
-		 const char *fields)
+exchange_problem(struct exchange *x, const struct problem *problem)
 {
-	answer(x, status, fields);
+	answer(x, problem->status, problem->fields);
 	x->is_problem = true;
 	x->content_type = copy("application/problem+json");
-	x->type = copy(type);
-	x->title = copy(title);
-	x->detail = copy(detail);
-	for (size_t i = 0; i < n_errors && i < FAKE_ERRORS_MAX; i++) {
-		x->error[i].pointer = copy(errors[i].pointer);
-		x->error[i].detail = copy(errors[i].detail);
+	x->type = copy(problem->type);
+	x->title = copy(problem->title);
+	x->detail = copy(problem->detail);
+	x->hint = copy(problem->hint);
+	for (size_t i = 0; i < problem->n_errors && i < FAKE_ERRORS_MAX; i++) {
+		x->error[i].pointer = copy(problem->errors[i].pointer);
+		x->error[i].detail = copy(problem->errors[i].detail);
 		x->n_errors++;
 	}
 }

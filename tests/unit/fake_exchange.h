@@ -31,7 +31,7 @@ struct exchange {
 	char *fields;       /* "" when there were none */
 	char *text;         /* a reply's body, with a terminator */
 	size_t text_len;
-	char *type, *title, *detail; /* of a problem */
+	char *type, *title, *detail, *hint; /* of a problem */
 	size_t n_errors;
 	struct fake_error error[FAKE_ERRORS_MAX];
 	void (*gone)(struct exchange *x, void *ctx);

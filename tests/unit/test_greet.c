@@ -37,14 +37,13 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 }
 
 void
-exchange_error(struct exchange *x, int code, const char *message, const char *more)
+exchange_problem(struct exchange *x, const struct problem *problem)
 {
 	(void)x;
-	(void)more;
 	replies++;
-	status = code;
-	body_len = strlen(message);
-	ck_assert_uint_gt(body_len, 0);
+	status = problem->status;
+	ck_assert_uint_gt(strlen(problem->detail), 0);
+	ck_assert_uint_gt(strlen(problem->hint), 0);
 }
 
 /* As the front door would answer it: the route's own status where it does not get to a handler. */
@@ -165,7 +164,8 @@ START_TEST(test_methods)
 {
 	get("/Ada", 4, HTTP_POST);
 	ck_assert_int_eq(status, 405);
-	ck_assert_uint_eq(match.allow & ~HTTP_METHOD_BIT(HTTP_HEAD), HTTP_METHOD_BIT(HTTP_GET));
+	ck_assert_uint_eq(match.allow, HTTP_METHOD_BIT(HTTP_GET) | HTTP_METHOD_BIT(HTTP_HEAD) |
+					   HTTP_METHOD_BIT(HTTP_OPTIONS));
 	/* what is not there is not there for any method */
 	get("/api", 4, HTTP_POST);
 	ck_assert_int_eq(status, 404);

@@ -15,6 +15,7 @@
 #define HEAD     HTTP_METHOD_BIT(HTTP_HEAD)
 #define POST     HTTP_METHOD_BIT(HTTP_POST)
 #define DELETE   HTTP_METHOD_BIT(HTTP_DELETE)
+#define OPTIONS  HTTP_METHOD_BIT(HTTP_OPTIONS)
 
 /* Never called here: a route only has to have one. */
 static void
@@ -27,8 +28,10 @@ handle(struct exchange *x, void *ctx)
 static void
 add(struct route_table *table, unsigned methods, const char *pattern)
 {
-	struct route route = {.methods = methods, .pattern = pattern, .handle = handle};
+	struct route route = {.methods = methods, .pattern = pattern};
 
+	if (methods)
+		route.handle = handle;
 	route_add(table, &route);
 }
 
@@ -49,6 +52,8 @@ fill(struct route_table *table)
 	add(table, GET, "/{a}/x/{b}");
 	add(table, GET, "/y/{c}/z");
 	add(table, GET, "/.well-known");
+	add(table, 0, "/metrics");
+	add(table, 0, "/x/{y}");
 }
 
 static struct route_table table;
@@ -86,6 +91,14 @@ static const struct {
     {HTTP_GET, "/api/%61/b%20/c", "/api/{kind}/{id}/{what}", 3, {"a", "b ", "c"}},
     {HTTP_GET, "/y/x/z", "/y/{c}/z", 1, {"x"}},
     {HTTP_GET, "/w/x/z", "/{a}/x/{b}", 2, {"w", "z"}},
+    /* reserved */
+    {HTTP_GET, "/metrics", NULL, 0, {0}},
+    {HTTP_GET, "/m%65trics", NULL, 0, {0}},
+    {HTTP_DELETE, "/metrics", NULL, 0, {0}},
+    {HTTP_OPTIONS, "/metrics", NULL, 0, {0}},
+    {HTTP_TRACE, "/metrics", NULL, 0, {0}},
+    {HTTP_GET, "/x/1", NULL, 0, {0}},
+    {HTTP_GET, "/metric", "/{name}", 1, {"metric"}},
     {HTTP_GET, "", NULL, 0, {0}},
     {HTTP_OPTIONS, "*", NULL, 0, {0}},
     {HTTP_GET, "//", NULL, 0, {0}},
@@ -151,12 +164,13 @@ static const struct {
 	const char *path;
 	unsigned allow;
 } wrong_methods[] = {
-    {HTTP_POST, "/", GET | HEAD},
-    {HTTP_PUT, "/Ada", GET | HEAD | DELETE},
+    {HTTP_POST, "/", GET | HEAD | OPTIONS},
+    {HTTP_PUT, "/Ada", GET | HEAD | DELETE | OPTIONS},
     /* what /{name} takes is not what /health takes */
-    {HTTP_DELETE, "/health", GET | HEAD},
-    {HTTP_OPTIONS, "/api/products", GET | HEAD | POST},
-    {HTTP_CONNECT, "/api/products/1", GET | HEAD},
+    {HTTP_DELETE, "/health", GET | HEAD | OPTIONS},
+    /* no route has OPTIONS: it is the front door that answers */
+    {HTTP_OPTIONS, "/api/products", GET | HEAD | POST | OPTIONS},
+    {HTTP_CONNECT, "/api/products/1", GET | HEAD | OPTIONS},
 };
 
 START_TEST(a_wrong_method_is_told_the_right_ones)
@@ -185,12 +199,46 @@ START_TEST(one_pattern_may_be_several_routes)
 }
 END_TEST
 
+START_TEST(a_path_tells_the_scopes_of_its_routes)
+{
+	struct route route = {
+	    .methods = GET, .pattern = "/a", .scope = SCOPE_CHAT, .handle = handle};
+
+	table.n = 0;
+	route_add(&table, &route);
+	route.methods = POST;
+	route.scope = SCOPE_JOBS;
+	route_add(&table, &route);
+	route.pattern = "/{b}";
+	route.scope = SCOPE_GREET;
+	route_add(&table, &route);
+	ck_assert_int_eq(route_match(&table, HTTP_OPTIONS, SPAN_LIT("/a"), &match),
+			 ROUTE_NO_METHOD);
+	ck_assert_uint_eq(match.scopes, 1U << SCOPE_CHAT | 1U << SCOPE_JOBS);
+	ck_assert_int_eq(route_match(&table, HTTP_OPTIONS, SPAN_LIT("/b"), &match),
+			 ROUTE_NO_METHOD);
+	ck_assert_uint_eq(match.scopes, 1U << SCOPE_GREET);
+	ck_assert_int_eq(route_match(&table, HTTP_OPTIONS, SPAN_LIT("/"), &match), ROUTE_NO_PATH);
+	ck_assert_uint_eq(match.scopes, 0);
+}
+END_TEST
+
+START_TEST(all_methods_are_those_of_all_that_is_served)
+{
+	fill(&table);
+	ck_assert_uint_eq(route_all_methods(&table), GET | HEAD | POST | DELETE | OPTIONS);
+	table.n = 0;
+	add(&table, 0, "/a");
+	ck_assert_uint_eq(route_all_methods(&table), 0);
+}
+END_TEST
+
 START_TEST(head_comes_with_get_only)
 {
 	table.n = 0;
 	add(&table, POST, "/a");
 	ck_assert_int_eq(route_match(&table, HTTP_HEAD, SPAN_LIT("/a"), &match), ROUTE_NO_METHOD);
-	ck_assert_uint_eq(match.allow, POST);
+	ck_assert_uint_eq(match.allow, POST | OPTIONS);
 }
 END_TEST
 
@@ -226,7 +274,7 @@ END_TEST
 
 static const struct {
 	const char *pattern;
-	unsigned methods;
+	unsigned methods; /* 0: reserved */
 } mistakes[] = {
     {"", GET},
     {"a", GET},
@@ -239,17 +287,22 @@ static const struct {
     {"/a{b}", GET},
     {"/{a}/{b}/{c}/{d}/{e}", GET},
     {"/1/2/3/4/5/6/7/8/9", GET},
-    {"/nothing", 0},
+    {"/a", GET | OPTIONS},
+    {"/a", HTTP_METHOD_BIT(HTTP_TRACE)},
+    {"/a", HTTP_METHOD_BIT(HTTP_CONNECT)},
     {"/health", GET},
     {"/health", HEAD},
     {"/{other}", POST | DELETE},
+    {"/health", 0},
+    {"/metrics", GET},
+    {"/metrics", 0},
 };
 
 START_TEST(mistakes_in_routes_abort)
 {
 	table.n = 0;
 	/* the others must be wrong by themselves */
-	if (_i >= N(mistakes) - 3)
+	if (_i >= N(mistakes) - 6)
 		fill(&table);
 	add(&table, mistakes[_i].methods, mistakes[_i].pattern);
 }
@@ -259,8 +312,12 @@ START_TEST(routes_want_one_of_handler_and_upgrade)
 {
 	struct route route = {.methods = GET, .pattern = "/a", .handle = handle, .upgrade = handle};
 
-	if (_i)
-		route.handle = route.upgrade = NULL;
+	if (_i > 0)
+		route.upgrade = NULL;
+	if (_i == 1)
+		route.handle = NULL;
+	if (_i == 2)
+		route.methods = 0;
 	fill(&table);
 	route_add(&table, &route);
 }
@@ -304,10 +361,12 @@ main(void)
 	tcase_add_test(tc, parts_may_hold_any_byte);
 	tcase_add_loop_test(tc, a_wrong_method_is_told_the_right_ones, 0, N(wrong_methods));
 	tcase_add_test(tc, one_pattern_may_be_several_routes);
+	tcase_add_test(tc, a_path_tells_the_scopes_of_its_routes);
+	tcase_add_test(tc, all_methods_are_those_of_all_that_is_served);
 	tcase_add_test(tc, head_comes_with_get_only);
 	tcase_add_test(tc, long_parts_are_told_from_unknown_paths);
 	tcase_add_loop_test_raise_signal(tc, mistakes_in_routes_abort, SIGABRT, 0, N(mistakes));
-	tcase_add_loop_test_raise_signal(tc, routes_want_one_of_handler_and_upgrade, SIGABRT, 0, 2);
+	tcase_add_loop_test_raise_signal(tc, routes_want_one_of_handler_and_upgrade, SIGABRT, 0, 3);
 	tcase_add_test_raise_signal(tc, a_full_table_aborts, SIGABRT);
 	tcase_add_test(tc, scopes_have_the_names_of_the_configuration);
 	suite_add_tcase(s, tc);
