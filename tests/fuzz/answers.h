@@ -35,17 +35,10 @@ enum answer_status answer_take(struct span *stream, bool is_head, struct answer_
 const char *answers_check(struct span sent, struct span answers, bool is_ended);
 
 /*
- * Whether two streams of answers to the same bytes say the same. What may differ:
- *
- * - the value of Date;
- * - interim answers: 100 is left out when the body is there with its head (RFC 9110 10.1.1);
- * - for the same reason, with `expects`, an answer may close the connection in one of them and not
- *   in the other: a refused body that is on its way already is dropped, one that waits for 100 is
- *   not waited for. What follows is in one of them only.
+ * Whether two streams of answers to the same bytes say the same. What may differ is the value of
+ * Date, and interim answers: 100 is left out when the body is there with its head (RFC 9110
+ * 10.1.1). Of an answer that its handler cuts, nothing is compared.
  */
-bool answers_agree(struct span sent, struct span a, struct span b, bool expects);
-
-/* Whether any request in the bytes might expect 100-continue. */
-bool answers_expects(struct span sent);
+bool answers_agree(struct span sent, struct span a, struct span b);
 
 #endif

@@ -167,8 +167,18 @@ struct taken {
 	struct watch read;
 };
 
+/* An answer in pieces, as its name says. */
+struct tale {
+	struct exchange *x; /* NULL: unused */
+	bool is_due;        /* the hook goes on with it */
+	size_t at, len;
+	char word[ROUTE_SEGMENT_MAX];
+};
+
 static struct owed owed[OWED_MAX];
 static struct taken taken[OWED_MAX];
+static struct tale tales[OWED_MAX];
+static char big[BOX_BIG_SIZE];
 
 static void
 reply(struct exchange *x, int status, struct span body)
@@ -206,12 +216,60 @@ owe(struct exchange *x, struct span body)
 	abort();
 }
 
+/* After a proceed: one letter of the word. */
+static void
+tell(struct tale *tale)
+{
+	struct exchange *x = tale->x;
+	size_t size = 1;
+
+	tale->is_due = false;
+	if (tale->at == tale->len) {
+		tale->x = NULL;
+		exchange_end(x);
+		return;
+	}
+	const char *letter = &tale->word[tale->at++];
+	switch (*letter) {
+	case 'l': tale->is_due = true; return;
+	case 'x':
+		tale->x = NULL;
+		exchange_abort(x);
+		return;
+	case 'm': size = 5000; break;
+	case 'b': size = n_big++ < BIG_MAX ? sizeof(big) : 1; break;
+	default: break;
+	}
+	exchange_send(x, size == 1 ? span_from(letter, 1) : span_from(big, size));
+}
+
+static void
+tell_cb(struct exchange *x, void *ctx)
+{
+	(void)x;
+	tell(ctx);
+}
+
+static void
+stop_cb(void *ctx)
+{
+	struct tale *tale = ctx;
+
+	tale->x = NULL;
+}
+
 static bool
 hook_cb(void *arg)
 {
 	bool more = false;
 
 	(void)arg;
+	for (size_t i = 0; i < OWED_MAX; i++) {
+		if (!tales[i].x || !tales[i].is_due)
+			continue;
+		more = true;
+		tell(&tales[i]);
+	}
 	for (size_t i = 0; i < OWED_MAX; i++) {
 		struct owed *o = &owed[i];
 
@@ -284,14 +342,29 @@ hold_handle(struct exchange *x, void *ctx)
 }
 
 static void
-big_handle(struct exchange *x, void *ctx)
+stream_handle(struct exchange *x, void *ctx)
 {
-	static char big[BOX_BIG_SIZE];
+	static const struct stream_calls calls = {tell_cb, stop_cb};
+	const struct reply head = {.status = 200, .content_type = "text/plain"};
+	struct span word = exchange_param(x, 0);
+	struct tale *tale = tales;
 
 	(void)ctx;
 	see(x);
-	if (!big[0])
-		memset(big, 'b', sizeof(big));
+	while (tale->x)
+		if (++tale == tales + OWED_MAX)
+			abort();
+	*tale = (struct tale){.x = x, .len = word.len};
+	memcpy(tale->word, word.ptr, word.len);
+	if (!exchange_stream(x, &head, &calls, tale))
+		tale->x = NULL;
+}
+
+static void
+big_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	see(x);
 	reply(x, 200, span_from(big, n_big++ < BIG_MAX ? sizeof(big) : 1));
 }
 
@@ -412,6 +485,7 @@ static const struct route all_routes[] = {
     {.methods = M(GET), .pattern = "/timer", .handle = timer_handle},
     {.methods = M(GET), .pattern = "/hold", .handle = hold_handle},
     {.methods = M(GET), .pattern = "/big", .handle = big_handle},
+    {.methods = M(GET), .pattern = "/stream/{word}", .handle = stream_handle},
     {.methods = M(GET) | M(DELETE), .pattern = "/empty", .handle = empty_handle},
     {.methods = M(GET), .pattern = "/error", .handle = error_handle},
     {.methods = M(GET), .pattern = "/api/error", .handle = error_handle},
@@ -431,7 +505,14 @@ static const struct route all_routes[] = {
      .body_limit = 1000,
      .body_type = "application/json",
      .handle = json_handle},
+#ifdef ROUTE_BODY_UNREAD
+    {.methods = M(GET) | M(POST),
+     .pattern = "/nothing",
+     .body_limit = ROUTE_BODY_UNREAD,
+     .handle = empty_handle},
+#else
     {.pattern = "/nothing"},
+#endif
     {.methods = M(PUT) | M(DELETE),
      .pattern = "/thing/{id}",
      .body_limit = 1000,
@@ -550,6 +631,7 @@ box_open(void)
 			route_add(&routes, &all_routes[i]);
 		for (size_t i = 0; i < OWED_MAX; i++)
 			taken[i].fd = -1;
+		memset(big, 'b', sizeof(big));
 		for (size_t i = 0; i < BOX_PEERS; i++)
 			listener[i] = listen_somewhere();
 		log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
@@ -705,7 +787,8 @@ box_owed(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < OWED_MAX; i++)
-		n += (owed[i].x != NULL) + (taken[i].fd >= 0);
+		n += (size_t)(owed[i].x != NULL) + (size_t)(tales[i].x != NULL) +
+		     (size_t)(taken[i].fd >= 0);
 	return n;
 }
 
@@ -723,7 +806,12 @@ box_drain(void)
 {
 	is_drained = false;
 	http_server_drain(server, drained_cb, NULL);
-	box_run();
+	return box_run();
+}
+
+bool
+box_drained(void)
+{
 	return is_drained;
 }
 
@@ -834,6 +922,15 @@ box_talk(const struct box_talk *t, struct box_heard *h)
 	heard = NULL;
 	server_fd = -1;
 	return wrong;
+}
+
+bool
+box_seen_alike(const struct box_heard *a, const struct box_heard *b, bool may_stop)
+{
+	size_t len = a->seen_len < b->seen_len ? a->seen_len : b->seen_len;
+
+	return (may_stop || (a->n_seen == b->n_seen && a->seen_len == b->seen_len)) &&
+	       memcmp(a->seen, b->seen, len) == 0;
 }
 
 void

@@ -7,11 +7,12 @@
  *
  * Routes: GET /fast/{word}, answered at once; /later/{turns}, after so many passes of the loop;
  * /timer, by a timer of 0 ms; /hold, when the client has left or box_release is called; /big, more
- * than a connection keeps unsent (the first few); /empty, 204. POST /echo (1000 bytes), /echo/later
- * and /wide (http.max_body_size): the body comes back; /json and /api/json: as JSON. /nothing
- * leaves bodies unread, PUT and DELETE /thing/{id} take one later. /private is of a scope that is
- * not public. /up is a WebSocket that echoes its head and all that follows, /up/no one that is
- * refused.
+ * than a connection keeps unsent (the first few); /empty, 204; /stream/{word}, in pieces, one for
+ * each letter: l makes it wait, m and b are long ones, x ends it by an abort. POST /echo (1000
+ * bytes), /echo/later and /wide (http.max_body_size): the body comes back; /json and /api/json: as
+ * JSON. /nothing is reserved, PUT and DELETE /thing/{id} take one later. /private is of a
+ * scope that is not public. /up is a WebSocket that echoes its head and all that follows, /up/no
+ * one that is refused.
  */
 #ifndef PLAZA_TESTS_FUZZ_DOOR_BOX_H
 #define PLAZA_TESTS_FUZZ_DOOR_BOX_H
@@ -68,6 +69,8 @@ void box_close(void);
 
 /* From connect to the end. NULL, or what the box found wrong about the server. */
 const char *box_talk(const struct box_talk *talk, struct box_heard *heard);
+/* Whether the same requests came to the handlers; `may_stop`: or to one of them only the first. */
+bool box_seen_alike(const struct box_heard *a, const struct box_heard *b, bool may_stop);
 void box_heard_free(struct box_heard *heard);
 
 /* The parts of it, for talks of other shapes. All with `heard` NULL: what is read is dropped. */
@@ -79,11 +82,13 @@ bool box_run(void);
 bool box_read(int fd, struct box_heard *heard);
 /* Lets what is held be answered in the next pass; false when nothing is. */
 bool box_release(void);
-/* Drains; true when the server said that it is done. */
+/* Begins a drain, and runs. The box has to be closed after it. */
 bool box_drain(void);
+/* The server has said that it is done. */
+bool box_drained(void);
 
 size_t box_connections(void);
-/* Exchanges that a handler still owes the answer, and sockets taken. */
+/* Exchanges that a handler still owes the answer or its end, and sockets taken. */
 size_t box_owed(void);
 
 #endif
