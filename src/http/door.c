@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "http/gzip.h"
+
 const char door_no_input_room[] =
     "The server holds as much unfinished input as it may (http.max_input_memory): try again.";
 
@@ -44,6 +46,7 @@ door_hook(void *arg)
 	struct door *door = arg;
 	bool any = !ring_empty(&door->resumed);
 
+	door->coded_in_pass = 0;
 	run_resumed(door);
 	/* requests that go on now may have given work to hooks that ran before this one */
 	return any;
@@ -131,4 +134,6 @@ door_fini(struct door *door)
 	free(door->in);
 	door->in = NULL;
 	buffer_fini(&door->out);
+	buffer_fini(&door->coded);
+	gzip_free(&door->gzip);
 }

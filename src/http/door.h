@@ -21,6 +21,7 @@
 
 struct access_log;
 struct exchange;
+struct gzip;
 
 /* A place in a doubly linked ring; alone it points to itself. */
 struct ring {
@@ -93,6 +94,13 @@ struct door {
 	struct route_match match;
 	struct span bad_head; /* what came of a head that is being refused unread, for the log */
 	struct response_common common; /* see door_common */
+	char if_none_match[1024];      /* of a request that has the field several times */
+
+	/* for answers that are coded; see answer.c and exchange_reply.c */
+	struct gzip *gzip; /* NULL until one is */
+	struct buffer coded;
+	size_t coded_in_pass; /* bytes of work */
+	size_t uncoded_held;  /* bytes of bodies that are coded slice by slice */
 
 	struct deadline_list first; /* no byte has come yet */
 	struct deadline_list idle;

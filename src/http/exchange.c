@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "http/access_log.h"
+#include "http/answer.h"
 #include "http/exchange_internal.h"
 #include "http/handshake.h"
 #include "http/response.h"
@@ -48,17 +49,6 @@ static struct buffer *
 output(struct exchange *x)
 {
 	return x->door->current == x ? &x->door->out : x->late;
-}
-
-static bool
-write_reply(struct exchange *x, const struct reply *reply, enum response_body body)
-{
-	struct response_head head = {
-	    .connection = RESPONSE_CLOSE, .body = body, .common = door_common(x->door)};
-
-	if (x->is_keep)
-		head.connection = x->is_minor_0 ? RESPONSE_KEEP_ALIVE : RESPONSE_KEEP;
-	return response_write(output(x), reply, &head);
 }
 
 void
@@ -182,7 +172,7 @@ begin_answer(struct exchange *x)
 }
 
 void
-exchange_reply(struct exchange *x, const struct reply *reply)
+exchange_reply_whole(struct exchange *x, const struct reply *reply)
 {
 	static const struct reply no_memory = {.status = 503, .fields = "Retry-After: 1\r\n"};
 	const enum response_body body = x->is_head ? RESPONSE_HEAD_ONLY : RESPONSE_WHOLE;
@@ -191,7 +181,8 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 		return;
 	struct buffer *out = output(x);
 	const size_t before = out->len;
-	bool is_written = write_reply(x, reply, body) || write_reply(x, &no_memory, body);
+	bool is_written =
+	    answer_write(x, out, reply, body) || answer_write(x, out, &no_memory, body);
 	if (x->door->access_log)
 		log_written(x, out, before);
 	drop_kept(x);
@@ -209,7 +200,8 @@ exchange_stream(struct exchange *x, const struct reply *head, const struct strea
 	x->is_chunked = !x->is_minor_0;
 	if (!x->is_chunked)
 		x->is_keep = false;
-	bool is_written = write_reply(x, head, x->is_chunked ? RESPONSE_CHUNKS : RESPONSE_TO_END);
+	bool is_written =
+	    answer_write(x, output(x), head, x->is_chunked ? RESPONSE_CHUNKS : RESPONSE_TO_END);
 	const bool goes_on = is_written && !x->is_head;
 	x->account.status = head->status;
 	x->account.bytes_out = 0;
@@ -232,6 +224,14 @@ exchange_proceed(struct exchange *x)
 	assert(x->state == EXCHANGE_STREAMING && x->wants_piece);
 	x->wants_piece = false;
 	x->stream->proceed(x, x->gone_ctx);
+}
+
+void
+exchange_proceed_later(struct exchange *x)
+{
+	assert(x->state == EXCHANGE_STREAMING && !x->wants_piece);
+	x->wants_piece = true;
+	x->owner->on_written(x, NULL);
 }
 
 void

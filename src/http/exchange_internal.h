@@ -16,6 +16,7 @@
 #include "http/negotiate.h"
 #include "proc/address_count.h"
 
+struct reply;
 struct stream_calls;
 
 /* Who embeds the exchange and moves its bytes. */
@@ -104,6 +105,12 @@ void exchange_forget(struct exchange *x);
 
 /* Calls the handler of the request in hand, which judge.c has accepted. */
 void exchange_run(struct exchange *x, struct span body, struct span rest);
+
+/* exchange_reply, when there is nothing to be sent in slices. */
+void exchange_reply_whole(struct exchange *x, const struct reply *reply);
+
+/* Inside a `proceed`, instead of a piece: it comes again in the next pass. */
+void exchange_proceed_later(struct exchange *x);
 
 /* The client has taken what was streamed: asks for the next piece. While it is door->current. */
 void exchange_proceed(struct exchange *x);

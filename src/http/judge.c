@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "http/access.h"
+#include "http/answer.h"
 #include "http/cors.h"
 #include "http/exchange.h"
 #include "http/handshake.h"
 #include "http/negotiate.h"
 #include "http/origin.h"
+#include "http/problem.h"
 #include "http/route_text.h"
 
 /* --- answers of the front door --- */
@@ -310,6 +312,7 @@ judge_accepts(struct exchange *x)
 		if (status)
 			return refuse(x, status, message, fields);
 	}
+	answer_wish_read(x);
 	return check_body(x);
 }
 

@@ -13,6 +13,15 @@ struct reply {
 	/* further header lines, each ended by CRLF, e.g. "Location: /api/products/7\r\n"; or NULL
 	 */
 	const char *fields;
+	/*
+	 * The entity-tag of a 200's content (RFC 9110 8.8.3), e.g. "\"7-3\"", or
+	 * REPLY_ETAG_OF_BODY, or NULL for none. With one, a GET or HEAD whose If-None-Match has it
+	 * is answered 304 instead.
+	 */
+	const char *etag;
 };
+
+/* A tag made of the body: for what costs more to send than to hash, a nanosecond a byte. */
+#define REPLY_ETAG_OF_BODY ""
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "http/json_body.h"
+#include "http/problem.h"
 #include "store/cursor.h"
 #include "store/product_json.h"
 
@@ -174,6 +175,7 @@ reply_json(struct exchange *x, int status, const struct buffer *body, const char
 	    .content_type = "application/json",
 	    .body = buffer_span(body),
 	    .fields = fields,
+	    .etag = REPLY_ETAG_OF_BODY,
 	};
 
 	exchange_reply(x, &reply);
