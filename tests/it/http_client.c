@@ -18,14 +18,18 @@
 
 #include "harness.h"
 
+/* `from`, of the same family and length, may be NULL. */
 static bool
-open_to(struct http_conn *c, const struct sockaddr *addr, socklen_t len)
+open_to(struct http_conn *c, const struct sockaddr *from, const struct sockaddr *addr,
+	socklen_t len)
 {
 	int one = 1;
 
 	memset(c, 0, sizeof(*c));
 	c->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(c->fd, 0);
+	if (from)
+		ck_assert_msg(bind(c->fd, from, len) == 0, "bind: %s", strerror(errno));
 	if (connect(c->fd, addr, len) != 0) {
 		close(c->fd);
 		c->fd = -1;
@@ -46,7 +50,7 @@ http_try_open(struct http_conn *c, uint16_t port)
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return open_to(c, (struct sockaddr *)&addr, sizeof(addr));
+	return open_to(c, NULL, (struct sockaddr *)&addr, sizeof(addr));
 }
 
 void
@@ -58,7 +62,14 @@ http_open(struct http_conn *c, uint16_t port)
 void
 http_open_to(struct http_conn *c, const struct sockaddr *addr, socklen_t len)
 {
-	ck_assert_msg(open_to(c, addr, len), "connect: %s", strerror(errno));
+	ck_assert_msg(open_to(c, NULL, addr, len), "connect: %s", strerror(errno));
+}
+
+void
+http_open_from(struct http_conn *c, const struct sockaddr *from, const struct sockaddr *addr,
+	       socklen_t len)
+{
+	ck_assert_msg(open_to(c, from, addr, len), "connect: %s", strerror(errno));
 }
 
 void
@@ -68,8 +79,8 @@ http_open_unix(struct http_conn *c, const char *path)
 
 	ck_assert_uint_lt(strlen(path), sizeof(addr.sun_path));
 	memcpy(addr.sun_path, path, strlen(path));
-	ck_assert_msg(open_to(c, (struct sockaddr *)&addr, sizeof(addr)), "connect to %s: %s", path,
-		      strerror(errno));
+	ck_assert_msg(open_to(c, NULL, (struct sockaddr *)&addr, sizeof(addr)), "connect to %s: %s",
+		      path, strerror(errno));
 }
 
 void

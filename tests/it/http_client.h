@@ -30,6 +30,9 @@ struct http_answer {
 /* Connects to 127.0.0.1; fails the test when it cannot. */
 void http_open(struct http_conn *c, uint16_t port);
 void http_open_to(struct http_conn *c, const struct sockaddr *addr, socklen_t len);
+/* From another address of this machine; both are `len` bytes. */
+void http_open_from(struct http_conn *c, const struct sockaddr *from, const struct sockaddr *addr,
+		    socklen_t len);
 void http_open_unix(struct http_conn *c, const char *path);
 /* False instead of a failed test. */
 bool http_try_open(struct http_conn *c, uint16_t port);
