@@ -8,7 +8,7 @@
  *   {
  *           struct span name = exchange_param(x, 0);       // views: good until you return
  *           if (name.len > 64) {
- *                   exchange_problem(x, &too_long);         // an answer now, and done
+ *                   exchange_problem(x, &too_long);        // an answer now, and done
  *                   return;
  *           }
  *           struct job *job = job_new(x, name);            // copy what you need later
@@ -67,12 +67,12 @@
 #include <stddef.h>
 
 #include "base/span.h"
-#include "http/problem.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "proc/address_count.h"
 
 struct exchange;
+struct problem; /* http/problem.h */
 
 const struct request *exchange_request(const struct exchange *x);
 

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "http/problem.h"
+
 /*
  * Counts values and nesting outside strings. It judges nothing else: what is no JSON is found by
  * jansson, and until then it counts the same structural bytes.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "http/exchange.h"
+#include "http/problem.h"
 #include "hub/hub.h"
 #include "hub/hub_private.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/span.h"
-#include "http/exchange.h"
+#include "http/problem.h"
 #include "store/price.h"
 
 #define PRODUCT_NAME_MAX 1000 /* bytes of UTF-8 */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/problem.h"
+
 static char *
 copy(const char *s)
 {

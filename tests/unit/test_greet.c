@@ -5,6 +5,7 @@
 
 #include "greet/greet.h"
 #include "http/exchange.h"
+#include "http/problem.h"
 
 /* In place of http/exchange.c: the parameters that the route matched, and the answer. */
 static struct route_table routes;

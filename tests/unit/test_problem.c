@@ -9,6 +9,7 @@
 
 #include "http/exchange.h"
 #include "http/exchange_internal.h"
+#include "http/problem.h"
 
 #define N(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
