@@ -36,10 +36,10 @@ void chunked_init(struct chunked *c, uint64_t max_body);
 
 /*
  * Decodes data[0..len). Body bytes go to `out`, which has room for len bytes and may be `data`
- * itself (or lie before it): *decoded is how many, also when the result is BAD. *used is how many
- * bytes of `data` were read. Trailers are checked as field lines and then dropped: no framing and
- * no meaning is taken from them (RFC 9110 6.5.1). After DONE or BAD it uses nothing more and
- * repeats its answer.
+ * itself (or lie before it), or NULL to drop them: *decoded is how many, also when the result is
+ * BAD. *used is how many bytes of `data` were read. Trailers are checked as field lines and then
+ * dropped: no framing and no meaning is taken from them (RFC 9110 6.5.1). After DONE or BAD it uses
+ * nothing more and repeats its answer.
  */
 enum chunked_status chunked_decode(struct chunked *c, const char *data, size_t len, size_t *used,
 				   char *out, size_t *decoded);

@@ -6,7 +6,7 @@
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_chunked tests/fuzz/fuzz_chunked.c \
  *		src/http/chars.c src/http/chunked.c
- *	./fuzz_chunked -max_len=8192 tests/fuzz/corpus/chunked
+ *	./fuzz_chunked -max_len=8192 -dict=tests/fuzz/chunked.dict tests/fuzz/corpus/chunked
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -74,6 +74,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(cut_status == status && total_used == used && total_decoded == decoded);
 	check(cut.error_status == whole.error_status);
 	check(!cut.error_message || strcmp(cut.error_message, whole.error_message) == 0);
+
+	/* and without the bytes */
+	chunked_init(&cut, max);
+	check(chunked_decode(&cut, coded, len, &total_used, NULL, &total_decoded) == status);
+	check(total_used == used && total_decoded == decoded);
 
 	/* what is over stays over */
 	if (status != CHUNKED_MORE) {
