@@ -268,7 +268,6 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 	struct door *door = &server->door;
 	struct access_peer peer = l->peer;
 	struct address_hold hold = {0};
-	int on = 1;
 
 	read_address(addr, &peer);
 	/* a listener for all addresses is a loopback one too, for whoever comes in on loopback */
@@ -286,8 +285,6 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 			  "All connections that this server has are taken: try again.");
 		return;
 	}
-	if (!l->is_unix)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (!conn_open(door, fd, &peer, &hold) && may_log(server, COMPLAINT_MEMORY))
 		log_warning("http: a connection is refused: out of memory");
 }
@@ -361,6 +358,7 @@ http_server_listen(struct http_server *server, int fd, const struct listen_addre
 		if (l->fd == fd)
 			return true;
 	struct listener *l = calloc(1, sizeof(*l));
+	int on = 1;
 	if (!l) {
 		log_error("http: %s: out of memory", address->text);
 		return false;
@@ -370,6 +368,9 @@ http_server_listen(struct http_server *server, int fd, const struct listen_addre
 	l->is_unix = address->is_unix;
 	l->peer.on_loopback = address->is_loopback;
 	l->peer.public_mark = address->is_public;
+	/* what is accepted inherits it (tcp(7)), without a system call for each */
+	if (!l->is_unix)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	watch_init(&l->watch, server->door.loop, fd, LOOP_READ, "http accept", accept_cb, l);
 	/* during a pause, the pause's end starts it */
 	if (!watch_started(&server->pause) && !watch_start(&l->watch)) {
