@@ -156,6 +156,7 @@ struct owed {
 	struct exchange *x; /* NULL: unused */
 	bool is_held;
 	bool is_timed;
+	bool is_tagged;
 	unsigned turns;
 	struct watch timer;
 	size_t len;
@@ -179,6 +180,7 @@ static struct owed owed[OWED_MAX];
 static struct taken taken[OWED_MAX];
 static struct tale tales[OWED_MAX];
 static char big[BOX_BIG_SIZE];
+static char text[BOX_TEXT_SIZE];
 
 static void
 reply(struct exchange *x, int status, struct span body)
@@ -188,15 +190,34 @@ reply(struct exchange *x, int status, struct span body)
 	exchange_reply(x, &r);
 }
 
+/* With a tag, and worth to be coded when it is long enough. */
+static void
+reply_tagged(struct exchange *x, struct span body, const char *tag)
+{
+	struct reply r = {
+	    .status = 200,
+	    .content_type = "text/plain",
+	    .body = body,
+	    .fields = "Cache-Control: no-cache\r\n",
+	    .etag = tag,
+	};
+
+	exchange_reply(x, &r);
+}
+
 static void
 pay(struct owed *o)
 {
 	struct exchange *x = o->x;
+	struct span body = span_from(o->body, o->len);
 
 	if (o->is_timed)
 		watch_stop(&o->timer);
 	o->x = NULL;
-	reply(x, 200, span_from(o->body, o->len));
+	if (o->is_tagged)
+		reply_tagged(x, body, "\"box\"");
+	else
+		reply(x, 200, body);
 }
 
 static struct owed *
@@ -369,6 +390,33 @@ big_handle(struct exchange *x, void *ctx)
 }
 
 static void
+tag_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	see(x);
+	reply_tagged(x, exchange_param(x, 0), "\"box\"");
+}
+
+static void
+text_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	see(x);
+	reply_tagged(x, span_from(text, BOX_TEXT_SIZE), REPLY_ETAG_OF_BODY);
+}
+
+static void
+text_later_handle(struct exchange *x, void *ctx)
+{
+	struct owed *o = owe(x, span_from(text, BOX_TEXT_SIZE));
+
+	(void)ctx;
+	see(x);
+	o->is_tagged = true;
+	o->turns = 1;
+}
+
+static void
 empty_handle(struct exchange *x, void *ctx)
 {
 	(void)ctx;
@@ -395,7 +443,7 @@ echo_later_handle(struct exchange *x, void *ctx)
 static void
 json_handle(struct exchange *x, void *ctx)
 {
-	char text[64];
+	char body[64];
 
 	(void)ctx;
 	see(x);
@@ -403,9 +451,9 @@ json_handle(struct exchange *x, void *ctx)
 	if (!json)
 		return;
 	int n =
-	    snprintf(text, sizeof(text), "%d %zu", (int)json_typeof(json), json_object_size(json));
+	    snprintf(body, sizeof(body), "%d %zu", (int)json_typeof(json), json_object_size(json));
 	json_decref(json);
-	reply(x, 201, span_from(text, (size_t)n));
+	reply(x, 201, span_from(body, (size_t)n));
 }
 
 static void
@@ -486,6 +534,9 @@ static const struct route all_routes[] = {
     {.methods = M(GET), .pattern = "/hold", .handle = hold_handle},
     {.methods = M(GET), .pattern = "/big", .handle = big_handle},
     {.methods = M(GET), .pattern = "/stream/{word}", .handle = stream_handle},
+    {.methods = M(GET), .pattern = "/tag/{word}", .handle = tag_handle},
+    {.methods = M(GET) | M(DELETE), .pattern = "/text", .handle = text_handle},
+    {.methods = M(GET), .pattern = "/text/later", .handle = text_later_handle},
     {.methods = M(GET) | M(DELETE), .pattern = "/empty", .handle = empty_handle},
     {.methods = M(GET), .pattern = "/error", .handle = error_handle},
     {.methods = M(GET), .pattern = "/api/error", .handle = error_handle},
@@ -505,14 +556,7 @@ static const struct route all_routes[] = {
      .body_limit = 1000,
      .body_type = "application/json",
      .handle = json_handle},
-#ifdef ROUTE_BODY_UNREAD
-    {.methods = M(GET) | M(POST),
-     .pattern = "/nothing",
-     .body_limit = ROUTE_BODY_UNREAD,
-     .handle = empty_handle},
-#else
     {.pattern = "/nothing"},
-#endif
     {.methods = M(PUT) | M(DELETE),
      .pattern = "/thing/{id}",
      .body_limit = 1000,
@@ -531,10 +575,15 @@ static bool
 load_config(void)
 {
 	static char *overrides[] = {
-	    "http.header_timeout=1h",  "http.body_timeout=1h",
-	    "http.idle_timeout=1h",    "http.write_timeout=1h",
-	    "http.max_header_size=1k", "http.max_body_size=2k",
-	    "http.max_connections=64", "http.origins=https://app.example",
+	    "http.header_timeout=1h",
+	    "http.body_timeout=1h",
+	    "http.idle_timeout=1h",
+	    "http.write_timeout=1h",
+	    "http.max_header_size=1k",
+	    "http.max_body_size=2k",
+	    "http.max_connections=64",
+	    "http.gzip_min_size=200",
+	    "http.origins=https://app.example",
 	    "server.public=greet",
 	};
 	struct config_errors errors = {0};
@@ -632,6 +681,8 @@ box_open(void)
 		for (size_t i = 0; i < OWED_MAX; i++)
 			taken[i].fd = -1;
 		memset(big, 'b', sizeof(big));
+		for (int i = 0; i < BOX_TEXT_SIZE; i++)
+			text[i] = i % 20 == 19 ? '\n' : (char)('a' + i / 20 % 26);
 		for (size_t i = 0; i < BOX_PEERS; i++)
 			listener[i] = listen_somewhere();
 		log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);

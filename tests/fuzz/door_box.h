@@ -8,11 +8,12 @@
  * Routes: GET /fast/{word}, answered at once; /later/{turns}, after so many passes of the loop;
  * /timer, by a timer of 0 ms; /hold, when the client has left or box_release is called; /big, more
  * than a connection keeps unsent (the first few); /empty, 204; /stream/{word}, in pieces, one for
- * each letter: l makes it wait, m and b are long ones, x ends it by an abort. POST /echo (1000
- * bytes), /echo/later and /wide (http.max_body_size): the body comes back; /json and /api/json: as
- * JSON. /nothing is reserved, PUT and DELETE /thing/{id} take one later. /private is of a
- * scope that is not public. /up is a WebSocket that echoes its head and all that follows, /up/no
- * one that is refused.
+ * each letter: l makes it wait, m and b are long ones, x ends it by an abort;
+ * /tag/{word}, /text and /text/later with an entity-tag, texts that are worth to be coded. POST
+ * /echo (1000 bytes), /echo/later and /wide (http.max_body_size): the body comes back; /json and
+ * /api/json: as JSON. /nothing is reserved, PUT and DELETE /thing/{id} take one later. /private is
+ * of a scope that is not public. /up is a WebSocket that echoes its head and all that follows,
+ * /up/no one that is refused.
  */
 #ifndef PLAZA_TESTS_FUZZ_DOOR_BOX_H
 #define PLAZA_TESTS_FUZZ_DOOR_BOX_H
@@ -27,6 +28,7 @@
 #define BOX_HEADER_MAX 1024
 #define BOX_BODY_MAX   2048
 #define BOX_BIG_SIZE   ((size_t)300000)
+#define BOX_TEXT_SIZE  2000
 #define BOX_SEEN_MAX   ((size_t)1 << 18)
 
 /* Who the client is to the access rules. */

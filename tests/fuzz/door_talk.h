@@ -6,6 +6,7 @@
 
 #define HOST                     "Host: a\r\n"
 #define GET(path)                "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+#define ASK(path, fields)        "GET " path " HTTP/1.1\r\n" HOST fields "\r\n"
 #define HEAD(path)               "HEAD " path " HTTP/1.1\r\n" HOST "\r\n"
 #define POST(path, fields, body) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n" body
 #define LENGTH_OF(n)             "Content-Length: " #n "\r\n"

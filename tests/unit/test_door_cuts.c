@@ -227,6 +227,33 @@ static const struct named_talk {
     {"an upgrade after others", GET("/later/3") GET("/big") UPGRADE("/up") "frames", "200 200 101",
      3},
     {"an upgrade that is refused", UPGRADE("/up/no") GET("/fast/a") GET("/up"), "503 200 426", 2},
+    {"what is reserved", POST("/nothing", LENGTH_OF(1), "x") GET("/fast/a"), "404 200", 1},
+    {"tags",
+     ASK("/tag/a", "If-None-Match: \"box\"\r\n")
+	 ASK("/tag/a", "If-None-Match: W/\"box\", \"c\"\r\n")
+	     ASK("/text/later", "If-None-Match: \"a\"\r\nIf-None-Match: \"box\"\r\n")
+		 ASK("/text", "If-None-Match: \"a\"\r\n") HEAD("/text") GET("/tag/a"),
+     "304 304 304 200 200 200", 6},
+    {"gzip",
+     ASK("/text", "Accept-Encoding: gzip\r\n") ASK("/text/later", "Accept-Encoding: gzip\r\n")
+	 ASK("/big", "Accept-Encoding: br, gzip;q=0.1\r\n")
+	     ASK("/text", "Accept-Encoding: gzip;q=0\r\n") "HEAD /text HTTP/1.1\r\nHost: "
+							   "a\r\nAccept-Encoding: gzip\r\n\r\n" GET(
+							       "/fast/a"),
+     "200 200 200 200 200 200", 6},
+    {"pages of others",
+     ASK("/fast/a",
+	 "Origin: https://app.example\r\n") "OPTIONS /echo HTTP/1.1\r\n" HOST
+					    "Origin: https://app.example\r\n"
+					    "Access-Control-Request-Method: POST\r\n\r\n" POST(
+						"/echo",
+						"Origin: https://b.example\r\n" LENGTH_OF(1), "x")
+						GET("/fast/a"),
+     "200 204 403 200", 2},
+    {"forms of errors",
+     ASK("/api/error", "Accept: text/plain\r\n") ASK("/error", "Accept: application/json\r\n")
+	 ASK("/nowhere", "Accept: */*\r\n"),
+     "409 409 404", 2},
     {"what is not public",
      GET("/private") POST("/private", "Via: 1.1 b\r\n" LENGTH_OF(1), "x") GET("/fast/a"),
      "200 403 200", 2},

@@ -298,6 +298,13 @@ static const struct scenario scenarios[] = {
      .run = run_talk,
      .bytes = GET("/stream/almbll"),
      .end = BOX_LEAVE},
+    {.name = "tags and gzip",
+     .run = run_talk,
+     .bytes = ASK("/text", "Accept-Encoding: gzip\r\n") ASK("/tag/a", "If-None-Match: \"box\"\r\n")
+	 ASK("/text/later", "Accept-Encoding: gzip\r\nIf-None-Match: \"c\"\r\n")},
+    {.name = "gzip in pieces",
+     .run = run_talk,
+     .bytes = ASK("/big", "Accept-Encoding: gzip\r\n") GET("/fast/a")},
     {.name = "bad requests", .run = run_talk, .bytes = "GET / HTTP/1.1\nHost: a\r\n\r\n"},
     {.name = "strangers",
      .run = run_talk,
