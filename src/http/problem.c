@@ -52,6 +52,9 @@ problem_hint(int status)
 	case 426:
 		return "Use a WebSocket client, as in plazactl ws URL; a proxy in front has to "
 		       "pass on Upgrade and Connection.";
+	case 429:
+		return "Use the connections that are open, or close some; "
+		       "http.max_connections_per_address is the operator's limit.";
 	case 431: return "Send fewer or shorter fields; http.max_header_size bounds them.";
 	case 500: return "Tell the operator: the server's log has the cause.";
 	case 501:

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include "http/conn.h"
 #include "http/conn_life.h"
 #include "http/door.h"
+#include "http/problem.h"
 #include "http/reply.h"
 #include "http/response.h"
 
@@ -50,6 +52,13 @@ struct listener {
 	int fd;
 	bool is_unix;
 	struct access_peer peer; /* is_local_peer is filled per connection */
+};
+
+/* What has become of a connection that there was no descriptor for. */
+enum refusal {
+	REFUSAL_DONE,
+	REFUSAL_NOBODY, /* none was waiting */
+	REFUSAL_FAILED
 };
 
 struct http_server {
@@ -100,6 +109,9 @@ pause_cb(void *arg, short what)
 	struct http_server *server = arg;
 
 	(void)what;
+	/* it may have been spent, and then there was none to make it anew */
+	if (server->reserve < 0)
+		server->reserve = open_reserve();
 	for (struct listener *l = server->listeners; l; l = l->next)
 		watch_start(&l->watch);
 }
@@ -136,15 +148,19 @@ read_address(const struct sockaddr_storage *addr, struct access_peer *peer)
 
 /*
  * No descriptor is left. A client in the queue would wait for nothing, and the listening socket
- * would stay readable: so the reserve is spent on an answer. False when even that failed.
+ * would stay readable: so the reserve is spent on an answer.
  */
-static bool
+static enum refusal
 refuse_one(struct http_server *server, const struct listener *l)
 {
-	static const struct reply busy = {
+	char body[256];
+	int body_len =
+	    snprintf(body, sizeof(body), "The server has no descriptor left.\nHint: %s\n",
+		     problem_hint(503));
+	const struct reply busy = {
 	    .status = 503,
 	    .content_type = "text/plain; charset=utf-8",
-	    .body = {"The server has no descriptor left: try again.", 45},
+	    .body = {body, (size_t)body_len},
 	    .fields = "Retry-After: 1\r\n",
 	};
 	struct door *door = &server->door;
@@ -157,9 +173,11 @@ refuse_one(struct http_server *server, const struct listener *l)
 	    .connection = RESPONSE_CLOSE, .body = RESPONSE_WHOLE, .common = door_common(door)};
 
 	if (server->reserve < 0)
-		return false;
+		return REFUSAL_FAILED;
 	close(server->reserve);
 	int fd = accept4(l->fd, (struct sockaddr *)&addr, &addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	/* the system looks for a descriptor before it looks into the queue */
+	const bool is_nobody = fd < 0 && errno == EAGAIN;
 	if (fd >= 0) {
 		door->out.len = 0;
 		if (response_write(&door->out, &busy, &head)) {
@@ -172,13 +190,17 @@ refuse_one(struct http_server *server, const struct listener *l)
 		close(fd);
 	}
 	server->reserve = open_reserve();
-	return fd >= 0 && server->reserve >= 0;
+	if (server->reserve < 0 || (fd < 0 && !is_nobody))
+		return REFUSAL_FAILED;
+	return is_nobody ? REFUSAL_NOBODY : REFUSAL_DONE;
 }
 
 /* After a failed accept: whether to go on with the next one. */
 static bool
 accept_failed(struct http_server *server, const struct listener *l, int error)
 {
+	enum refusal refusal;
+
 	switch (error) {
 	case EAGAIN: return false;
 	case EMFILE:
@@ -189,10 +211,10 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 			log_warning("http: connections are refused: %s (%zu open; see "
 				    "http.max_connections and RLIMIT_NOFILE)",
 				    strerror(error), server->door.n_conns);
-		if (error == EMFILE && refuse_one(server, l))
-			return true;
-		pause_accepting(server);
-		return false;
+		refusal = error == EMFILE ? refuse_one(server, l) : REFUSAL_FAILED;
+		if (refusal == REFUSAL_FAILED)
+			pause_accepting(server);
+		return refusal == REFUSAL_DONE;
 	case EBADF:
 	case EINVAL:
 	case ENOTSOCK:
@@ -256,8 +278,7 @@ count_address(struct http_server *server, int fd, const struct access_peer *peer
 			    "http.max_connections_per_address",
 			    address_count_name(peer->address, name), (unsigned long long)limit);
 	turn_away(server, fd, peer, 429,
-		  "Your address has as many connections here as one may have: use those, or "
-		  "close some.");
+		  "Your address has as many connections here as one may have.");
 	return false;
 }
 

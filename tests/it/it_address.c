@@ -239,6 +239,7 @@ expect_turned_away(const struct net *net, enum client client, struct daemon *d)
 	ck_assert_str_eq(http_field(&a, "Content-Type"), "text/plain; charset=utf-8");
 	ck_assert_ptr_nonnull(http_field(&a, "Retry-After"));
 	ck_assert_ptr_nonnull(strstr(a.body, "address"));
+	ck_assert_ptr_nonnull(strstr(a.body, "\nHint: "));
 	http_answer_fini(&a);
 	http_expect_eof(&c);
 	http_close(&c);

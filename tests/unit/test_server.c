@@ -385,6 +385,73 @@ START_TEST(test_turned_away_hold_no_place)
 }
 END_TEST
 
+static void
+set_descriptors(rlim_t n)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(prlimit(door_pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	limit.rlim_cur = n;
+	ck_assert_int_eq(prlimit(door_pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+/* Not even the reserve is left: who comes waits in the queue, and nobody is lost. */
+START_TEST(test_accepting_pauses_and_resumes)
+{
+	enum { N = 40 };
+	static struct client c[N];
+	struct client watcher;
+	struct answer answer;
+
+	door_start(&(struct door_options){.descriptors = 64, .max_connections = 1000});
+	client_open(&watcher);
+	client_send(&watcher, GET("/fast/a"));
+	expect(&watcher, 200, "fast a");
+	for (int round = 0; round < 2; round++) {
+		set_descriptors(3);
+		client_open(&c[0]);
+		client_send(&c[0], GET("/fast/b"));
+		/* those that are there are served as ever */
+		for (int i = 0; i < 3; i++) {
+			client_send(&watcher, GET("/fast/a"));
+			expect(&watcher, 200, "fast a");
+		}
+		struct pollfd pfd = {.fd = c[0].fd, .events = POLLIN};
+		ck_assert_int_eq(poll(&pfd, 1, 0), 0);
+		set_descriptors(64);
+		expect(&c[0], 200, "fast b");
+		client_close(&c[0]);
+	}
+	/* there is a reserve again, which answers */
+	set_descriptors(30);
+	int n = 0, readable = 0;
+	while (n < N && !readable) {
+		struct pollfd pfd;
+
+		client_open(&c[n]);
+		for (int i = 0; i < 3; i++) {
+			client_send(&watcher, GET("/fast/a"));
+			expect(&watcher, 200, "fast a");
+		}
+		/* one that was taken hears nothing before it asks */
+		pfd = (struct pollfd){.fd = c[n++].fd, .events = POLLIN};
+		readable = poll(&pfd, 1, 0);
+	}
+	ck_assert_int_eq(readable, 1);
+	client_read(&c[n - 1], &answer, false);
+	ck_assert_int_eq(answer.status, 503);
+	ck_assert_ptr_nonnull(strstr(answer.head, "Content-Type: text/plain"));
+	ck_assert_ptr_nonnull(strstr(answer.head, "Retry-After: 1\r\n"));
+	ck_assert_ptr_nonnull(strstr(answer.head, "Connection: close\r\n"));
+	ck_assert_ptr_nonnull(strstr(answer.body, "descriptor"));
+	ck_assert_ptr_nonnull(strstr(answer.body, "\nHint: Try again"));
+	while (n > 0)
+		client_close(&c[--n]);
+	client_close(&watcher);
+	door_stop();
+}
+END_TEST
+
 /* Without descriptors the reserve answers, and service goes on when some are free again. */
 START_TEST(test_no_descriptors)
 {
@@ -515,6 +582,7 @@ main(void)
 	    test_body_timeout,
 	    test_max_connections,
 	    test_turned_away_hold_no_place,
+	    test_accepting_pauses_and_resumes,
 	    test_no_descriptors,
 	    test_drain,
 	    test_drain_of_nothing,
