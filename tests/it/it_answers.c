@@ -22,7 +22,9 @@ static struct daemon *
 start(const char *option)
 {
 	char *database = it_printf("store.database=%s", pg_fresh());
-	struct daemon *d = daemon_start(option, database, NULL);
+	/* a list of a thousand takes its time under sanitizers */
+	struct daemon *d = daemon_start(option, database, "store.queue_timeout=1m",
+					"store.statement_timeout=1m", NULL);
 
 	free(database);
 	http_expect_get(daemon_port(d), PRODUCTS, 200, "{\"items\":[],\"next\":null}");
