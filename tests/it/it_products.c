@@ -358,16 +358,21 @@ START_TEST(media_types_are_judged_by_the_head)
 			expect_problem(&a, 415, NULL);
 		http_answer_fini(&a);
 	}
-	/* the body is not waited for: it never comes */
+	/* the body is not waited for; when it comes all the same, the next request is behind it */
 	http_open(&c, daemon_port(d));
 	http_send_text(
 	    &c, "POST /api/products HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
-		"Content-Length: 1000\r\n\r\n");
+		"Content-Length: 28\r\n\r\n");
 	http_read(&c, "POST", &a);
 	ck_assert_int_eq(a.status, 415);
-	ck_assert(a.close);
+	ck_assert(!a.close);
 	http_answer_fini(&a);
-	http_expect_eof(&c);
+	http_send_text(&c, "GET /trap HTTP/1.1\r\nA: b\r\n");
+	http_send_text(&c, "\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	http_read(&c, "GET", &a);
+	ck_assert_int_eq(a.status, 200);
+	ck_assert_str_eq(a.body, "OK");
+	http_answer_fini(&a);
 	http_close(&c);
 	/* nor is a 100 sent for one that is refused */
 	http_open(&c, daemon_port(d));
