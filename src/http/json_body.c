@@ -10,15 +10,17 @@
 #include "http/problem.h"
 
 /*
- * Counts values and nesting outside strings. It judges nothing else: what is no JSON is found by
- * jansson, and until then it counts the same structural bytes.
+ * Counts bytes, values, nesting and keys outside strings. It judges nothing else: what is no JSON
+ * is found by jansson, and until then it counts the same structural bytes.
  */
 static bool
 is_bounded(struct span body)
 {
-	size_t depth = 0, values = 1;
+	size_t depth = 0, values = 1, keys[JSON_BODY_MAX_DEPTH + 1] = {0};
 	bool in_string = false;
 
+	if (body.len > JSON_BODY_MAX)
+		return false;
 	for (size_t i = 0; i < body.len; i++) {
 		char c = body.ptr[i];
 		if (in_string) {
@@ -34,6 +36,7 @@ is_bounded(struct span body)
 		case '{':
 			if (++depth > JSON_BODY_MAX_DEPTH || ++values > JSON_BODY_MAX_VALUES)
 				return false;
+			keys[depth] = 0;
 			break;
 		case ']':
 		case '}':
@@ -42,6 +45,10 @@ is_bounded(struct span body)
 			break;
 		case ',':
 			if (++values > JSON_BODY_MAX_VALUES)
+				return false;
+			break;
+		case ':':
+			if (++keys[depth] > JSON_BODY_MAX_KEYS)
 				return false;
 			break;
 		default: break;
@@ -90,8 +97,10 @@ json_body_load(struct span body, struct json_body_error *error)
 	if (!is_bounded(body)) {
 		error->status = 400;
 		snprintf(error->detail, sizeof(error->detail),
-			 "at most %d values, nested at most %d deep, are accepted",
-			 JSON_BODY_MAX_VALUES, JSON_BODY_MAX_DEPTH);
+			 "at most %zu bytes with %d values, nested at most %d deep, and %d keys in "
+			 "each object are accepted",
+			 JSON_BODY_MAX, JSON_BODY_MAX_VALUES, JSON_BODY_MAX_DEPTH,
+			 JSON_BODY_MAX_KEYS);
 		return NULL;
 	}
 	json_t *json =

@@ -11,11 +11,16 @@
 #include "http/exchange.h"
 
 /*
- * A small body can make jansson allocate hundreds of times its size: what nests deeper or holds
- * more values than any body that we take is refused before jansson sees it.
+ * No connection may hold the loop for more than 10 ms, so this is what can be read in half of that,
+ * whatever is in it (tests/bench/bench_json.c measures the worst bodies that these bounds let
+ * through). Every route that reads JSON has it as its body_limit. A small body can make jansson
+ * allocate hundreds of times its size, and an object whose keys share a bucket takes time by their
+ * square: what has more is refused before jansson sees it.
  */
+#define JSON_BODY_MAX        ((size_t)64 << 10) /* bytes */
 #define JSON_BODY_MAX_DEPTH  64
 #define JSON_BODY_MAX_VALUES 10000
+#define JSON_BODY_MAX_KEYS   128 /* of one object */
 
 struct json_body_error {
 	int status;       /* 400: not JSON; 422: JSON, but a value that nothing here can hold */

@@ -465,7 +465,7 @@ list_handle(struct exchange *x, void *ctx)
 }
 
 void
-products_add_routes(const struct products *products, struct route_table *routes, size_t body_limit)
+products_add_routes(const struct products *products, struct route_table *routes)
 {
 	/* handlers only read it */
 	void *ctx = (void *)(uintptr_t)products;
@@ -478,7 +478,7 @@ products_add_routes(const struct products *products, struct route_table *routes,
 	    {.methods = HTTP_METHOD_BIT(HTTP_POST),
 	     .pattern = PATH,
 	     .scope = SCOPE_STORE_WRITE,
-	     .body_limit = body_limit,
+	     .body_limit = JSON_BODY_MAX,
 	     .body_type = "application/json",
 	     .handle = create_handle,
 	     .ctx = ctx},

@@ -4,8 +4,6 @@
 #ifndef PLAZA_STORE_PRODUCTS_HTTP_H
 #define PLAZA_STORE_PRODUCTS_HTTP_H
 
-#include <stddef.h>
-
 #include "http/route.h"
 #include "store/products.h"
 
@@ -13,7 +11,6 @@
  * `products` must live as long as the table; NULL means that there is no database: 503 naming the
  * option.
  */
-void products_add_routes(const struct products *products, struct route_table *routes,
-			 size_t body_limit);
+void products_add_routes(const struct products *products, struct route_table *routes);
 
 #endif

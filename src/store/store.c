@@ -23,7 +23,6 @@
 
 struct store {
 	struct loop *loop;
-	size_t body_limit;
 	uint64_t connections; /* store.connections, for an error text */
 	char *masked;         /* the conninfo without its password */
 	struct conninfo *conninfo;
@@ -154,7 +153,6 @@ store_new(struct loop *loop, const struct config *config, unsigned lanes)
 		return NULL;
 	}
 	store->loop = loop;
-	store->body_limit = config->http_max_body_size;
 	if (config->store_database[0] && !open_database(store, config, lanes))
 		store_free(&store);
 	return store;
@@ -178,5 +176,5 @@ store_free(struct store **store)
 void
 store_add_routes(struct store *store, struct route_table *routes)
 {
-	products_add_routes(store->n_lanes ? &store->products : NULL, routes, store->body_limit);
+	products_add_routes(store->n_lanes ? &store->products : NULL, routes);
 }

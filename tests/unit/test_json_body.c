@@ -5,6 +5,7 @@
 #include "http/json_body.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,63 @@ START_TEST(values_are_bounded)
 }
 END_TEST
 
+START_TEST(bytes_are_bounded)
+{
+	static char body[JSON_BODY_MAX + 1];
+	struct json_body_error error;
+
+	memset(body, ' ', sizeof(body));
+	body[JSON_BODY_MAX - 1] = '1';
+	json_t *json = json_body_load(span_from(body, JSON_BODY_MAX), &error);
+	ck_assert_ptr_nonnull(json);
+	json_decref(json);
+	ck_assert_ptr_null(json_body_load(span_from(body, JSON_BODY_MAX + 1), &error));
+	ck_assert_int_eq(error.status, 400);
+	ck_assert_ptr_nonnull(strstr(error.detail, "are accepted"));
+}
+END_TEST
+
+/* An object of `n` keys, with `value` for each, at `out`. */
+static size_t
+write_object(char *out, int n, const char *value)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		len += (size_t)sprintf(out + len, "%s\"k%d\":%s", i ? "," : "{", i, value);
+	return len + (size_t)sprintf(out + len, "}");
+}
+
+START_TEST(keys_are_bounded)
+{
+	static const struct {
+		int keys;
+		const char *value;
+		bool is_taken;
+	} objects[] = {
+	    {JSON_BODY_MAX_KEYS, "1", true},
+	    {JSON_BODY_MAX_KEYS + 1, "1", false},
+	    /* each object has its own, and so has what is around it */
+	    {JSON_BODY_MAX_KEYS, "{\"a\":1,\"b\":2}", true},
+	    {JSON_BODY_MAX_KEYS, "[{\"a\":[1]},{\"a\":1}]", true},
+	    {JSON_BODY_MAX_KEYS + 1, "{}", false},
+	    /* colons of strings are none */
+	    {JSON_BODY_MAX_KEYS, "\":\\\":{:\"", true},
+	};
+	static char body[JSON_BODY_MAX];
+
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		struct json_body_error error;
+		size_t len = write_object(body, objects[i].keys, objects[i].value);
+		json_t *json = json_body_load(span_from(body, len), &error);
+		ck_assert_msg((json != NULL) == objects[i].is_taken, "%d times %s", objects[i].keys,
+			      objects[i].value);
+		ck_assert(json || strstr(error.detail, "keys"));
+		json_decref(json);
+	}
+}
+END_TEST
+
 START_TEST(problems)
 {
 	static const struct {
@@ -185,6 +243,8 @@ main(void)
 	tcase_add_test(tc, only_the_span);
 	tcase_add_test(tc, depth_is_bounded);
 	tcase_add_test(tc, values_are_bounded);
+	tcase_add_test(tc, bytes_are_bounded);
+	tcase_add_test(tc, keys_are_bounded);
 	tcase_add_test(tc, problems);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);

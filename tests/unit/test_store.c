@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "config/conninfo.h"
 #include "fake_exchange.h"
+#include "http/json_body.h"
 #include "pg_server.h"
 
 static struct pg_server server;
@@ -617,7 +618,7 @@ START_TEST(routes_as_agreed)
 	ck_assert_int_eq(list->scope, SCOPE_STORE_READ);
 	ck_assert_int_eq(get->scope, SCOPE_STORE_READ);
 	ck_assert_int_eq(post->scope, SCOPE_STORE_WRITE);
-	ck_assert_uint_eq(post->body_limit, 4096);
+	ck_assert_uint_eq(post->body_limit, JSON_BODY_MAX);
 	ck_assert_str_eq(post->body_type, "application/json");
 	ck_assert_uint_eq(list->body_limit, 0);
 }
