@@ -83,8 +83,10 @@ struct span exchange_param(const struct exchange *x, size_t n);
 struct span exchange_body(const struct exchange *x);
 
 /*
- * The answer. Copies what it needs. Date, Content-Length, Connection and
- * X-Content-Type-Options are the front door's; HEAD gets the head only.
+ * The answer. Copies what it needs. Date, Server, Content-Length, Connection,
+ * X-Content-Type-Options, ETag, Vary and the fields of CORS are the front door's; HEAD gets the
+ * head only. What the client has already becomes a 304 (reply.etag), and what it takes by gzip may
+ * go so (http.gzip_min_size).
  */
 void exchange_reply(struct exchange *x, const struct reply *reply);
 

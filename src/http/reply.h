@@ -16,7 +16,7 @@ struct reply {
 	/*
 	 * The entity-tag of a 200's content (RFC 9110 8.8.3), e.g. "\"7-3\"", or
 	 * REPLY_ETAG_OF_BODY, or NULL for none. With one, a GET or HEAD whose If-None-Match has it
-	 * is answered 304 instead.
+	 * is answered 304 instead, if not in pieces.
 	 */
 	const char *etag;
 };
