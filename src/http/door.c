@@ -40,6 +40,18 @@ run_resumed(struct door *door)
 	}
 }
 
+static void
+tell_drained(struct door *door)
+{
+	void (*drained)(void *ctx) = door->drained;
+
+	if (!drained || door->n_conns)
+		return;
+	door->drained = NULL;
+	drained(door->drained_ctx);
+}
+
+/* With it, a drain ends even if there is no memory for the timer. */
 static bool
 door_hook(void *arg)
 {
@@ -48,6 +60,7 @@ door_hook(void *arg)
 
 	door->coded_in_pass = 0;
 	run_resumed(door);
+	tell_drained(door);
 	/* requests that go on now may have given work to hooks that ran before this one */
 	return any;
 }
@@ -60,12 +73,7 @@ door_wake_cb(void *arg, short what)
 
 	(void)what;
 	run_resumed(door);
-	if (door->drained && door->n_conns == 0) {
-		void (*drained)(void *ctx) = door->drained;
-
-		door->drained = NULL;
-		drained(door->drained_ctx);
-	}
+	tell_drained(door);
 }
 
 void
