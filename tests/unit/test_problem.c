@@ -146,8 +146,8 @@ END_TEST
 /* Every status that the manual names. */
 START_TEST(every_error_has_a_hint)
 {
-	static const int statuses[] = {400, 403, 404, 405, 408, 409, 411, 413, 414, 415,
-				       417, 421, 422, 426, 431, 500, 501, 503, 505, 599};
+	static const int statuses[] = {400, 403, 404, 405, 408, 409, 411, 413, 414, 415, 417,
+				       421, 422, 426, 429, 431, 500, 501, 503, 505, 599};
 
 	for (int i = 0; i < N(statuses); i++) {
 		const char *hint = problem_hint(statuses[i]);
