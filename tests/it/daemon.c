@@ -369,6 +369,16 @@ daemon_log_has(struct daemon *d, size_t mark, const char *text)
 	return daemon_log_count(d, mark, text) > 0;
 }
 
+char *
+daemon_log_copy(struct daemon *d, size_t mark)
+{
+	pthread_mutex_lock(&d->lock);
+	char *copy = strdup(d->log && mark <= d->log_len ? d->log + mark : "");
+	pthread_mutex_unlock(&d->lock);
+	ck_assert_ptr_nonnull(copy);
+	return copy;
+}
+
 bool
 daemon_log_closed(struct daemon *d)
 {
