@@ -14,7 +14,10 @@
  */
 bool judge_accepts(struct exchange *x);
 
-/* The route of a request that was accepted before; its head has been parsed again. */
+/*
+ * The route of a request that was accepted before, and what it wishes: all that points into its
+ * head, which has been parsed again.
+ */
 void judge_route_again(struct exchange *x);
 
 /*
