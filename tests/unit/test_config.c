@@ -297,7 +297,7 @@ static const struct {
     {"[server]\nidle_timeout = 1s\n",
      "plaza.conf:2: server.idle_timeout: unknown option; did you mean http.idle_timeout?\n"},
     {"[log]\nverbosity = 1\n", "plaza.conf:2: log.verbosity: unknown option; accepted in [log]: "
-			       "level, format, slow_callback\n"},
+			       "level, format, slow_callback, access\n"},
     {"[server]\nworkers = 1\n\nworkers = 2\n",
      "plaza.conf:4: server.workers: was set on line 2 already; accepted: once\n"},
     {"[server]\nworkers = 1\n[log]\n[Server]\nWORKERS = x\n",

@@ -11,7 +11,7 @@
 #define NOW_MS 100000
 
 static struct slot slots[SEGMENT_SLOTS];
-static struct segment segment = {slots, NULL, 0};
+static struct segment segment = {.slots = slots};
 
 /*
  * One letter per worker: R ready; e empty for less than a second; E for longer; S starting since
