@@ -32,6 +32,8 @@
 #define TURN_AWAY_MAX 64
 /* What a process needs besides connections: its loop, the database, the bells of the workers. */
 #define SPARE_DESCRIPTORS 256
+/* What a client that is told so without a place is heard of, in reads of the door's size. */
+#define REFUSED_READS 4
 /* How long nothing is accepted after the system has refused for want of memory or descriptors. */
 #define PAUSE_MS 100
 /* A client can cause these lines: at most one a minute of each kind. */
@@ -184,6 +186,10 @@ refuse_one(struct http_server *server, const struct listener *l)
 			(void)!send(fd, door->out.data, door->out.len, MSG_NOSIGNAL);
 			shutdown(fd, SHUT_WR);
 		}
+		/* unread, its request would make the close a reset, which can destroy the answer */
+		for (unsigned i = 0; i < REFUSED_READS; i++)
+			if (recv(fd, door->in, door->in_size, 0) <= 0)
+				break;
 		read_address(&addr, &peer);
 		if (door->access_log)
 			access_log_add(door->access_log, &entry);
