@@ -160,6 +160,16 @@ it_asan_option(const char *option)
 	free(all);
 }
 
+bool
+it_has_sanitizers(void)
+{
+#ifdef IT_ASAN
+	return true;
+#else
+	return false;
+#endif
+}
+
 struct it_wait
 it_wait_begin(void)
 {

@@ -51,6 +51,8 @@ const char *it_log_path(void);
 
 /* Adds to ASAN_OPTIONS for what this test starts from here on; nothing without sanitizers. */
 void it_asan_option(const char *option);
+/* Whether this build has the address sanitizer, the daemon's memory and time being no measure. */
+bool it_has_sanitizers(void);
 
 struct it_wait {
 	uint64_t until_ms;

@@ -176,8 +176,7 @@ static const struct rule expectations[] = {
 
 /* ---- WebSockets ---- */
 
-#define CHAT_ERROR "Content-Type:"
-#define UPGRADE    "Upgrade: websocket"
+#define UPGRADE "Upgrade: websocket"
 #define ACCEPTED                                                                 \
 	ANSWER(101,                                                              \
 	       "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: " \
@@ -189,7 +188,7 @@ static const struct rule upgrades[] = {
     RULE(TAKEN, "9112 9.3.2: after a request that is answered",
 	 GET("/a", "") GET("/echo", WEBSOCKET KEY), HELLO("a"), ACCEPTED),
     RULE(STAYS, "9110 15.5.22: no handshake", GET("/chat", ""),
-	 ANSWER(426, UPGRADE "\nConnection: Upgrade\n" CHAT_ERROR, NULL)),
+	 ANSWER(426, UPGRADE "\nConnection: Upgrade\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 15.5.22: another protocol",
 	 GET("/echo", "Connection: Upgrade\r\nUpgrade: h2c\r\n"),
 	 ANSWER(426, UPGRADE "\nConnection: Upgrade\n" TEXT, NULL)),
@@ -197,17 +196,17 @@ static const struct rule upgrades[] = {
 	 GET("/chat",
 	     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n" KEY),
 	 ANSWER(426, "Sec-WebSocket-Version: 13\n" UPGRADE, NULL)),
-    RULE(STAYS, "6455 4.2.1: no key", GET("/chat", WEBSOCKET), ANSWER(400, CHAT_ERROR, NULL)),
+    RULE(STAYS, "6455 4.2.1: no key", GET("/chat", WEBSOCKET), ANSWER(400, PROBLEM, NULL)),
     RULE(STAYS, "6455 4.2.1: a key of 15 bytes",
 	 GET("/chat", WEBSOCKET "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j\r\n"),
-	 ANSWER(400, CHAT_ERROR, NULL)),
+	 ANSWER(400, PROBLEM, NULL)),
     RULE(STAYS, "6455 11.3.1: two keys", GET("/chat", WEBSOCKET KEY KEY),
-	 ANSWER(400, CHAT_ERROR, NULL)),
+	 ANSWER(400, PROBLEM, NULL)),
     RULE(STAYS, "6455 10.2: a page of somebody else",
 	 GET("/chat", WEBSOCKET KEY "Origin: http://a.example\r\n"),
-	 ANSWER(403, CHAT_ERROR, "~http.origins")),
+	 ANSWER(403, PROBLEM, "~http.origins")),
     RULE(STAYS, "9110 15.5.6: another method", POST("/chat", WEBSOCKET KEY),
-	 ANSWER(405, "Allow:\n" CHAT_ERROR, NULL)),
+	 ANSWER(405, "Allow:\n" PROBLEM, NULL)),
 };
 
 RULES_TEST(persistence, NULL)

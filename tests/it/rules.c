@@ -179,6 +179,30 @@ check_answer(const struct http_answer *a)
 	return check_lines(a);
 }
 
+/* The first element of the list at `p`, which goes on behind it; false at its end. */
+static bool
+next_element(const char **p, size_t *len)
+{
+	*p += strspn(*p, ", \t");
+	*len = strcspn(*p, ",\r");
+	return *len > 0;
+}
+
+static bool
+lists(const struct http_answer *a, const char *name, size_t name_len, const char *element)
+{
+	for (const char *line = a->head; (line = strstr(line, "\r\n")) != NULL;) {
+		const char *p = (line += 2) + name_len + 1;
+		if (strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
+			continue;
+		for (size_t len; next_element(&p, &len); p += len) {
+			if (len == strlen(element) && strncasecmp(p, element, len) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* One line of rule_answer.fields. */
 static char *
 check_field(const struct http_answer *a, const char *line)
@@ -189,8 +213,12 @@ check_field(const struct http_answer *a, const char *line)
 		const char *value = http_field(a, line + 1);
 		return value ? it_printf("it has %s: %s", line + 1, value) : NULL;
 	}
-	size_t n = strcspn(line, ":");
+	size_t n = strcspn(line, ":~");
 	ck_assert_uint_lt(n, sizeof(name));
+	if (line[n] == '~')
+		return lists(a, line, n, line + n + 1)
+			   ? NULL
+			   : it_printf("%.*s has no %s", (int)n, line, line + n + 1);
 	memcpy(name, line, n);
 	name[n] = '\0';
 	size_t times = http_field_count(a, name);

@@ -38,8 +38,9 @@ enum rule_end {
 struct rule_answer {
 	int status;
 	/*
-	 * Lines "Name: value" that it has, once; "Name:" for any value; "!Name" for a field that it
-	 * has not. NULL: none of interest.
+	 * Lines "Name: value" that it has, once; "Name:" for any value; "Name~element" for a list
+	 * that has it, in one of several fields; "!Name" for a field that it has not. NULL: none of
+	 * interest.
 	 */
 	const char *fields;
 	/* NULL: some. Otherwise all of it, or after a leading "~" what it has in it. */
