@@ -75,7 +75,7 @@ static const struct slow_rule slow_rules[] = {
     SLOW(BODY_MS, NULL, ENDS, "9110 15.5.9: a body that was sent for",
 	 CREATE("Expect: 100-continue\r\nContent-Length: 5\r\n"), ANSWER(100, NULL, ""), LATE_BODY),
     SLOW(BODY_MS, "x", ENDS, "9110 15.5.9: a byte now and then is no life",
-	 CREATE("Content-Length: 100000\r\n"), LATE_BODY),
+	 CREATE("Content-Length: 10000\r\n"), LATE_BODY),
     SLOW(BODY_MS, NULL, ENDS, "9110 15.5.9: chunks that stop",
 	 CREATE("Transfer-Encoding: chunked\r\n") "1\r\n{\r\n", LATE_BODY),
     SLOW(BODY_MS, "1\r\nx\r\n", ENDS, "9110 15.5.9: chunks that drip",
@@ -88,7 +88,7 @@ static const struct slow_rule slow_rules[] = {
     SLOW(BODY_MS, NULL, CUT, "9112 9.5: a body that nobody wants and that stops",
 	 POST("/", "Content-Length: 5\r\n") "1", ANSWER(405, TEXT, NULL)),
     SLOW(BODY_MS, "x", CUT, "9112 9.5: a body that nobody wants and that drips",
-	 POST("/", "Content-Length: 100000\r\n"), ANSWER(405, TEXT, NULL)),
+	 POST("/", "Content-Length: 10000\r\n"), ANSWER(405, TEXT, NULL)),
     SLOW(BODY_MS, "1\r\nx\r\n", CUT, "9112 9.5: chunks that nobody wants and that drip",
 	 POST("/", "Transfer-Encoding: chunked\r\n"), ANSWER(405, TEXT, NULL)),
 };
