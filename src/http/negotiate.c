@@ -262,16 +262,21 @@ negotiate_media(const struct request *request, struct span type)
 
 /* --- the form of errors --- */
 
-/* No range asks for JSON without a 'j'; mostly that saves to take the list apart. */
+/*
+ * No range names JSON without a 'j', or text/plain without an 'x'; mostly that saves to take the
+ * list apart.
+ */
 static bool
-may_name_json(const struct request *request)
+may_name(const struct request *request, enum error_form form)
 {
+	const char letter = form == ERROR_TEXT ? 'x' : 'j';
+
 	for (size_t i = 0; i < request->n_fields; i++) {
 		const struct request_field *field = &request->field[i];
 
 		if (field->id == FIELD_ACCEPT && field->value.len &&
-		    (memchr(field->value.ptr, 'j', field->value.len) ||
-		     memchr(field->value.ptr, 'J', field->value.len)))
+		    (memchr(field->value.ptr, letter, field->value.len) ||
+		     memchr(field->value.ptr, letter - 'a' + 'A', field->value.len)))
 			return true;
 	}
 	return false;
@@ -286,7 +291,8 @@ max_q(unsigned a, unsigned b)
 enum error_form
 negotiate_error_form(const struct request *request, enum error_form form)
 {
-	if (!request_has(request, FIELD_ACCEPT) || (form == ERROR_TEXT && !may_name_json(request)))
+	if (!request_has(request, FIELD_ACCEPT) ||
+	    !may_name(request, form == ERROR_TEXT ? ERROR_PROBLEM : ERROR_TEXT))
 		return form;
 	struct quality text = negotiate_media(request, SPAN_LIT("text/plain"));
 	struct quality problem = negotiate_media(request, SPAN_LIT("application/problem+json"));
