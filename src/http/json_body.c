@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "http/problem.h"
 
@@ -79,14 +80,22 @@ describe(const json_error_t *je, struct json_body_error *error)
 		break;
 	case json_error_end_of_input_expected: what = "something follows the JSON value"; break;
 	case json_error_duplicate_key: what = "an object has the same key twice"; break;
-	case json_error_out_of_memory:
-		error->status = 503;
-		what = "out of memory";
-		break;
 	default: what = "the body is not JSON (RFC 8259)"; break;
 	}
 	snprintf(error->detail, sizeof(error->detail), "line %d, column %d: %s", je->line,
 		 je->column, what);
+}
+
+/* jansson calls a string that it had no memory for an invalid token, and other things nothing. */
+static bool has_memory;
+
+static void *
+json_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	has_memory = has_memory && p;
+	return p;
 }
 
 json_t *
@@ -103,11 +112,17 @@ json_body_load(struct span body, struct json_body_error *error)
 			 JSON_BODY_MAX_KEYS);
 		return NULL;
 	}
+	json_set_alloc_funcs(json_malloc, free);
+	has_memory = true;
 	json_t *json =
 	    json_loadb(body.len ? body.ptr : "", body.len,
 		       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &je);
-	if (!json)
+	if (!json && !has_memory) {
+		error->status = 503;
+		snprintf(error->detail, sizeof(error->detail), "out of memory");
+	} else if (!json) {
 		describe(&je, error);
+	}
 	return json;
 }
 

@@ -298,6 +298,10 @@ static const struct scenario scenarios[] = {
      .run = run_talk,
      .bytes = GET("/stream/almbll"),
      .end = BOX_LEAVE},
+    {.name = "JSON",
+     .run = run_talk,
+     .bytes = POST("/json", JSON LENGTH_OF(19), "{\"a\":[1,2,{\"b\":3}]}") POST(
+	 "/api/json", JSON LENGTH_OF(1), "{") GET("/api/error") GET("/error") GET("/api/nowhere")},
     {.name = "tags and gzip",
      .run = run_talk,
      .bytes = ASK("/text", "Accept-Encoding: gzip\r\n") ASK("/tag/a", "If-None-Match: \"box\"\r\n")
