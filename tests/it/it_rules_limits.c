@@ -445,6 +445,68 @@ START_TEST(a_flood_of_one_is_no_drought_of_others)
 }
 END_TEST
 
+/* What a process has used of the CPU; 0 where the kernel does not count it. */
+static uint64_t
+cpu_us(pid_t pid)
+{
+	char *path = it_printf("/proc/%d/schedstat", (int)pid);
+	char *text = it_read_file(path);
+	const uint64_t ns = text ? strtoull(text, NULL, 10) : 0;
+
+	free(path);
+	free(text);
+	return ns / 1000;
+}
+
+/* At most 10 ms of work for one request, whatever the largest body has in it. */
+START_TEST(the_largest_body_is_no_long_turn)
+{
+	enum { MAX = 64 << 10, MAX_US = 10000 };
+	/* begun, filled and ended */
+	static const struct {
+		const char *begin, *filling, *end;
+	} bodies[] = {
+	    {"{\"name\":\"", "a", "\"}"},
+	    {"{\"name\":\"", "\\u0041", "\"}"},
+	    {"{\"name\":\"", "\xf0\x9f\x98\x80", "\"}"},
+	    {"[", "1,", "1]"},
+	    {"[", "1e-300,", "1]"},
+	    {"[", "{},", "1]"},
+	    {"[", "\"\",", "1]"},
+	    {"", "[", ""},
+	    {"{", "\"\":1,", "\"\":1}"},
+	    {"{", " ", "}"},
+	    {"", "x", ""},
+	};
+	const size_t begin_len = strlen(bodies[_i].begin), end_len = strlen(bodies[_i].end);
+	const size_t filling_len = strlen(bodies[_i].filling);
+	char *body = malloc(MAX + 1);
+	struct sized s;
+	struct http_answer a;
+	int fd;
+	char *database = rules_mute_database(&fd);
+
+	ck_assert_ptr_nonnull(body);
+	strcpy(body, bodies[_i].begin);
+	size_t len = begin_len;
+	for (; len + filling_len + end_len <= MAX; len += filling_len)
+		memcpy(body + len, bodies[_i].filling, filling_len);
+	strcpy(body + len, bodies[_i].end);
+	sized_start(&s, "store.connect_timeout=5m", database);
+	const uint64_t before = cpu_us(s.r.workers[0]);
+	http_exchange(&s.control, "POST", PRODUCTS, JSON, body, &a);
+	const uint64_t took = cpu_us(s.r.workers[0]) - before;
+	ck_assert_msg(a.status == 400 || a.status == 422, "%s%s", a.head, a.body);
+	ck_assert_msg(it_has_sanitizers() || took <= MAX_US, "it took %llu us",
+		      (unsigned long long)took);
+	http_answer_fini(&a);
+	sized_stop(&s);
+	close(fd);
+	free(database);
+	free(body);
+}
+END_TEST
+
 static void
 fill(Suite *s)
 {
@@ -459,6 +521,7 @@ fill(Suite *s)
 	tcase_add_test(tc, pipelines_wait_for_a_slow_answer);
 	tc = it_case(s, "turns");
 	tcase_add_test(tc, a_flood_of_one_is_no_drought_of_others);
+	tcase_add_loop_test(tc, the_largest_body_is_no_long_turn, 0, 11);
 }
 
 int
