@@ -43,7 +43,7 @@ reply_no_store(struct exchange *x)
 	    .type = "no-store",
 	    .title = "There is no product store",
 	    .detail = "store.database is not set: name a PostgreSQL database there",
-	    .hint = "Set it in plaza.conf, as in store.database = dbname=plaza, and reload.",
+	    .hint = "In plaza.conf, below [store]: database = dbname=plaza; then reload.",
 	};
 
 	exchange_problem(x, &no_store);

@@ -7,7 +7,7 @@
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_negotiate tests/fuzz/fuzz_negotiate.c \
  *		src/http/chars.c src/http/negotiate.c
- *	./fuzz_negotiate -max_len=1024 tests/fuzz/corpus/negotiate
+ *	./fuzz_negotiate -max_len=1024 -dict=tests/fuzz/negotiate.dict tests/fuzz/corpus/negotiate
  */
 #include <ctype.h>
 #include <stdint.h>
