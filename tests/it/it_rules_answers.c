@@ -205,6 +205,19 @@ static const struct rule upgrades[] = {
     RULE(STAYS, "6455 10.2: a page of somebody else",
 	 GET("/chat", WEBSOCKET KEY "Origin: http://a.example\r\n"),
 	 ANSWER(403, PROBLEM, "~http.origins")),
+    RULE(STAYS, "9110 7.8: upgrades of 1.0 are ignored",
+	 "GET /chat HTTP/1.0\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+	 "Sec-WebSocket-Version: 13\r\n" KEY "\r\n",
+	 ANSWER(426, "Upgrade: websocket\n" PROBLEM, NULL)),
+    RULE(STAYS, "9110 7.6.1: Connection does not list it",
+	 GET("/chat", "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" KEY),
+	 ANSWER(426, "Upgrade: websocket\n" PROBLEM, NULL)),
+    RULE(TAKEN, "6455 4.2.1: in a list of protocols, in any case",
+	 GET("/echo", "Connection: keep-alive, UPGRADE\r\nUpgrade: h2c, WebSocket\r\n"
+		      "Sec-WebSocket-Version: 13\r\n" KEY),
+	 ACCEPTED),
+    RULE(STAYS, "6455 4.1: a handshake with a body", GET("/chat", WEBSOCKET KEY SMALL) FIVE,
+	 ANSWER(400, PROBLEM, NULL)),
     RULE(STAYS, "9110 15.5.6: another method", POST("/chat", WEBSOCKET KEY),
 	 ANSWER(405, "Allow:\n" PROBLEM, NULL)),
 };

@@ -224,6 +224,12 @@ static const struct rule codings[] = {
 	 GET("/a", "Accept-Encoding: gzip\r\n") GET("/b", ""), CODED, HELLO("b")),
 };
 
+static const struct rule short_ones[] = {
+    RULE(STAYS, "9110 8.4.1.3: shorter than http.gzip_min_size",
+	 GET("/a", "Accept-Encoding: gzip\r\n"), ANSWER(200, "!Content-Encoding", "Hello, a")),
+    RULE(STAYS, "9110 8.4.1.3: as long", GET("/ab", "Accept-Encoding: gzip\r\n"), CODED),
+};
+
 static const struct rule no_codings[] = {
     RULE(STAYS, "9110 8.4.1.3: by default", GET("/a", "Accept-Encoding: gzip\r\n"),
 	 ANSWER(200, "!Content-Encoding\n!Vary", "Hello, a")),
@@ -251,6 +257,7 @@ RULES_TEST(hints, NULL)
 RULES_TEST(origins, "http.origins=https://other.example https://app.example", NULL)
 RULES_TEST(no_origins, NULL)
 RULES_TEST(codings, "http.gzip_min_size=8", NULL)
+RULES_TEST(short_ones, "http.gzip_min_size=9", NULL)
 RULES_TEST(no_codings, NULL)
 RULES_TEST(named, NULL)
 RULES_TEST(unnamed, "http.server_header=off", NULL)
@@ -355,6 +362,7 @@ fill(Suite *s)
 	tcase_add_test(tc, origins_rules);
 	tcase_add_test(tc, no_origins_rules);
 	tcase_add_test(tc, codings_rules);
+	tcase_add_test(tc, short_ones_rules);
 	tcase_add_test(tc, no_codings_rules);
 	tcase_add_test(tc, named_rules);
 	tcase_add_test(tc, unnamed_rules);

@@ -423,7 +423,7 @@ flood_in_child(const char *path)
 /* One connection cannot hold the loop, nor can a few. */
 START_TEST(a_flood_of_one_is_no_drought_of_others)
 {
-	enum { FLOODS = 4, PROMPT_MS = 1000 };
+	enum { FLOODS = 4, PROMPT_MS = 3000 };
 	pid_t child[FLOODS];
 	struct sized s;
 
