@@ -19,7 +19,8 @@ struct loop {
 	uint64_t now_us;
 	uint64_t slow_us;
 	bool stopping;
-	bool asleep; /* `sleep` was called and no callback has run since */
+	bool asleep;  /* `sleep` was called and no callback has run since */
+	bool is_late; /* time has passed since now_us: there was a wait */
 };
 
 /* libevent would write lines of its own to stderr. */
@@ -73,13 +74,27 @@ loop_set_slow_ms(struct loop *loop, uint64_t ms)
 	loop->slow_us = ms * 1000;
 }
 
+/*
+ * A callback begins when the one before it has ended: so the clock is read once for each, and once
+ * more after a wait.
+ */
 static void
-check_slow(struct loop *loop, const char *name, uint64_t begin_us)
+begin_callback(struct loop *loop)
 {
-	if (!loop->slow_us)
+	if (!loop->is_late)
 		return;
-	uint64_t took_us = clock_monotonic_us() - begin_us;
-	if (took_us >= loop->slow_us)
+	loop->is_late = false;
+	loop->now_us = clock_monotonic_us();
+}
+
+static void
+end_callback(struct loop *loop, const char *name)
+{
+	uint64_t now_us = clock_monotonic_us();
+	uint64_t took_us = now_us - loop->now_us;
+
+	loop->now_us = now_us;
+	if (loop->slow_us && took_us >= loop->slow_us)
 		log_warning("slow callback: %s took %llu ms", name,
 			    (unsigned long long)(took_us / 1000));
 }
@@ -93,14 +108,13 @@ watch_cb(evutil_socket_t fd, short what, void *arg)
 	const char *name = w->name;
 
 	(void)fd;
-	uint64_t begin_us = clock_monotonic_us();
-	loop->now_us = begin_us;
+	begin_callback(loop);
 	if (loop->asleep) {
 		loop->asleep = false;
 		loop->wake(loop->sleep_arg);
 	}
 	w->fn(w->arg, what & (EV_READ | EV_WRITE));
-	check_slow(loop, name, begin_us);
+	end_callback(loop, name);
 }
 
 static bool
@@ -109,11 +123,10 @@ run_hooks(struct loop *loop)
 	bool more = false;
 
 	for (struct pass_hook *h = loop->hooks; h; h = h->next) {
-		uint64_t begin_us = clock_monotonic_us();
-		loop->now_us = begin_us;
+		begin_callback(loop);
 		if (h->fn(h->arg))
 			more = true;
-		check_slow(loop, h->name, begin_us);
+		end_callback(loop, h->name);
 	}
 	return more;
 }
@@ -121,6 +134,7 @@ run_hooks(struct loop *loop)
 void
 loop_run(struct loop *loop)
 {
+	loop->is_late = true;
 	while (!loop->stopping) {
 		int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
@@ -134,6 +148,7 @@ loop_run(struct loop *loop)
 			else
 				flags |= EVLOOP_NONBLOCK;
 		}
+		loop->is_late = true;
 		if (event_base_loop(loop->base, flags) < 0) {
 			log_error("event loop: wait failed: %s", strerror(errno));
 			break;

@@ -191,6 +191,66 @@ START_TEST(hooks_run_before_sleep_and_wake_before_the_callback)
 }
 END_TEST
 
+static uint64_t first_ended_us;
+
+static void
+take_5_ms(void *arg, short what)
+{
+	struct timespec ts = {0, 5000000};
+
+	note_cb(arg, what);
+	/* time is what is looked at; nothing is waited for */
+	nanosleep(&ts, NULL);
+	first_ended_us = clock_monotonic_us();
+}
+
+static void
+look_at_now(void *arg, short what)
+{
+	ck_assert_uint_ge(loop_now_us(loop), first_ended_us);
+	ck_assert_uint_le(loop_now_us(loop), clock_monotonic_us());
+	stop_cb(arg, what);
+}
+
+/* The clock is not read at the beginning of each. */
+START_TEST(now_is_when_this_callback_began_not_the_first_of_the_pass)
+{
+	struct watch first, second;
+
+	watch_init_timer(&first, loop, "first", take_5_ms, "1");
+	watch_init_timer(&second, loop, "second", look_at_now, "2");
+	ck_assert(watch_start_ms(&first, 0));
+	ck_assert(watch_start_ms(&second, 0));
+	loop_run(loop);
+	ck_assert_str_eq(trace, "12");
+}
+END_TEST
+
+static bool
+look_at_now_after_a_wait(void *arg)
+{
+	(void)arg;
+	/* the timer's wait is over, or not begun */
+	ck_assert_uint_le(loop_now_us(loop), clock_monotonic_us());
+	ck_assert(first_ended_us == 0 || loop_now_us(loop) >= first_ended_us);
+	return false;
+}
+
+START_TEST(now_is_fresh_in_hooks_too)
+{
+	struct pass_hook h = {.fn = look_at_now_after_a_wait, .name = "test hook"};
+	struct watch first, second;
+
+	loop_add_pass_hook(loop, &h);
+	watch_init_timer(&first, loop, "first", take_5_ms, "1");
+	watch_init_timer(&second, loop, "second", look_at_now, "2");
+	ck_assert(watch_start_ms(&first, 0));
+	ck_assert(watch_start_ms(&second, 20));
+	loop_run(loop);
+	ck_assert_str_eq(trace, "12");
+}
+END_TEST
+
 static void
 be_slow(void *arg, short what)
 {
@@ -328,6 +388,8 @@ main(void)
 	tcase_add_test(tc, timers_fire_once_in_order);
 	tcase_add_test(tc, signal_is_a_callback);
 	tcase_add_test(tc, hooks_run_before_sleep_and_wake_before_the_callback);
+	tcase_add_test(tc, now_is_when_this_callback_began_not_the_first_of_the_pass);
+	tcase_add_test(tc, now_is_fresh_in_hooks_too);
 	tcase_add_test(tc, slow_callback_is_logged_by_name);
 	tcase_add_test(tc, deadlines_expire_in_order_of_their_last_arming);
 	tcase_add_test(tc, disarmed_deadline_is_silent);
