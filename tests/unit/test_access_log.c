@@ -140,6 +140,8 @@ check_lines(const char *out)
 		ck_assert_msg(end != NULL, "an end is missing: %s", line);
 		ck_assert_msg(strncmp(line, "unix: - - [", 11) == 0, "no beginning: %.80s", line);
 		ck_assert_msg(target && target < end, "no request: %.80s", line);
+		const char *another = strstr(line + 1, "unix:");
+		ck_assert_msg(!another || another > end, "two in one: %.200s", line);
 		ck_assert_msg(strncmp(end - 8, " \"-\" \"-\"", 8) == 0, "no end: %.80s", line);
 		long number = strtol(target + 6, NULL, 10);
 		ck_assert_int_gt(number, last);
@@ -284,6 +286,32 @@ START_TEST(a_full_socket_loses_lines_and_tells_how_many)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	capture(fds);
 	stall_and_go_on();
+}
+END_TEST
+
+START_TEST(room_that_was_read_is_used_again)
+{
+	static char some[32768];
+	unsigned i = 0;
+
+	capture_pipe();
+	start(ACCESS_COMBINED);
+	for (; i < 3000; i++) {
+		add_line(i, 100);
+		if (i % 100 == 99)
+			turn_ms(0);
+	}
+	ck_assert_int_eq(read(read_end, some, sizeof(some)), sizeof(some));
+	turn_ms(20);
+	/* the pipe is full again, and the buffer is not */
+	add_line(i, 0);
+	size_t len = strlen(read_all(read_end));
+	turn_ms(20);
+	ssize_t n = read(read_end, text + len, sizeof(text) - 1 - len);
+	ck_assert_int_gt(n, 0);
+	text[len + (size_t)n] = '\0';
+	ck_assert_ptr_nonnull(strstr(text, "GET /003000/"));
+	stop();
 }
 END_TEST
 
@@ -462,6 +490,7 @@ main(void)
 	tcase_add_test(tc, pieces_for_a_pipe_are_whole_lines_that_stay_together);
 	tcase_add_test(tc, more_lines_than_the_buffer_has_room_for_all_come);
 	tcase_add_test(tc, a_full_pipe_loses_lines_and_tells_how_many);
+	tcase_add_test(tc, room_that_was_read_is_used_again);
 	tcase_add_test(tc, a_full_socket_loses_lines_and_tells_how_many);
 	if (geteuid() == 0)
 		tcase_add_test(tc, a_full_pipe_of_another_user_does_not_block_either);
