@@ -308,7 +308,7 @@ take_final(struct span *stream, bool is_head, struct answer_view *answer, bool *
 }
 
 const char *
-answers_check(struct span sent, struct span answers, bool is_ended)
+answers_check(struct span sent, struct span answers, bool is_ended, bool is_timed)
 {
 	static struct request request;
 	struct answer_view answer;
@@ -320,12 +320,12 @@ answers_check(struct span sent, struct span answers, bool is_ended)
 		walked = walk(&sent, &request);
 		bool is_head =
 		    (walked == WALK_WHOLE || walked == WALK_OPEN) && request.method == HTTP_HEAD;
-		if (walked == WALK_END)
+		if (walked == WALK_END && (!is_timed || !answers.len))
 			break;
 		switch (take_final(&answers, is_head, &answer, &has_interim, &why)) {
 		case ANSWER_BAD: return why;
 		case ANSWER_CUT:
-			if (walked != WALK_BAD && may_be_cut(&request))
+			if (is_timed || (walked != WALK_BAD && may_be_cut(&request)))
 				return NULL;
 			if (answers.len)
 				return "the stream ends within an answer";
@@ -335,6 +335,10 @@ answers_check(struct span sent, struct span answers, bool is_ended)
 			return "a request without an answer";
 		case ANSWER_WHOLE: break;
 		}
+		if (is_timed && answer.status == 408)
+			return answer.is_closing && !answers.len ? NULL : "408, and no end";
+		if (walked == WALK_END)
+			return "an answer to no request";
 		if (has_interim &&
 		    (walked == WALK_BAD || request.version_minor == 0 || !request.expects_continue))
 			return "100 to a request that did not ask for it";

@@ -28,11 +28,12 @@ enum answer_status answer_take(struct span *stream, bool is_head, struct answer_
 			       const char **why);
 
 /*
- * Whether `answers` is what a server may answer to the requests in `sent`, of which it has read
- * all, and then (`is_ended`) has closed: an answer for each request, in order, interim ones before
- * it; nothing after Connection: close; the connection goes on otherwise. NULL, or what is wrong.
+ * Whether `answers` is what a server may answer to the requests in `sent`: an answer for each
+ * request, in order, interim ones before it; nothing after Connection: close; the connection goes
+ * on otherwise, so that an end (`is_ended`) has to have been said. With `is_timed` there may be a
+ * 408 anywhere, and all may end anywhere. NULL, or what is wrong.
  */
-const char *answers_check(struct span sent, struct span answers, bool is_ended);
+const char *answers_check(struct span sent, struct span answers, bool is_ended, bool is_timed);
 
 /*
  * Whether two streams of answers to the same bytes say the same. What may differ is the value of

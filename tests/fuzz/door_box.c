@@ -30,6 +30,8 @@
 #define BIG_MAX 4
 /* Exchanges and taken sockets at a time. */
 #define OWED_MAX 64
+/* Those of the front door that wait for more than a pass. */
+#define TIMERS_MAX 64
 /* Of /later/{turns}. */
 #define TURNS_MAX 20
 
@@ -48,6 +50,11 @@ static size_t piece_left, piece_next;
 static bool is_full; /* the next write takes nothing */
 static unsigned n_big;
 
+/* time */
+static uint64_t pass_us, gone_by_us;
+static struct event *timer[TIMERS_MAX]; /* every one that was ever set for later */
+static size_t n_timers;
+
 /* ---- what the server's system calls do ---- */
 
 int __real_accept4(int fd, struct sockaddr *addr, socklen_t *addr_len, int flags);
@@ -56,6 +63,10 @@ ssize_t __real_recv(int fd, void *data, size_t len, int flags);
 ssize_t __wrap_recv(int fd, void *data, size_t len, int flags);
 ssize_t __real_send(int fd, const void *data, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *data, size_t len, int flags);
+int __real_event_add(struct event *ev, const struct timeval *after);
+int __wrap_event_add(struct event *ev, const struct timeval *after);
+uint64_t __real_clock_monotonic_us(void);
+uint64_t __wrap_clock_monotonic_us(void);
 
 /* The sockets are unix ones, which cost the least; the peer's address is made up. */
 int
@@ -106,6 +117,45 @@ __wrap_send(int fd, const void *data, size_t len, int flags)
 	return __real_send(fd, data, len < max ? len : max, flags);
 }
 
+/*
+ * While time goes by, each timer fires in the next pass: those of deadline lists then look whether
+ * the time has come, and if not are set anew.
+ */
+int
+__wrap_event_add(struct event *ev, const struct timeval *after)
+{
+	static const struct timeval at_once;
+	size_t i = 0;
+
+	if (!after || (!after->tv_sec && !after->tv_usec))
+		return __real_event_add(ev, after);
+	while (i < n_timers && timer[i] != ev)
+		i++;
+	if (i == TIMERS_MAX)
+		abort();
+	timer[i] = ev;
+	n_timers += i == n_timers;
+	return __real_event_add(ev, pass_us ? &at_once : after);
+}
+
+uint64_t
+__wrap_clock_monotonic_us(void)
+{
+	return __real_clock_monotonic_us() + gone_by_us;
+}
+
+/* Also for the timers that are set already. */
+static void
+let_time_go_by(unsigned pass_ms)
+{
+	static const struct timeval at_once;
+
+	pass_us = pass_ms * UINT64_C(1000);
+	for (size_t i = 0; pass_us && i < n_timers; i++)
+		if (evtimer_pending(timer[i], NULL))
+			__real_event_add(timer[i], &at_once);
+}
+
 /* ---- handlers ---- */
 
 static uint64_t
@@ -134,7 +184,8 @@ see(const struct exchange *x)
 	uint64_t head = 0xcbf29ce484222325;
 	uint64_t content = sum_span(head, body);
 
-	if (!heard)
+	/* when the other client's come has nothing to do with the talk */
+	if (!heard || span_eq(r->host, SPAN_LIT("company")))
 		return;
 	head = sum_span(sum_span(sum_span(head, r->path), r->query), r->host);
 	for (size_t i = 0; i < ROUTE_MAX_PARTS; i++)
@@ -381,6 +432,18 @@ stream_handle(struct exchange *x, void *ctx)
 		tale->x = NULL;
 }
 
+/* Answers all that is held, from inside another handler. */
+static void
+release_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	see(x);
+	for (size_t i = 0; i < OWED_MAX; i++)
+		if (owed[i].x && owed[i].is_held)
+			pay(&owed[i]);
+	reply(x, 200, SPAN_LIT("released"));
+}
+
 static void
 big_handle(struct exchange *x, void *ctx)
 {
@@ -532,6 +595,7 @@ static const struct route all_routes[] = {
     {.methods = M(GET), .pattern = "/later/{turns}", .handle = later_handle},
     {.methods = M(GET), .pattern = "/timer", .handle = timer_handle},
     {.methods = M(GET), .pattern = "/hold", .handle = hold_handle},
+    {.methods = M(GET), .pattern = "/release", .handle = release_handle},
     {.methods = M(GET), .pattern = "/big", .handle = big_handle},
     {.methods = M(GET), .pattern = "/stream/{word}", .handle = stream_handle},
     {.methods = M(GET), .pattern = "/tag/{word}", .handle = tag_handle},
@@ -575,10 +639,10 @@ static bool
 load_config(void)
 {
 	static char *overrides[] = {
-	    "http.header_timeout=1h",
-	    "http.body_timeout=1h",
-	    "http.idle_timeout=1h",
-	    "http.write_timeout=1h",
+	    "http.header_timeout=1m",
+	    "http.body_timeout=1m",
+	    "http.idle_timeout=2m",
+	    "http.write_timeout=1m",
 	    "http.max_header_size=1k",
 	    "http.max_body_size=2k",
 	    "http.max_connections=64",
@@ -652,6 +716,7 @@ static bool
 count_cb(void *arg)
 {
 	(void)arg;
+	gone_by_us += pass_us;
 	is_wild = ++n_passes > PASSES_MAX;
 	if (is_wild)
 		loop_stop(loop);
@@ -687,6 +752,7 @@ box_open(void)
 			listener[i] = listen_somewhere();
 		log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	}
+	n_timers = 0;
 	loop = loop_new();
 	if (!loop)
 		return false;
@@ -801,6 +867,8 @@ send_all(int fd, const char *data, size_t len, struct box_heard *into)
 			return false;
 		if (stuck || !box_run())
 			return false;
+		if (talk && talk->end == BOX_STARE)
+			return false;
 		if (!box_read(fd, into))
 			return false;
 		stuck = true;
@@ -888,7 +956,7 @@ say(int fd)
 		left -= n;
 		if (!box_run())
 			return false;
-		if (talk->end != BOX_LEAVE && !box_read(fd, heard))
+		if (talk->end != BOX_LEAVE && talk->end != BOX_STARE && !box_read(fd, heard))
 			break;
 	}
 	return true;
@@ -925,7 +993,7 @@ converse(int fd)
 {
 	static const char wild[] = "the loop does not come to rest";
 
-	if (!box_run() || !say(fd))
+	if (!box_run() || !say(fd) || (talk->is_drained && !box_drain()))
 		return wild;
 	switch (talk->end) {
 	case BOX_HALF_CLOSE:
@@ -940,8 +1008,49 @@ converse(int fd)
 		if (!hear_all(fd))
 			return wild;
 		break;
-	default: break;
+	case BOX_STAY:
+		if (!hear_all(fd))
+			return wild;
+		break;
+	default:
+		do
+			if (!box_run())
+				return wild;
+		while (box_release());
+		break;
 	}
+	if (talk->end >= BOX_STAY && talk->pass_ms && box_connections() > talk->has_company)
+		return "time has gone by, and the connection is still there";
+	return NULL;
+}
+
+/* ---- another client ---- */
+
+static int
+invite(void)
+{
+	static const char bytes[] = "GET /hold HTTP/1.1\r\nHost: company\r\n\r\n"
+				    "GET /fast/company HTTP/1.1\r\nHost: company\r\n\r\n";
+	int fd = box_connect(BOX_UNIX);
+
+	if (!box_send(fd, bytes, sizeof(bytes) - 1) || !box_run())
+		abort();
+	return fd;
+}
+
+/* All has been released. */
+static const char *
+see_off(int fd)
+{
+	static const char last[] = "\r\n\r\ncompany";
+	char data[2048];
+	ssize_t n = read(fd, data, sizeof(data));
+
+	close(fd);
+	if (n < 0 || !memmem(data, (size_t)n, "\r\n\r\nheld", 8))
+		return "the other client has no answer";
+	if (!talk->is_drained && memcmp(data + n - (sizeof(last) - 1), last, sizeof(last) - 1) != 0)
+		return "the other client has no second answer";
 	return NULL;
 }
 
@@ -957,21 +1066,38 @@ box_talk(const struct box_talk *t, struct box_heard *h)
 	piece_left = piece_next = 0;
 	is_full = false;
 	n_big = 0;
+	int other = t->has_company ? invite() : -1;
 	int fd = box_connect(t->peer);
+	let_time_go_by(t->pass_ms);
 	wrong = converse(fd);
 	close(fd);
-	if (!box_run() && !wrong)
-		wrong = "the loop does not come to rest after the end";
-	while (box_release())
+	do
 		if (!box_run() && !wrong)
-			wrong = "the loop does not come to rest after the last answer";
+			wrong = "the loop does not come to rest after the end";
+	while (box_release());
+	if (t->has_company) {
+		const char *missing = see_off(other);
+
+		if (!wrong)
+			wrong = missing;
+		if (!box_run() && !wrong)
+			wrong = "the loop does not come to rest";
+	}
 	if (!wrong && box_connections())
 		wrong = "the client has left, but its connection is still there";
 	if (!wrong && box_owed())
 		wrong = "the client has left, but somebody holds its exchange or socket";
+	if (!wrong && t->is_drained && !is_drained)
+		wrong = "the drain has no end";
+	pass_us = 0;
 	talk = NULL;
 	heard = NULL;
 	server_fd = -1;
+	if (t->is_drained) {
+		box_close();
+		if (!box_open())
+			abort();
+	}
 	return wrong;
 }
 

@@ -3,17 +3,18 @@
  * that talk to it thousands of times a second. Nothing waits: the loop runs until it would block.
  *
  * The programs that use it are linked with --wrap for accept4, recv and send, so that a talk says
- * where the server's reads are cut and how little its writes may bring.
+ * where the server's reads are cut and how little its writes may bring; and for event_add and
+ * clock_monotonic_us, so that it says how time goes by.
  *
  * Routes: GET /fast/{word}, answered at once; /later/{turns}, after so many passes of the loop;
- * /timer, by a timer of 0 ms; /hold, when the client has left or box_release is called; /big, more
- * than a connection keeps unsent (the first few); /empty, 204; /stream/{word}, in pieces, one for
- * each letter: l makes it wait, m and b are long ones, x ends it by an abort;
- * /tag/{word}, /text and /text/later with an entity-tag, texts that are worth to be coded. POST
- * /echo (1000 bytes), /echo/later and /wide (http.max_body_size): the body comes back; /json and
- * /api/json: as JSON. /nothing is reserved, PUT and DELETE /thing/{id} take one later. /private is
- * of a scope that is not public. /up is a WebSocket that echoes its head and all that follows,
- * /up/no one that is refused.
+ * /timer, by a timer of 0 ms; /hold, when the client has left, box_release is called or somebody
+ * asks for /release; /big, more than a connection keeps unsent (the first few); /empty, 204;
+ * /stream/{word}, in pieces, one for each letter: l makes it wait, m and b are long ones, x ends it
+ * by an abort; /tag/{word}, /text and /text/later with an entity-tag, texts that are worth to be
+ * coded. POST /echo (1000 bytes), /echo/later and /wide (http.max_body_size): the body comes back;
+ * /json and /api/json: as JSON. /nothing is reserved, PUT and DELETE /thing/{id} take one later.
+ * /private is of a scope that is not public. /up is a WebSocket that echoes its head and all that
+ * follows, /up/no one that is refused.
  */
 #ifndef PLAZA_TESTS_FUZZ_DOOR_BOX_H
 #define PLAZA_TESTS_FUZZ_DOOR_BOX_H
@@ -39,6 +40,8 @@ enum box_end {
 	BOX_HALF_CLOSE, /* shuts its side and reads to the end */
 	BOX_CLOSE,      /* reads what there is, then closes */
 	BOX_LEAVE,      /* closes, answers unread */
+	BOX_STAY,       /* only reads: time has to end it */
+	BOX_STARE,      /* not even that */
 	BOX_ENDS
 };
 
@@ -52,6 +55,15 @@ struct box_talk {
 			    as the socket takes */
 	enum box_peer peer;
 	enum box_end end;
+	/*
+	 * How much time goes by in each pass of the loop; 0: none. With it the loop comes to rest
+	 * when no deadline is left.
+	 */
+	unsigned pass_ms;
+	/* another client has asked for /hold before, and gets its answers in the end */
+	bool has_company;
+	/* when all is sent, the server drains; the box is made anew afterwards */
+	bool is_drained;
 };
 
 /* What came of it. */

@@ -2,7 +2,7 @@
  * fuzz_door.c - the whole front door: whatever comes, what it answers is HTTP, an answer for each
  * request; nothing of the connection is left; and the same bytes in other pieces, to a server whose
  * writes bring little, give the same requests and the same answers. The first five bytes of an
- *input say who asks, how it is cut and how it ends.
+ *input say who asks, how it is cut, whether time goes by, and how it ends.
  *
  *	./bootstrap fuzz 60 door
  */
@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	whole.seen[0] = cut.seen[0] = '\0';
 	cut.len = 0;
 	check(box_talk(&talk, &whole));
-	check(answers_check(sent, span_from(whole.answers, whole.len), false));
+	check(answers_check(sent, span_from(whole.answers, whole.len), false, false));
 
 	/* few enough pieces that an input costs no more than a few hundred passes of the loop */
 	uint32_t seed = data[1] | (uint32_t)data[2] << 8 | 1u << 16;
@@ -67,17 +67,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	talk.piece = piece;
 	talk.n_pieces = PIECES;
-	talk.end = (enum box_end)(data[4] % BOX_ENDS);
+	talk.end = (enum box_end)(data[4] % 8 % BOX_ENDS);
 	talk.settles = data[4] & 0x40;
 	talk.send_max = data[4] & 0x80 ? 1 + data[3] % 64u : 0;
+	talk.has_company = data[4] & 0x08;
+	/* steps of a twelfth of the shortest deadline and more */
+	if (data[4] & 0x10 || talk.end >= BOX_STAY)
+		talk.pass_ms = 5000 + data[1] * 200u;
+	talk.is_drained = (data[4] & 0x20) && data[2] % 4 == 0;
 	check(box_talk(&talk, &cut));
-	if (talk.end == BOX_LEAVE) {
+	if (talk.end == BOX_LEAVE || talk.pass_ms || talk.is_drained) {
+		/* it may have come to an end before all was asked or answered */
 		check_that(cut.n_seen <= whole.n_seen && box_seen_alike(&whole, &cut, true),
-			   "whoever leaves has asked for something else");
+			   "something else was asked for");
+		if (talk.end != BOX_LEAVE)
+			check(answers_check(sent, span_from(cut.answers, cut.len), false,
+					    talk.pass_ms));
 		return 0;
 	}
 	check(answers_check(sent, span_from(cut.answers, cut.len),
-			    talk.end == BOX_CLOSE && cut.is_ended));
+			    talk.end == BOX_CLOSE && cut.is_ended, false));
 	check_that(answers_agree(sent, span_from(whole.answers, whole.len),
 				 span_from(cut.answers, cut.len)),
 		   "cut, it is answered otherwise");

@@ -47,7 +47,8 @@ talk_whole(const char *name, const struct box_talk *talk)
 	const char *wrong = box_talk(talk, &whole);
 
 	if (!wrong)
-		wrong = answers_check(talk->bytes, span_from(whole.answers, whole.len), false);
+		wrong =
+		    answers_check(talk->bytes, span_from(whole.answers, whole.len), false, false);
 	ck_assert_msg(!wrong, "%s: %s\n%.*s", name, wrong, (int)whole.len, whole.answers);
 }
 
@@ -57,7 +58,7 @@ talk_cut(const char *name, const struct box_talk *talk)
 	const char *wrong = box_talk(talk, &cut);
 
 	if (!wrong)
-		wrong = answers_check(talk->bytes, span_from(cut.answers, cut.len), false);
+		wrong = answers_check(talk->bytes, span_from(cut.answers, cut.len), false, false);
 	if (!wrong && !answers_agree(talk->bytes, span_from(whole.answers, whole.len),
 				     span_from(cut.answers, cut.len)))
 		wrong = "it is answered otherwise";
