@@ -211,6 +211,34 @@ START_TEST(a_refusal_says_why_a_request_is_not_local)
 }
 END_TEST
 
+/* What is at a path may be of several scopes. */
+START_TEST(one_open_scope_of_several_is_enough)
+{
+	static char read_scope[] = "store.read";
+	static char *public[] = {read_scope};
+	static struct request request;
+	const struct config config = {.server_public = {1, public}};
+	const unsigned reading = 1U << SCOPE_STORE_READ, writing = 1U << SCOPE_STORE_WRITE;
+	char head[512];
+
+	parse(&request, head, sizeof(head), "OPTIONS", LOCAL);
+	for (enum scope scope = SCOPE_GREET; scope < SCOPE_COUNT; scope++) {
+		ck_assert(access_may_use(&config, &near, &request, scope));
+		ck_assert_int_eq(access_may_use(&config, &far, &request, scope),
+				 scope == SCOPE_STORE_READ);
+	}
+	ck_assert_int_eq(access_check_scopes(&config, &far, &request, reading | writing, message,
+					     sizeof(message)),
+			 0);
+	ck_assert_int_eq(
+	    access_check_scopes(&config, &near, &request, writing, message, sizeof(message)), 0);
+	ck_assert_int_eq(access_check_scopes(&config, &far, &request, writing | 1U << SCOPE_JOBS,
+					     message, sizeof(message)),
+			 403);
+	ck_assert_ptr_nonnull(strstr(message, "the scope store.write is not in server.public"));
+}
+END_TEST
+
 /* --- web pages --- */
 
 static const struct {
@@ -362,6 +390,7 @@ main(void)
 	tcase_add_test(tc, the_host_of_an_absolute_target_counts);
 	tcase_add_loop_test(tc, only_this_machine_may_use_what_is_not_public, 0, N(peers));
 	tcase_add_test(tc, a_refusal_says_why_a_request_is_not_local);
+	tcase_add_test(tc, one_open_scope_of_several_is_enough);
 	tcase_add_loop_test(tc, pages_of_other_sites_may_not_act, 0, N(pages));
 	tcase_add_test(tc, a_refused_page_is_named_with_both_values_and_the_option);
 	tcase_add_test(tc, hosts_come_before_scopes_and_scopes_before_pages);
