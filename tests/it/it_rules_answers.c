@@ -19,6 +19,12 @@
 #define WEBSOCKET "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
 #define KEY       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
+#define ACCEPTED                                                                 \
+	ANSWER(101,                                                              \
+	       "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: " \
+	       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",                                   \
+	       "")
+
 /* ---- connections that stay, and that end ---- */
 
 static const struct rule persistence[] = {
@@ -137,6 +143,16 @@ static const struct rule unwanted[] = {
 	 ANSWER(503, PROBLEM, "~no-store")),
     RULE(LINGERS, "9110 15.5.14: longer than any that is taken",
 	 POST("/", "Content-Length: 1048577\r\n"), ANSWER(405, "Allow:\n" TEXT, NULL)),
+    RULE(STAYS, "9112 6.3: of 0 bytes", POST("/", "Content-Length: 0\r\n"),
+	 ANSWER(405, TEXT, NULL)),
+    RULE(STAYS, "9112 9.3: in 1.0 that is kept alive",
+	 "POST / HTTP/1.0\r\nConnection: keep-alive\r\n" SMALL "\r\n" FIVE,
+	 ANSWER(405, "Connection: keep-alive\n" TEXT, NULL)),
+    RULE(STAYS, "9112 9.3.2: of several, in order",
+	 POST("/", SMALL) FIVE POST("/a/b", CODED) "5\r\n12345\r\n0\r\n\r\n" GET("/a", SMALL) FIVE,
+	 ANSWER(405, TEXT, NULL), ANSWER(404, TEXT, NULL), ANSWER(413, TEXT, NULL)),
+    RULE(TAKEN, "6455 4.1: before a handshake", POST("/", SMALL) FIVE GET("/echo", WEBSOCKET KEY),
+	 ANSWER(405, TEXT, NULL), ACCEPTED),
     RULE(ENDS, "9112 9.6: of a client that wants the end anyway",
 	 POST("/", "Connection: close\r\n" SMALL) FIVE, ANSWER(405, TEXT, NULL)),
     /* the answer is out by then: all that can be done is to end */
@@ -177,12 +193,6 @@ static const struct rule expectations[] = {
 /* ---- WebSockets ---- */
 
 #define UPGRADE "Upgrade: websocket"
-#define ACCEPTED                                                                 \
-	ANSWER(101,                                                              \
-	       "Upgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: " \
-	       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",                                   \
-	       "")
-
 static const struct rule upgrades[] = {
     RULE(TAKEN, "6455 4.2.2: a handshake", GET("/chat", WEBSOCKET KEY), ACCEPTED),
     RULE(TAKEN, "9112 9.3.2: after a request that is answered",

@@ -536,6 +536,37 @@ START_TEST(heads_have_bounds)
 }
 END_TEST
 
+/* Longer than what is read at a time. */
+START_TEST(long_heads_are_put_together)
+{
+	static const size_t sizes[] = {65535, 65536, 65537, 131071, 131072, 131073, 262144};
+	struct rule heads_in_pieces[2 * N(sizes)];
+	struct rules r;
+
+	rules_start(&r, "http.max_header_size=256k", NULL);
+	for (size_t i = 0; i < N(heads_in_pieces); i++) {
+		const bool is_second = i >= N(sizes);
+		struct rule *rule = &heads_in_pieces[i];
+		*rule = (struct rule){
+		    .name = "9110 5.4: a head of more than one piece",
+		    .answer = {HELLO("a"), HELLO("b")},
+		    .end = STAYS,
+		    .only = ONLY_WHOLE,
+		};
+		if (!is_second)
+			rule->answer[1].status = 0;
+		fill_rule_to(rule,
+			     is_second ? GET("/a", "") "GET /b HTTP/1.1\r\n" HOST "A: "
+				       : "GET /a HTTP/1.1\r\n" HOST "A: ",
+			     'b', sizes[i % N(sizes)] + (is_second ? strlen(GET("/a", "")) : 0),
+			     "\r\n\r\n");
+	}
+	RULES_HOLD(&r, heads_in_pieces);
+	free_rules(heads_in_pieces, N(heads_in_pieces));
+	rules_stop(&r);
+}
+END_TEST
+
 START_TEST(heads_have_few_lines)
 {
 	static const char line[] = "A: b\r\n";
@@ -593,6 +624,44 @@ START_TEST(bodies_have_bounds)
 }
 END_TEST
 
+/* Those that nobody wants: read past up to http.max_body_size, and then the connection goes on. */
+START_TEST(dropped_bodies_have_bounds)
+{
+	enum { MAX = 1 << 20 };
+	struct rule dropped[] = {
+	    {"9110 15.5.6: 64 KiB", .answer = {ANSWER(405, TEXT, NULL)}, .end = STAYS},
+	    {"9110 15.5.6: as long as any that is taken", .answer = {ANSWER(405, TEXT, NULL)},
+	     .end = STAYS},
+	    {"9110 15.5.6: a byte longer", .answer = {ANSWER(405, TEXT, NULL)}, .end = LINGERS},
+	    {"9112 7.1: in a chunk as long as any that is taken",
+	     .answer = {ANSWER(405, TEXT, NULL)}, .end = STAYS},
+	    {"9112 7.1: in a chunk a byte longer", .answer = {ANSWER(405, TEXT, NULL)}, .end = CUT},
+	    /* longer than what this path takes, not than what any does */
+	    {"9110 15.5.14: a product too large", .answer = {ANSWER(413, PROBLEM, NULL)},
+	     .end = STAYS},
+	    {"9110 15.5.14: a product too large, with more behind it",
+	     .answer = {ANSWER(413, PROBLEM, NULL), HELLO("b")}, .end = STAYS},
+	};
+	struct rules r;
+
+	rules_start(&r, NULL);
+	fill_rule(&dropped[0], POST("/", "Content-Length: 65536\r\n"), 'x', 65536, "");
+	fill_rule(&dropped[1], POST("/", "Content-Length: 1048576\r\n"), 'x', MAX, "");
+	fill_rule(&dropped[2], POST("/", "Content-Length: 1048577\r\n"), 'x', MAX + 1, "");
+	fill_rule(&dropped[3], POST("/", "Transfer-Encoding: chunked\r\n") "100000\r\n", 'x', MAX,
+		  "\r\n0\r\n\r\n");
+	fill_rule(&dropped[4], POST("/", "Transfer-Encoding: chunked\r\n") "100001\r\n", 'x',
+		  MAX + 1, "\r\n0\r\n\r\n");
+	fill_rule(&dropped[5], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, "");
+	fill_rule(&dropped[6], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, GET("/b", ""));
+	for (size_t i = 0; i < N(dropped); i++)
+		dropped[i].only = ONLY_WHOLE;
+	RULES_HOLD(&r, dropped);
+	free_rules(dropped, N(dropped));
+	rules_stop(&r);
+}
+END_TEST
+
 static void
 fill(Suite *s)
 {
@@ -607,8 +676,10 @@ fill(Suite *s)
 	tcase_add_test(tc, chunks_rules);
 	tc = it_case(s, "bounds");
 	tcase_add_test(tc, heads_have_bounds);
+	tcase_add_test(tc, long_heads_are_put_together);
 	tcase_add_test(tc, heads_have_few_lines);
 	tcase_add_test(tc, bodies_have_bounds);
+	tcase_add_test(tc, dropped_bodies_have_bounds);
 }
 
 int
