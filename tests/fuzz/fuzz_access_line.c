@@ -1,9 +1,9 @@
 /* links: src/http/access_line.c src/http/request.c src/http/chars.c src/http/host.c -ljansson */
 /*
- * fuzz_access_line.c - lines of the access log: whatever a client sent, a line is bounded,
- *printable ASCII and forges nothing; JSON tells the very same characters again; and what was kept
- *for later makes the same line. The first eight bytes of an input say where it is cut into fields,
- *and how often each is repeated.
+ * fuzz_access_line.c - lines of the access log. Whatever a client sent, a line is bounded,
+ * printable ASCII and forges nothing, JSON tells the very same characters again, and what was
+ * kept for later makes the same line. The first eight bytes of an input say where it is cut
+ * into fields, and how often each is repeated.
  *
  *	./bootstrap fuzz 60 access_line
  */

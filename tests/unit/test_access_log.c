@@ -77,7 +77,7 @@ read_all(int fd)
 static void
 start(enum access_form form)
 {
-	config.log_access = form;
+	config.log_access = (int)form;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	log_ = access_log_new(&config, 0);
