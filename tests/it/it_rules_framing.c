@@ -1,6 +1,6 @@
 /*
- * it_rules_framing.c - one reading of every message, or none: requests as RFC 9110, 9112 and 3986
- * have them, and everything that two parsers could take apart differently.
+ * it_rules_framing.c - one reading of every message, or none: where lines, fields, bodies and
+ * chunks end, and everything that two parsers could take apart differently.
  */
 /* links: tests/it/rules.c tests/it/harness.c tests/it/daemon.c tests/it/procfs.c
  * tests/it/http_client.c tests/it/pg.c */
@@ -190,189 +190,6 @@ static const struct rule lines[] = {
 	 ANSWER(200, TEXT, "Hello, b"), ANSWER(400, TEXT, NULL)),
 };
 
-static const struct rule request_lines[] = {
-    RULE(STAYS, "9112 3: method, target and version", GET("/a", ""), HELLO("a")),
-    RULE(LINGERS, "9112 3: no method", " / HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: two spaces before the target", "GET  / HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: two spaces before the version", "GET /  HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: a space at the end", "GET / HTTP/1.1 \r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: a space at the beginning", " GET / HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: a tab for a space", "GET\t/ HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: a vertical tab for a space", "GET /\vHTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: a space in the target", "GET /a b HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3: no target", "GET HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3.1: a method that is no token", "G@T / HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3.1: a method with a colon", "GET: / HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9110 15.6.2: an unknown method", "BREW / HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(501, TEXT, NULL)),
-    RULE(LINGERS, "9110 9.1: methods have case", "get / HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(501, TEXT, NULL)),
-    RULE(LINGERS, "9110 9.1: a method that begins as another", "GETS / HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(501, TEXT, NULL)),
-    RULE(LINGERS, "9110 9.1: a method as short as can be", "! / HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(501, TEXT, NULL)),
-    RULE(LINGERS, "9112 3: HTTP/0.9", "GET /\r\n", BAD),
-    RULE(ENDS, "9112 2.3: 1.0 is spoken", "GET /a HTTP/1.0\r\n\r\n", HELLO("a")),
-    RULE(STAYS, "9110 2.5: 1.2 is taken as 1.1", "GET /a HTTP/1.2\r\n" HOST "\r\n", HELLO("a")),
-    RULE(STAYS, "9110 2.5: 1.9 is taken as 1.1", "GET /a HTTP/1.9\r\n" HOST "\r\n", HELLO("a")),
-    RULE(LINGERS, "9112 3.2: 1.2 needs Host as 1.1 does", "GET /a HTTP/1.2\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 15.6.6: 2.0", "GET / HTTP/2.0\r\n" HOST "\r\n", ANSWER(505, TEXT, NULL)),
-    RULE(LINGERS, "9110 15.6.6: 0.9 by name", "GET / HTTP/0.9\r\n" HOST "\r\n",
-	 ANSWER(505, TEXT, NULL)),
-    RULE(LINGERS, "9110 15.6.6: 9.9", "GET / HTTP/9.9\r\n" HOST "\r\n", ANSWER(505, TEXT, NULL)),
-    RULE(LINGERS, "9113 3.4: the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-	 ANSWER(505, TEXT, NULL)),
-    RULE(LINGERS, "9112 2.3: its name has case", "GET / http/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: one digit", "GET / HTTP/1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: no minor version", "GET / HTTP/1.\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: three digits", "GET / HTTP/1.10\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: a zero before it", "GET / HTTP/01.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: a comma", "GET / HTTP/1,1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: another name", "GET / HTTPS/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: no name", "GET / 1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 2.3: no version", "GET / HTTP/\r\n" HOST "\r\n", BAD),
-};
-
-static const struct rule targets[] = {
-    /* the four forms, and who may use them */
-    RULE(STAYS, "9112 3.2.1: origin form", GET("/a?b", ""), HELLO("a")),
-    RULE(STAYS, "9112 3.2.2: absolute form", GET("http://localhost/a?b", ""), HELLO("a")),
-    RULE(STAYS, "9112 3.2.2: absolute form with a port", GET("http://localhost:1/a", ""),
-	 HELLO("a")),
-    RULE(STAYS, "9110 4.2.3: an empty path is /", GET("http://localhost", ""), HELLO("Anonymous")),
-    RULE(STAYS, "9110 4.2.3: an empty path with a query", GET("http://localhost?a", ""),
-	 HELLO("Anonymous")),
-    RULE(STAYS, "9110 4.2.3: schemes have no case", GET("HTTP://LocalHost/a", ""), HELLO("a")),
-    RULE(STAYS, "9112 3.2.2: an IPv6 address in it", GET("http://[::1]:80/a", ""), HELLO("a")),
-    RULE(LINGERS, "9110 7.4: https is another server", GET("https://localhost/a", ""),
-	 ANSWER(421, TEXT, NULL)),
-    RULE(LINGERS, "9110 7.4: so is any other scheme", GET("ftp://localhost/a", ""),
-	 ANSWER(421, TEXT, NULL)),
-    RULE(LINGERS, "3986 3.1: a scheme begins with a letter", GET("1a://localhost/a", ""), BAD),
-    RULE(LINGERS, "3986 3: no scheme", GET("://localhost/a", ""), BAD),
-    RULE(LINGERS, "9110 4.2.1: no authority", GET("http:///a", ""), BAD),
-    RULE(LINGERS, "9110 4.2.1: an authority without a host", GET("http://:80/a", ""), BAD),
-    RULE(LINGERS, "9110 4.2.4: user information", GET("http://u:p@localhost/a", ""), BAD),
-    RULE(LINGERS, "3986 3.2.3: a port that is no number", GET("http://localhost:a/", ""), BAD),
-    RULE(LINGERS, "9112 3.2.3: authority form is for CONNECT", GET("localhost:80", ""), BAD),
-    RULE(LINGERS, "9112 3.2.3: CONNECT has no other form", "CONNECT / HTTP/1.1\r\n" HOST "\r\n",
-	 BAD),
-    RULE(LINGERS, "9112 3.2.3: CONNECT needs a port", "CONNECT localhost HTTP/1.1\r\n" HOST "\r\n",
-	 BAD),
-    RULE(LINGERS, "9112 3.2.3: not a whole URI either",
-	 "CONNECT http://localhost:80/ HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9110 9.3.6: CONNECT is not done here",
-	 "CONNECT localhost:80 HTTP/1.1\r\n" HOST "\r\n", ANSWER(405, "Allow:", NULL)),
-    RULE(LINGERS, "9112 3.2.4: asterisk form is for OPTIONS", GET("*", ""), BAD),
-    RULE(LINGERS, "9112 3.2.4: an asterisk and more", "OPTIONS *a HTTP/1.1\r\n" HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: none of the four", GET("a/b", ""), BAD),
-    RULE(STAYS, "9110 9.3.8: TRACE is not done here", "TRACE / HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(405, "Allow:", NULL)),
-    /* characters */
-    RULE(STAYS, "3986 3.3: every character of a path", GET("/-._~!$&'()*+,;=:@09azAZ", ""),
-	 HELLO("-._~!$&'()*+,;=:@09azAZ")),
-    RULE(STAYS, "3986 3.4: every character of a query", GET("/a?-._~!$&'()*+,;=:@/?%00", ""),
-	 HELLO("a")),
-    RULE(LINGERS, "3986 3.5: a fragment is the client's", GET("/a#b", ""), BAD),
-    RULE(LINGERS, "3986 2: a quote", GET("/a\"", ""), BAD),
-    RULE(LINGERS, "3986 2: angle brackets", GET("/<a>", ""), BAD),
-    RULE(LINGERS, "3986 2: a backslash", GET("/a\\b", ""), BAD),
-    RULE(LINGERS, "3986 2: a caret", GET("/^", ""), BAD),
-    RULE(LINGERS, "3986 2: a backquote", GET("/`", ""), BAD),
-    RULE(LINGERS, "3986 2: braces", GET("/{a}", ""), BAD),
-    RULE(LINGERS, "3986 2: a bar", GET("/a|b", ""), BAD),
-    RULE(LINGERS, "3986 3.2.2: brackets outside of an address", GET("/[a]", ""), BAD),
-    RULE(LINGERS, "3986 2: the same in a query", GET("/?a|b", ""), BAD),
-    RULE(LINGERS, "3986 2: a byte that is no ASCII", GET("/\xc3\xa9", ""), BAD),
-    RULE(LINGERS, "3986 2: a control character", GET("/\x01", ""), BAD),
-    RULE(LINGERS, "3986 2: DEL", GET("/\x7f", ""), BAD),
-    /* escapes */
-    RULE(LINGERS, "3986 2.1: an escape without digits", GET("/%", ""), BAD),
-    RULE(LINGERS, "3986 2.1: an escape with one digit", GET("/%4", ""), BAD),
-    RULE(LINGERS, "3986 2.1: an escape that is not hexadecimal", GET("/%4g", ""), BAD),
-    RULE(LINGERS, "3986 2.1: a bad one in the query", GET("/a?%zz", ""), BAD),
-    RULE(STAYS, "3986 2.1: digits have no case", GET("/%e5%A4%aa", ""), HELLO("\xe5\xa4\xaa")),
-    RULE(STAYS, "3986 6.2.2.2: an escape of what needs none", GET("/%41d%61", ""), HELLO("Ada")),
-    RULE(STAYS, "3986 2.2: an escaped slash separates nothing", GET("/a%2Fb", ""), HELLO("a/b")),
-    RULE(STAYS, "3986 2.4: decoded once only", GET("/%2541", ""), HELLO("%41")),
-    RULE(STAYS, "3986 2.2: a plus is a plus", GET("/a+b", ""), HELLO("a+b")),
-    RULE(STAYS, "9110 15.5.1: a name that is no UTF-8", GET("/%FF", ""), ANSWER(400, TEXT, NULL)),
-    RULE(STAYS, "9110 15.5.1: UTF-8 that is too long for it", GET("/%C0%AF", ""),
-	 ANSWER(400, TEXT, NULL)),
-    RULE(STAYS, "9110 15.5.1: a NUL in a name", GET("/a%00", ""), ANSWER(400, TEXT, NULL)),
-    RULE(STAYS, "9110 15.5.1: a line end in a name", GET("/a%0D%0Ab", ""), ANSWER(400, TEXT, NULL)),
-    /* segments: what a client should have resolved (3986 5.2.4) is not guessed */
-    RULE(STAYS, "3986 3.3: a dot segment", GET("/.", ""), ANSWER(404, TEXT, NULL)),
-    RULE(STAYS, "3986 3.3: two dots", GET("/a/../a", ""), ANSWER(404, TEXT, NULL)),
-    RULE(STAYS, "3986 6.2.2.2: escaped dots", GET("/%2e%2E", ""), ANSWER(404, TEXT, NULL)),
-    RULE(STAYS, "3986 6.2.2.2: a dot of both kinds", GET("/.%2e/a", ""), ANSWER(404, TEXT, NULL)),
-    RULE(STAYS, "3986 3.3: above the root", GET("/../../etc/passwd", ""), ANSWER(404, TEXT, NULL)),
-    RULE(STAYS, "3986 3.3: three dots are a name", GET("/...", ""), HELLO("...")),
-    RULE(STAYS, "3986 3.3: an empty segment", GET("//a", ""), ANSWER(404, TEXT, NULL)),
-    RULE(STAYS, "3986 3.3: an empty segment at the end", GET("/a/", ""), ANSWER(404, TEXT, NULL)),
-};
-
-static const struct rule hosts[] = {
-    RULE(STAYS, "9112 3.2: Host", "GET /a HTTP/1.1\r\nhOST:\tlocalhost \r\n\r\n", HELLO("a")),
-    RULE(LINGERS, "9112 3.2: missing", "GET /a HTTP/1.1\r\n\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: missing among others", "GET /a HTTP/1.1\r\nA: b\r\nHosts: a\r\n\r\n",
-	 BAD),
-    RULE(LINGERS, "9112 3.2: empty", "GET /a HTTP/1.1\r\nHost:\r\n\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: white space", "GET /a HTTP/1.1\r\nHost: \t\r\n\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: twice", "GET /a HTTP/1.1\r\n" HOST HOST "\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: twice, with others between",
-	 "GET /a HTTP/1.1\r\n" HOST "A: b\r\nhost: b\r\n"
-	 "\r\n",
-	 BAD),
-    RULE(LINGERS, "9112 3.2: a list", "GET /a HTTP/1.1\r\nHost: localhost, localhost\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 7.2: a space in it", "GET /a HTTP/1.1\r\nHost: local host\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 7.2: a path in it", "GET /a HTTP/1.1\r\nHost: localhost/a\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 7.2: a scheme before it",
-	 "GET /a HTTP/1.1\r\nHost: http://localhost\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 7.2: user information in it",
-	 "GET /a HTTP/1.1\r\nHost: u@localhost\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 7.2: a port alone", "GET /a HTTP/1.1\r\nHost: :80\r\n\r\n", BAD),
-    RULE(LINGERS, "9110 7.2: two ports", "GET /a HTTP/1.1\r\nHost: localhost:1:2\r\n\r\n", BAD),
-    RULE(LINGERS, "3986 3.2.3: a port that is no number",
-	 "GET /a HTTP/1.1\r\nHost: localhost:a\r\n\r\n", BAD),
-    RULE(LINGERS, "3986 3.2.3: a port that none can be",
-	 "GET /a HTTP/1.1\r\nHost: localhost:65536\r\n\r\n", BAD),
-    RULE(STAYS, "3986 3.2.3: an empty port is the default",
-	 "GET /a HTTP/1.1\r\nHost: localhost:\r\n\r\n", HELLO("a")),
-    RULE(LINGERS, "3986 3.2.2: an address without brackets", "GET /a HTTP/1.1\r\nHost: ::1\r\n\r\n",
-	 BAD),
-    RULE(LINGERS, "3986 3.2.2: an open bracket", "GET /a HTTP/1.1\r\nHost: [::1\r\n\r\n", BAD),
-    RULE(LINGERS, "3986 3.2.2: no address in the brackets",
-	 "GET /a HTTP/1.1\r\nHost: [:::1]\r\n\r\n", BAD),
-    RULE(LINGERS, "3986 3.2.2: a byte after the bracket", "GET /a HTTP/1.1\r\nHost: [::1]a\r\n\r\n",
-	 BAD),
-    RULE(LINGERS, "3986 3.2.2: a bad escape in it", "GET /a HTTP/1.1\r\nHost: local%host\r\n\r\n",
-	 BAD),
-    RULE(LINGERS, "3986 3.2.2: a byte that is no ASCII",
-	 "GET /a HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", BAD),
-    RULE(STAYS, "9112 3.2.2: the target's authority replaces it",
-	 "GET http://localhost/a HTTP/1.1\r\nHost: other.example\r\n\r\n", HELLO("a")),
-    RULE(LINGERS, "9112 3.2.2: which has to be valid all the same",
-	 "GET http://localhost/a HTTP/1.1\r\nHost: @\r\n\r\n", BAD),
-    RULE(LINGERS, "9112 3.2.2: and there", "GET http://localhost/a HTTP/1.1\r\n\r\n", BAD),
-    RULE(LINGERS, "9112 3.2.2: and once", "GET http://localhost/a HTTP/1.1\r\n" HOST HOST "\r\n",
-	 BAD),
-    RULE(ENDS, "9112 3.2: 1.0 may do without", "GET /a HTTP/1.0\r\n\r\n", HELLO("a")),
-    RULE(LINGERS, "9112 3.2: 1.0 may do without, not do it badly",
-	 "GET /a HTTP/1.0\r\nHost: @\r\n\r\n", BAD),
-    RULE(LINGERS, "9112 3.2: twice in 1.0", "GET /a HTTP/1.0\r\n" HOST HOST "\r\n", BAD),
-    /* who is asked by another name on a loopback address is not who was meant */
-    RULE_ONLY(ONLY_IP, STAYS, "9110 7.4: a host that is not this one",
-	      "GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(421, TEXT, "~server.names")),
-    RULE_ONLY(ONLY_IP, STAYS, "9110 7.4: where there is nothing",
-	      "GET /a/b HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(421, TEXT, NULL)),
-    RULE_ONLY(ONLY_IP, STAYS, "9110 7.4: in the target",
-	      "GET http://a.example/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
-	      ANSWER(421, TEXT, NULL)),
-    RULE_ONLY(1u << VIA_UNIX, STAYS, "9110 7.4: no other is asked over a unix socket",
-	      "GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(200, TEXT, "Hello, a")),
-};
-
 #define CHUNKED CREATE("Transfer-Encoding: chunked\r\n")
 
 static const struct rule chunks[] = {
@@ -449,148 +266,11 @@ static const struct rule chunks[] = {
 RULES_TEST(content_length, NULL)
 RULES_TEST(transfer_encoding, NULL)
 RULES_TEST(lines, NULL)
-RULES_TEST(request_lines, NULL)
-RULES_TEST(targets, NULL)
-RULES_TEST(hosts, NULL)
 RULES_TEST(chunks, NULL)
 
 /* ---- bounds: rows whose bytes are too many to be written down ---- */
 
-#define MAX_HEADER 2048 /* of these daemons: http.max_header_size */
-
-/* `before`, `n` times `c`, `after`: one rule's bytes. */
-static void
-fill_rule(struct rule *rule, const char *before, char c, size_t n, const char *after)
-{
-	const size_t a = strlen(before), z = strlen(after);
-	char *sent = malloc(a + n + z);
-
-	ck_assert_ptr_nonnull(sent);
-	memcpy(sent, before, a);
-	memset(sent + a, c, n);
-	memcpy(sent + a + n, after, z);
-	rule->sent = sent;
-	rule->sent_len = a + n + z;
-}
-
-/* The same so that it is `whole` bytes in all. */
-static void
-fill_rule_to(struct rule *rule, const char *before, char c, size_t whole, const char *after)
-{
-	fill_rule(rule, before, c, whole - strlen(before) - strlen(after), after);
-}
-
-static void
-free_rules(struct rule *rules, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free((char *)(uintptr_t)rules[i].sent);
-}
-
 #define N(table) (sizeof(table) / sizeof((table)[0]))
-
-START_TEST(heads_have_bounds)
-{
-	struct rule heads[] = {
-	    {"9110 5.4: a head as long as it may be", .answer = {HELLO("a")}, .end = STAYS},
-	    {"6585 5: a head one byte longer", .answer = {ANSWER(431, TEXT, NULL)}, .end = LINGERS},
-	    {"6585 5: a field that never ends", .answer = {ANSWER(431, TEXT, NULL)},
-	     .end = LINGERS},
-	    {"6585 5: a name of 257 bytes", .answer = {ANSWER(431, TEXT, NULL)}, .end = LINGERS},
-	    {"9110 5.1: a name of 256 bytes", .answer = {HELLO("a")}, .end = STAYS},
-	    {"9110 15.5.15: a target that never ends", .answer = {ANSWER(414, TEXT, NULL)},
-	     .end = LINGERS},
-	    {"9110 15.5.15: a target that is too long", .answer = {ANSWER(414, TEXT, NULL)},
-	     .end = LINGERS},
-	    {"9110 15.5.15: a segment of 257 bytes", .answer = {ANSWER(414, TEXT, NULL)},
-	     .end = STAYS},
-	    {"9112 3: a query may be longer", .answer = {HELLO("a")}, .end = STAYS},
-	    {"9112 3: a method of 300 bytes", .answer = {ANSWER(501, TEXT, NULL)}, .end = LINGERS},
-	    {"9112 3: a method that never ends", .answer = {ANSWER(501, TEXT, NULL)},
-	     .end = LINGERS},
-	    {"9112 2.3: a version that never ends", .answer = {BAD}, .end = LINGERS},
-	    {"9112 2.2: empty lines without end", .answer = {ANSWER(431, TEXT, NULL)},
-	     .end = LINGERS},
-	};
-	struct rules r;
-
-	rules_start(&r, "http.max_header_size=2k", NULL);
-	fill_rule_to(&heads[0], "GET /a HTTP/1.1\r\n" HOST "A: ", 'b', MAX_HEADER, "\r\n\r\n");
-	fill_rule_to(&heads[1], "GET /a HTTP/1.1\r\n" HOST "A: ", 'b', MAX_HEADER + 1, "\r\n\r\n");
-	fill_rule(&heads[2], "GET /a HTTP/1.1\r\n" HOST "A: ", 'b', 3 * MAX_HEADER, "");
-	fill_rule(&heads[3], "GET /a HTTP/1.1\r\n" HOST, 'b', 257, ": c\r\n\r\n");
-	fill_rule(&heads[4], "GET /a HTTP/1.1\r\n" HOST, 'b', 256, ": c\r\n\r\n");
-	fill_rule(&heads[5], "GET /", 'a', 3 * MAX_HEADER, "");
-	fill_rule(&heads[6], "GET /", 'a', MAX_HEADER, " HTTP/1.1\r\n" HOST "\r\n");
-	fill_rule(&heads[7], "GET /", 'a', 257, " HTTP/1.1\r\n" HOST "\r\n");
-	fill_rule(&heads[8], "GET /a?", 'b', 1500, " HTTP/1.1\r\n" HOST "\r\n");
-	fill_rule(&heads[9], "", 'B', 300, " / HTTP/1.1\r\n" HOST "\r\n");
-	fill_rule(&heads[10], "", 'B', 3 * MAX_HEADER, "");
-	fill_rule(&heads[11], "GET / HTTP/1.1", '1', 400, "\r\n" HOST "\r\n");
-	fill_rule(&heads[12], "", ' ', 3 * MAX_HEADER, "");
-	for (size_t i = 0; i < heads[12].sent_len; i++)
-		((char *)(uintptr_t)heads[12].sent)[i] = i % 2 ? '\n' : '\r';
-	RULES_HOLD(&r, heads);
-	free_rules(heads, N(heads));
-	rules_stop(&r);
-}
-END_TEST
-
-/* Longer than what is read at a time. */
-START_TEST(long_heads_are_put_together)
-{
-	static const size_t sizes[] = {65535, 65536, 65537, 131071, 131072, 131073, 262144};
-	struct rule heads_in_pieces[2 * N(sizes)];
-	struct rules r;
-
-	rules_start(&r, "http.max_header_size=256k", NULL);
-	for (size_t i = 0; i < N(heads_in_pieces); i++) {
-		const bool is_second = i >= N(sizes);
-		struct rule *rule = &heads_in_pieces[i];
-		*rule = (struct rule){
-		    .name = "9110 5.4: a head of more than one piece",
-		    .answer = {HELLO("a"), HELLO("b")},
-		    .end = STAYS,
-		    .only = ONLY_WHOLE,
-		};
-		if (!is_second)
-			rule->answer[1].status = 0;
-		fill_rule_to(rule,
-			     is_second ? GET("/a", "") "GET /b HTTP/1.1\r\n" HOST "A: "
-				       : "GET /a HTTP/1.1\r\n" HOST "A: ",
-			     'b', sizes[i % N(sizes)] + (is_second ? strlen(GET("/a", "")) : 0),
-			     "\r\n\r\n");
-	}
-	RULES_HOLD(&r, heads_in_pieces);
-	free_rules(heads_in_pieces, N(heads_in_pieces));
-	rules_stop(&r);
-}
-END_TEST
-
-START_TEST(heads_have_few_lines)
-{
-	static const char line[] = "A: b\r\n";
-	struct rule long_heads[] = {
-	    {"9110 5.4: 100 header lines", .answer = {HELLO("a")}, .end = STAYS},
-	    {"6585 5: 101 header lines", .answer = {ANSWER(431, TEXT, NULL)}, .end = LINGERS},
-	};
-	struct rules r;
-
-	rules_start(&r, NULL);
-	for (size_t i = 0; i < N(long_heads); i++) {
-		/* one of them is Host */
-		size_t n = 99 + i, at = strlen("GET /a HTTP/1.1\r\n" HOST);
-		fill_rule(&long_heads[i], "GET /a HTTP/1.1\r\n" HOST, '.', n * strlen(line),
-			  "\r\n");
-		for (size_t k = 0; k < n; k++)
-			memcpy((char *)(uintptr_t)long_heads[i].sent + at + k * strlen(line), line,
-			       strlen(line));
-	}
-	RULES_HOLD(&r, long_heads);
-	free_rules(long_heads, N(long_heads));
-	rules_stop(&r);
-}
-END_TEST
 
 START_TEST(bodies_have_bounds)
 {
@@ -609,17 +289,17 @@ START_TEST(bodies_have_bounds)
 	struct rules r;
 
 	rules_start(&r, "http.max_body_size=2k", NULL);
-	fill_rule(&bodies[0], CREATE("Content-Length: 2048\r\n"), '1', 2048, "");
-	fill_rule(&bodies[1], CREATE("Content-Length: 2049\r\n"), '1', 2049, "");
-	fill_rule(&bodies[2], CHUNKED "800\r\n", '1', 2048, "\r\n0\r\n\r\n");
-	fill_rule(&bodies[3], CHUNKED "801\r\n", '1', 2049, "\r\n0\r\n\r\n");
+	rule_fill(&bodies[0], CREATE("Content-Length: 2048\r\n"), '1', 2048, "");
+	rule_fill(&bodies[1], CREATE("Content-Length: 2049\r\n"), '1', 2049, "");
+	rule_fill(&bodies[2], CHUNKED "800\r\n", '1', 2048, "\r\n0\r\n\r\n");
+	rule_fill(&bodies[3], CHUNKED "801\r\n", '1', 2049, "\r\n0\r\n\r\n");
 	/* counted without the size and its line end */
-	fill_rule(&bodies[4], CHUNKED "2;", 'a', 4095, "\r\n{}\r\n0\r\n\r\n");
-	fill_rule(&bodies[5], CHUNKED "2;", 'a', 4200, "\r\n{}\r\n0\r\n\r\n");
-	fill_rule(&bodies[6], CHUNKED "2\r\n{}\r\n0\r\n", 'a', 8192 - 7, ": b\r\n\r\n");
-	fill_rule(&bodies[7], CHUNKED "2\r\n{}\r\n0\r\n", 'a', 8192, ": b\r\n\r\n");
+	rule_fill(&bodies[4], CHUNKED "2;", 'a', 4095, "\r\n{}\r\n0\r\n\r\n");
+	rule_fill(&bodies[5], CHUNKED "2;", 'a', 4200, "\r\n{}\r\n0\r\n\r\n");
+	rule_fill(&bodies[6], CHUNKED "2\r\n{}\r\n0\r\n", 'a', 8192 - 7, ": b\r\n\r\n");
+	rule_fill(&bodies[7], CHUNKED "2\r\n{}\r\n0\r\n", 'a', 8192, ": b\r\n\r\n");
 	RULES_HOLD(&r, bodies);
-	free_rules(bodies, N(bodies));
+	rules_free(bodies, N(bodies));
 	rules_stop(&r);
 }
 END_TEST
@@ -645,19 +325,19 @@ START_TEST(dropped_bodies_have_bounds)
 	struct rules r;
 
 	rules_start(&r, NULL);
-	fill_rule(&dropped[0], POST("/", "Content-Length: 65536\r\n"), 'x', 65536, "");
-	fill_rule(&dropped[1], POST("/", "Content-Length: 1048576\r\n"), 'x', MAX, "");
-	fill_rule(&dropped[2], POST("/", "Content-Length: 1048577\r\n"), 'x', MAX + 1, "");
-	fill_rule(&dropped[3], POST("/", "Transfer-Encoding: chunked\r\n") "100000\r\n", 'x', MAX,
+	rule_fill(&dropped[0], POST("/", "Content-Length: 65536\r\n"), 'x', 65536, "");
+	rule_fill(&dropped[1], POST("/", "Content-Length: 1048576\r\n"), 'x', MAX, "");
+	rule_fill(&dropped[2], POST("/", "Content-Length: 1048577\r\n"), 'x', MAX + 1, "");
+	rule_fill(&dropped[3], POST("/", "Transfer-Encoding: chunked\r\n") "100000\r\n", 'x', MAX,
 		  "\r\n0\r\n\r\n");
-	fill_rule(&dropped[4], POST("/", "Transfer-Encoding: chunked\r\n") "100001\r\n", 'x',
+	rule_fill(&dropped[4], POST("/", "Transfer-Encoding: chunked\r\n") "100001\r\n", 'x',
 		  MAX + 1, "\r\n0\r\n\r\n");
-	fill_rule(&dropped[5], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, "");
-	fill_rule(&dropped[6], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, GET("/b", ""));
+	rule_fill(&dropped[5], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, "");
+	rule_fill(&dropped[6], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, GET("/b", ""));
 	for (size_t i = 0; i < N(dropped); i++)
 		dropped[i].only = ONLY_WHOLE;
 	RULES_HOLD(&r, dropped);
-	free_rules(dropped, N(dropped));
+	rules_free(dropped, N(dropped));
 	rules_stop(&r);
 }
 END_TEST
@@ -670,14 +350,8 @@ fill(Suite *s)
 	tcase_add_test(tc, content_length_rules);
 	tcase_add_test(tc, transfer_encoding_rules);
 	tcase_add_test(tc, lines_rules);
-	tcase_add_test(tc, request_lines_rules);
-	tcase_add_test(tc, targets_rules);
-	tcase_add_test(tc, hosts_rules);
 	tcase_add_test(tc, chunks_rules);
 	tc = it_case(s, "bounds");
-	tcase_add_test(tc, heads_have_bounds);
-	tcase_add_test(tc, long_heads_are_put_together);
-	tcase_add_test(tc, heads_have_few_lines);
 	tcase_add_test(tc, bodies_have_bounds);
 	tcase_add_test(tc, dropped_bodies_have_bounds);
 }

@@ -412,3 +412,32 @@ rules_hold(const struct rules *r, const char *table, const struct rule *rules, s
 	}
 	ck_assert_msg(broken == 0, "%s: %u failures of %zu rules, see above", table, broken, n);
 }
+
+/* ---- long rules ---- */
+
+void
+rule_fill(struct rule *rule, const char *before, char c, size_t n, const char *after)
+{
+	const size_t a = strlen(before), z = strlen(after);
+	char *sent = malloc(a + n + z);
+
+	ck_assert_ptr_nonnull(sent);
+	memcpy(sent, before, a);
+	memset(sent + a, c, n);
+	memcpy(sent + a + n, after, z);
+	rule->sent = sent;
+	rule->sent_len = a + n + z;
+}
+
+void
+rule_fill_to(struct rule *rule, const char *before, char c, size_t whole, const char *after)
+{
+	rule_fill(rule, before, c, whole - strlen(before) - strlen(after), after);
+}
+
+void
+rules_free(struct rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)rules[i].sent);
+}

@@ -121,6 +121,12 @@ void rules_hold(const struct rules *r, const char *table, const struct rule *rul
 	}                                     \
 	END_TEST
 
+/* `before`, `n` times `c`, `after`, in memory that rules_free gives back: bytes of a rule. */
+void rule_fill(struct rule *rule, const char *before, char c, size_t n, const char *after);
+/* The same so that it is `whole` bytes in all. */
+void rule_fill_to(struct rule *rule, const char *before, char c, size_t whole, const char *after);
+void rules_free(struct rule *rules, size_t n);
+
 /* The pieces of it. All return NULL, or what is wrong, to be freed. */
 
 /* The next answer is such a one. */
