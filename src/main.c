@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <libpq-fe.h>
 #include <libwebsockets.h>
+#include <openssl/crypto.h>
 #include <pg_config.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,8 @@ print_versions(void)
 	printf("jansson %s (built with " JANSSON_VERSION ")\n", jansson_version_str());
 	printf("libini_config (does not tell its version)\n");
 	printf("zlib %s (built with " ZLIB_VERSION ")\n", zlibVersion());
+	printf("OpenSSL %s (built with " OPENSSL_VERSION_STR ")\n",
+	       OpenSSL_version(OPENSSL_VERSION_STRING));
 	return printed();
 }
 

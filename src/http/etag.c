@@ -3,11 +3,11 @@
  */
 #include "http/etag.h"
 
-#include "base/blake2b.h"
+#include <openssl/evp.h>
 
 /*
- * 192 bits: a client that may name products cannot find two bodies of one tag, by chance or in
- * 2^96 tries. SipHash would need a secret for that, which other hosts would not share.
+ * 192 of SHA-256's bits: a client that may name products cannot find two bodies of one tag, by
+ * chance or in 2^96 tries. SipHash would need a secret for that, which other hosts would not share.
  */
 #define HASH_SIZE 24
 
@@ -18,12 +18,14 @@ etag_of_body(struct span body, char tag[ETAG_SIZE])
 {
 	static const char digits[] =
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	unsigned char hash[HASH_SIZE];
+	unsigned char hash[EVP_MAX_MD_SIZE];
 	char *p = tag;
 
-	blake2b(hash, sizeof(hash), body.ptr, body.len);
+	*p = '\0';
+	if (!EVP_Digest(body.ptr, body.len, hash, NULL, EVP_sha256(), NULL))
+		return;
 	*p++ = '"';
-	for (size_t i = 0; i < sizeof(hash); i += 3) {
+	for (size_t i = 0; i < HASH_SIZE; i += 3) {
 		unsigned bits = (unsigned)hash[i] << 16 | (unsigned)hash[i + 1] << 8 | hash[i + 2];
 
 		*p++ = digits[bits >> 18];

@@ -16,11 +16,12 @@
  * A longer body is not hashed: reading it would hold the loop, and its client can still have it
  * unconditionally.
  */
-#define ETAG_BODY_MAX ((size_t)4 << 20)
+#define ETAG_BODY_MAX ((size_t)2 << 20)
 
 /*
  * Writes a strong tag: equal for equal bodies, in every worker, after a restart, on another host
  * that serves the same database; and for two bodies that differ, different, whoever chose them.
+ * Without memory for that, the empty string.
  */
 void etag_of_body(struct span body, char tag[ETAG_SIZE]);
 

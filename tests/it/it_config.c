@@ -86,8 +86,9 @@ START_TEST(help_and_versions)
 				expect_text(run.out, options[o]);
 		} else {
 			static const char *const libraries[] = {
-			    "plazad ",  "libevent ",      "libwebsockets ", "libpq ",
-			    "jansson ", "libini_config ", "zlib ",          "built with"};
+			    "plazad ", "libevent ", "libwebsockets ",
+			    "libpq ",  "jansson ",  "libini_config ",
+			    "zlib ",   "OpenSSL ",  "built with"};
 			for (size_t o = 0; o < sizeof(libraries) / sizeof(libraries[0]); o++)
 				expect_text(run.out, libraries[o]);
 		}

@@ -170,6 +170,7 @@ awk -F: '
 		only("^libpq-fe.h$", "^src/(pg/|config/|main.c|check.c|version)", "pg/")
 		only("^libwebsockets.h$", "^src/(hub/ws.c|ctl/|plazactl.c|main.c|version)", "hub/ws.c and ctl/")
 		only("^zlib.h$", "^src/(http/gzip.c|main.c|version)", "http/gzip.c")
+		only("^openssl/", "^src/(http/etag.c|main.c|version)", "http/etag.c")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}
 ' "$out.angled" >>"$out"

@@ -1,4 +1,4 @@
-/* links: src/http/etag.c src/base/blake2b.c */
+/* links: src/http/etag.c -lcrypto */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +122,8 @@ START_TEST(a_body_has_one_tag)
 		for (size_t j = 0; j < i; j++)
 			ck_assert_str_ne(tag[i], tag[j]);
 	}
-	/* it stays the same over releases and machines */
-	ck_assert_str_eq(tag[0], "\"qztTMacTXtUNDxgtAm5gq9s2Rv1RvPij\"");
+	/* it stays the same over releases and machines: SHA-256 of nothing, as everybody has it */
+	ck_assert_str_eq(tag[0], "\"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NM\"");
 	etag_of_body(span_from(NULL, 0), again);
 	ck_assert_str_eq(again, tag[0]);
 }
