@@ -56,7 +56,7 @@ word_first(uint64_t word)
 }
 
 /* The first byte that is no text (char_is_text), or `end`: most of a head is passed here. */
-static const char *
+static inline const char *
 skip_text(const char *p, const char *end)
 {
 	while (end - p >= (ptrdiff_t)sizeof(block)) {
@@ -107,33 +107,39 @@ static const struct span field_names[FIELD_COUNT] = {
     [FIELD_SEC_WEBSOCKET_EXTENSIONS] = {"sec-websocket-extensions", 24},
 };
 
-/* Length and first letter tell all known names apart, so at most one has to be compared. */
-static enum http_field
-field_candidate(const char *name, size_t len)
-{
-	char first = (char)(name[0] | 0x20);
+/*
+ * First letter and length tell all known names apart, and so does this number made of them, with
+ * which one look finds the only one to compare. (Two names in one place do not compile.)
+ */
+#define NAME_PLACES            128
+#define NAME_PLACE(first, len) (((len)*11 + (unsigned char)(first)) % NAME_PLACES)
 
-	switch (len) {
-	case 3: return FIELD_VIA;
-	case 4: return FIELD_HOST;
-	case 6: return first == 'a' ? FIELD_ACCEPT : first == 'o' ? FIELD_ORIGIN : FIELD_EXPECT;
-	case 7: return first == 'r' ? FIELD_REFERER : FIELD_UPGRADE;
-	case 9: return FIELD_FORWARDED;
-	case 10: return first == 'u' ? FIELD_USER_AGENT : FIELD_CONNECTION;
-	case 12: return FIELD_CONTENT_TYPE;
-	case 13: return FIELD_IF_NONE_MATCH;
-	case 14: return first == 's' ? FIELD_SEC_FETCH_SITE : FIELD_CONTENT_LENGTH;
-	case 15: return first == 'a' ? FIELD_ACCEPT_ENCODING : FIELD_X_FORWARDED_FOR;
-	case 16: return FIELD_CONTENT_ENCODING;
-	case 17: return first == 's' ? FIELD_SEC_WEBSOCKET_KEY : FIELD_TRANSFER_ENCODING;
-	case 21: return FIELD_SEC_WEBSOCKET_VERSION;
-	case 22: return FIELD_SEC_WEBSOCKET_PROTOCOL;
-	case 24: return FIELD_SEC_WEBSOCKET_EXTENSIONS;
-	case 29: return FIELD_ACCESS_CONTROL_REQUEST_METHOD;
-	case 30: return FIELD_ACCESS_CONTROL_REQUEST_HEADERS;
-	default: return FIELD_OTHER;
-	}
-}
+static const uint8_t name_places[NAME_PLACES] = {
+    [NAME_PLACE('h', 4)] = FIELD_HOST,
+    [NAME_PLACE('c', 10)] = FIELD_CONNECTION,
+    [NAME_PLACE('c', 16)] = FIELD_CONTENT_ENCODING,
+    [NAME_PLACE('c', 14)] = FIELD_CONTENT_LENGTH,
+    [NAME_PLACE('c', 12)] = FIELD_CONTENT_TYPE,
+    [NAME_PLACE('t', 17)] = FIELD_TRANSFER_ENCODING,
+    [NAME_PLACE('e', 6)] = FIELD_EXPECT,
+    [NAME_PLACE('u', 7)] = FIELD_UPGRADE,
+    [NAME_PLACE('a', 6)] = FIELD_ACCEPT,
+    [NAME_PLACE('a', 15)] = FIELD_ACCEPT_ENCODING,
+    [NAME_PLACE('a', 30)] = FIELD_ACCESS_CONTROL_REQUEST_HEADERS,
+    [NAME_PLACE('a', 29)] = FIELD_ACCESS_CONTROL_REQUEST_METHOD,
+    [NAME_PLACE('i', 13)] = FIELD_IF_NONE_MATCH,
+    [NAME_PLACE('r', 7)] = FIELD_REFERER,
+    [NAME_PLACE('u', 10)] = FIELD_USER_AGENT,
+    [NAME_PLACE('o', 6)] = FIELD_ORIGIN,
+    [NAME_PLACE('s', 14)] = FIELD_SEC_FETCH_SITE,
+    [NAME_PLACE('f', 9)] = FIELD_FORWARDED,
+    [NAME_PLACE('x', 15)] = FIELD_X_FORWARDED_FOR,
+    [NAME_PLACE('v', 3)] = FIELD_VIA,
+    [NAME_PLACE('s', 17)] = FIELD_SEC_WEBSOCKET_KEY,
+    [NAME_PLACE('s', 21)] = FIELD_SEC_WEBSOCKET_VERSION,
+    [NAME_PLACE('s', 22)] = FIELD_SEC_WEBSOCKET_PROTOCOL,
+    [NAME_PLACE('s', 24)] = FIELD_SEC_WEBSOCKET_EXTENSIONS,
+};
 
 /*
  * Eight and four bytes of a name in lower case: the bit 0x20 maps no tchar but the upper-case
@@ -180,9 +186,11 @@ is_name(const char *name, const char *known, size_t len)
 static enum http_field
 field_find(const char *name, size_t len)
 {
-	enum http_field id = field_candidate(name, len);
+	enum http_field id = name_places[NAME_PLACE(name[0] | ' ', len)];
 
-	return id != FIELD_OTHER && is_name(name, field_names[id].ptr, len) ? id : FIELD_OTHER;
+	/* FIELD_OTHER has the length 0 here, as no name has */
+	return field_names[id].len == len && is_name(name, field_names[id].ptr, len) ? id
+										     : FIELD_OTHER;
 }
 
 /* --- the request line, RFC 9112 3 --- */
@@ -650,7 +658,9 @@ parse_head(struct request_parser *parser, const char *data, const char *end,
 	p = parse_request_line(parser, p, end, request);
 	if (p == NULL)
 		return false;
-	memset(request->first, 0, sizeof(request->first));
+	/* each by itself: all at once is a string instruction to gcc, slow to start */
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		memset(&request->first[i], 0, sizeof(request->first[i]));
 	memset(request->times, 0, sizeof(request->times));
 	while (!is_empty_line(p, end)) {
 		struct request_field *field = &request->field[n];
