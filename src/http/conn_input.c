@@ -20,16 +20,19 @@
 /* A client that was refused may go on sending this much before it looks at the answer. */
 #define LINGER_MAX ((uint64_t)4 << 20)
 
-/* The head in hand announces a body, of at most `limit` bytes if it is chunked. */
+/*
+ * The head in hand announces a body. What is more than http.max_body_size is read by nobody; a
+ * lower limit of the route is looked at as the body comes, because then it can still be dropped.
+ */
 static void
-conn_expect_body(struct conn *c, size_t limit)
+conn_expect_body(struct conn *c)
 {
 	const struct request *request = &c->door->request;
 
 	c->is_chunked = request->body == BODY_CHUNKED;
 	c->body_left = request->content_length;
 	if (c->is_chunked)
-		chunked_init(&c->chunked, limit);
+		chunked_init(&c->chunked, (size_t)c->door->config->http_max_body_size);
 	c->body_received = 0;
 	c->body_since_ms = loop_now_ms(c->door->loop);
 }
@@ -47,7 +50,7 @@ conn_begin_body(struct conn *c, const char *data, size_t head_len, bool has_more
 	if (request->expects_continue && request->version_minor > 0 && !has_more &&
 	    !response_write_continue(&door->out))
 		return false;
-	conn_expect_body(c, c->exchange.body_limit);
+	conn_expect_body(c);
 	conn_set_state(c, CONN_BODY);
 	exchange_keep(&c->exchange);
 	deadline_arm(&c->deadline, &door->body);
@@ -79,7 +82,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 	conn_set_state(c, CONN_BUSY);
 	const bool is_accepted = judge_accepts(&c->exchange);
 	if (c->state == CONN_DROP || c->exchange.is_body_left)
-		conn_expect_body(c, (size_t)door->config->http_max_body_size);
+		conn_expect_body(c);
 	if (!is_accepted)
 		return head_len;
 	if (door->match.route->upgrade && (door->out.len || c->out.len)) {
@@ -170,15 +173,20 @@ conn_take_body(struct conn *c, const char *data, size_t len)
 	    conn_decode_body(c, data, len, &used, c->body.data + c->body.len, &n);
 	c->body.len += n;
 	c->exchange.account.bytes_in = c->body.len;
-	switch (end) {
-	case CHUNKED_MORE: return used;
-	case CHUNKED_DONE: break;
-	case CHUNKED_BAD:
+	if (end == CHUNKED_BAD) {
 		judge_give_up(&c->exchange, true, c->chunked.error_status, c->chunked.error_message,
 			      NULL);
 		return len;
 	}
-	deadline_disarm(&c->deadline);
+	if (end == CHUNKED_DONE)
+		deadline_disarm(&c->deadline);
+	if (c->body.len > c->exchange.body_limit) {
+		judge_refuse_body(&c->exchange, end == CHUNKED_MORE);
+		buffer_fini(&c->body);
+		return used;
+	}
+	if (end == CHUNKED_MORE)
+		return used;
 	/* requests of others have been handled since: look at the head again */
 	struct request_parser parser = {0};
 	enum request_status status = request_parse(&parser, c->in.data, c->in.len,

@@ -89,6 +89,27 @@ judge_give_up(struct exchange *x, bool has_head, int status, const char *message
 	exchange_error(x, status, message, fields);
 }
 
+static bool
+refuse_length(struct exchange *x)
+{
+	char message[80];
+
+	snprintf(message, sizeof(message), "A body here has at most %zu bytes.", x->body_limit);
+	exchange_error(x, 413, message, NULL);
+	return false;
+}
+
+void
+judge_refuse_body(struct exchange *x, bool has_more)
+{
+	if (!x->is_keep)
+		end_after(x);
+	else
+		x->is_body_left = has_more;
+	x->state = EXCHANGE_PENDING;
+	refuse_length(x);
+}
+
 /* RFC 9110 15.5.6. */
 static bool
 refuse_method(struct exchange *x, unsigned allow)
@@ -243,8 +264,8 @@ check_body(struct exchange *x)
 			      "(Transfer-Encoding: chunked).",
 			      NULL);
 	if (request->body == BODY_LENGTH && request->content_length > limit) {
-		snprintf(message, sizeof(message), "A body here has at most %zu bytes.", limit);
-		return refuse(x, 413, message, NULL);
+		begin_answer(x);
+		return refuse_length(x);
 	}
 	if (route->body_type && request->body != BODY_NONE &&
 	    (request->times[FIELD_CONTENT_TYPE] != 1 ||

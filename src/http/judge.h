@@ -15,6 +15,12 @@
 bool judge_accepts(struct exchange *x);
 
 /*
+ * More of a body has come than its route takes: 413. `has_more`: its end is still to come, and is
+ * dropped.
+ */
+void judge_refuse_body(struct exchange *x, bool has_more);
+
+/*
  * The route of a request that was accepted before, and what it wishes: all that points into its
  * head, which has been parsed again.
  */

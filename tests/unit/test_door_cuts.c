@@ -128,6 +128,7 @@ static const struct named_talk {
      "200 200 200 200 200 200 200 200 200 200",
      20},
     {"held until all is sent", GET("/hold") GET("/fast/a") GET("/hold"), "200 200 200", 3},
+    {"held behind what is not read", GET("/big") GET("/hold") GET("/fast/a"), "200 200 200", 3},
     {"an unfinished head", GET("/fast/a") "GET /fast/b HTTP/1.1\r\nHo", "200", 1},
     {"an unfinished body", GET("/fast/a") POST("/echo", LENGTH_OF(9), "abc"), "200", 1},
     {"a body and the next", POST("/echo", LENGTH_OF(3), "abc") GET("/fast/a"), "200 200", 2},
@@ -147,7 +148,7 @@ static const struct named_talk {
     {"more chunks than the route takes",
      POST("/echo", CHUNKED, "3e8\r\n" HUNDRED("0123456789") "\r\n1\r\nx\r\n0\r\n\r\n")
 	 GET("/fast/a"),
-     NULL, 0},
+     "413 200", 1},
     {"HEAD",
      HEAD("/fast/a") HEAD("/big") HEAD("/later/2") HEAD("/nowhere") HEAD("/stream/ab")
 	 GET("/fast/a"),
@@ -311,6 +312,30 @@ START_TEST(named_talk_is_the_same_to_strangers)
 }
 END_TEST
 
+/* Whatever a client has sent when it falls silent, and whether it reads or not. */
+START_TEST(silent_client_is_let_go)
+{
+	const struct named_talk *t = &named[_i];
+	size_t len = strlen(t->bytes);
+	const char *wrong = NULL;
+
+	for (size_t at = 0; at <= len && !wrong; at += 1 + len / 200) {
+		struct box_talk talk = {
+		    .bytes = span_from(t->bytes, at), .end = BOX_STAY, .pass_ms = 15000};
+
+		wrong = box_talk(&talk, &cut);
+		if (!wrong)
+			wrong =
+			    answers_check(talk.bytes, span_from(cut.answers, cut.len), false, true);
+		talk.end = BOX_STARE;
+		if (!wrong)
+			wrong = box_talk(&talk, &cut);
+		ck_assert_msg(!wrong, "%s, silent after %zu bytes: %s\n%.*s", t->name, at, wrong,
+			      (int)cut.len, cut.answers);
+	}
+}
+END_TEST
+
 /* ---- the corpus ---- */
 
 #define FILES_PER_TEST 16
@@ -354,6 +379,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, named_talk_is_the_same_in_any_pieces, 0, (int)LENGTH(named));
 	tcase_add_loop_test(tc, named_talk_is_the_same_to_strangers, 0, (int)LENGTH(named));
+	tcase_add_loop_test(tc, silent_client_is_let_go, 0, (int)LENGTH(named));
 	tcase_add_loop_test(tc, corpus_is_the_same_in_any_pieces, 0, 160 / FILES_PER_TEST);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
