@@ -30,46 +30,52 @@ parse(const char *head)
 	return head_len;
 }
 
+#define LINE    "GET /chat HTTP/1.1\r\n"
+#define NO_KEY  LINE HOST UP VERSION
+#define NO_VERS LINE HOST UP KEY
+
 static const struct {
+	const char *rule;
 	int status;
 	const char *head;
 } handshakes[] = {
-    {0, "GET /chat HTTP/1.1\r\n" ALL "\r\n"},
-    {0, "GET /chat HTTP/1.2\r\n" ALL "\r\n"},
-    {0, "GET /chat HTTP/1.1\r\n" HOST
-	"upgrade: h2c, WebSocket\r\nconnection: keep-alive, UPGRADE\r\n" KEY VERSION "\r\n"},
-    {0, "GET /chat HTTP/1.1\r\n" ALL "Content-Length: 0\r\n\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST "\r\n"},
-    {426, "GET /chat HTTP/1.0\r\n" ALL "\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST "Upgrade: websocket\r\n" KEY VERSION "\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST "Connection: Upgrade\r\n" KEY VERSION "\r\n"},
-    {426,
-     "GET /chat HTTP/1.1\r\n" HOST "Upgrade: h2c\r\nConnection: Upgrade\r\n" KEY VERSION "\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST "Upgrade: websockets\r\nConnection: Upgrade\r\n" KEY VERSION
-	  "\r\n"},
-    {426, "POST /chat HTTP/1.1\r\n" ALL "\r\n"},
-    {426, "HEAD /chat HTTP/1.1\r\n" ALL "\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST UP KEY "\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST UP KEY "Sec-WebSocket-Version: 8\r\n\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST UP KEY "Sec-WebSocket-Version: 13, 8\r\n\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" HOST UP KEY "Sec-WebSocket-Version: 013\r\n\r\n"},
-    {426, "GET /chat HTTP/1.1\r\n" ALL VERSION "\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" HOST UP VERSION "\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" ALL KEY "\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" HOST UP VERSION "Sec-WebSocket-Key:\r\n\r\n"},
-    /* 15 and 17 bytes, no padding, no base64 */
-    {400,
-     "GET /chat HTTP/1.1\r\n" HOST UP VERSION "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" HOST UP VERSION
-	  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"},
-    {400,
-     "GET /chat HTTP/1.1\r\n" HOST UP VERSION "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA\r\n\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" HOST UP VERSION
-	  "Sec-WebSocket-Key: AAAAAAAAAAA-AAAAAAAAAA==\r\n\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" HOST UP VERSION
-	  "Sec-WebSocket-Key: =AAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" ALL "Content-Length: 1\r\n\r\n"},
-    {400, "GET /chat HTTP/1.1\r\n" ALL "Transfer-Encoding: chunked\r\n\r\n"},
+    {"RFC 6455 4.2.1 all there is", 0, LINE ALL "\r\n"},
+    {"RFC 6455 4.2.1 a higher version of HTTP", 0, "GET /chat HTTP/1.2\r\n" ALL "\r\n"},
+    {"RFC 6455 4.2.1 lists, in any case", 0,
+     LINE HOST "upgrade: h2c, WebSocket\r\nconnection: keep-alive, UPGRADE\r\n" KEY VERSION "\r\n"},
+    {"RFC 9112 6.3 a body of nothing", 0, LINE ALL "Content-Length: 0\r\n\r\n"},
+    {"RFC 9110 15.5.22 no handshake", 426, LINE HOST "\r\n"},
+    {"RFC 9110 7.8 of HTTP/1.0", 426, "GET /chat HTTP/1.0\r\n" ALL "\r\n"},
+    {"RFC 9110 7.8 Upgrade that Connection does not list", 426,
+     LINE HOST "Upgrade: websocket\r\n" KEY VERSION "\r\n"},
+    {"RFC 6455 4.2.1 no Upgrade", 426, LINE HOST "Connection: Upgrade\r\n" KEY VERSION "\r\n"},
+    {"RFC 9110 7.8 another protocol", 426,
+     LINE HOST "Upgrade: h2c\r\nConnection: Upgrade\r\n" KEY VERSION "\r\n"},
+    {"RFC 9110 7.8 one that begins alike", 426,
+     LINE HOST "Upgrade: websockets\r\nConnection: Upgrade\r\n" KEY VERSION "\r\n"},
+    {"RFC 6455 4.2.1 POST", 426, "POST /chat HTTP/1.1\r\n" ALL "\r\n"},
+    {"RFC 6455 4.2.1 HEAD", 426, "HEAD /chat HTTP/1.1\r\n" ALL "\r\n"},
+    {"RFC 6455 4.4 no version", 426, NO_VERS "\r\n"},
+    {"RFC 6455 4.4 an older version", 426, NO_VERS "Sec-WebSocket-Version: 8\r\n\r\n"},
+    {"RFC 6455 4.4 several versions", 426, NO_VERS "Sec-WebSocket-Version: 13, 8\r\n\r\n"},
+    {"RFC 6455 4.3 a version with a zero before it", 426,
+     NO_VERS "Sec-WebSocket-Version: 013\r\n\r\n"},
+    {"RFC 6455 11.3.5 the version twice", 426, LINE ALL VERSION "\r\n"},
+    {"RFC 6455 4.2.1 no key", 400, NO_KEY "\r\n"},
+    {"RFC 6455 11.3.1 the key twice", 400, LINE ALL KEY "\r\n"},
+    {"RFC 6455 4.2.1 an empty key", 400, NO_KEY "Sec-WebSocket-Key:\r\n\r\n"},
+    {"RFC 6455 4.2.1 a key of 15 bytes", 400,
+     NO_KEY "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA\r\n\r\n"},
+    {"RFC 6455 4.2.1 a key of 17 bytes", 400,
+     NO_KEY "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"},
+    {"RFC 6455 4.2.1 a key that is not padded", 400,
+     NO_KEY "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA\r\n\r\n"},
+    {"RFC 6455 4.2.1 a key in the alphabet of URLs", 400,
+     NO_KEY "Sec-WebSocket-Key: AAAAAAAAAAA-AAAAAAAAAA==\r\n\r\n"},
+    {"RFC 6455 4.2.1 a key padded at its start", 400,
+     NO_KEY "Sec-WebSocket-Key: =AAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"},
+    {"RFC 9110 9.3.1 a body", 400, LINE ALL "Content-Length: 1\r\n\r\n"},
+    {"RFC 9110 9.3.1 a body in chunks", 400, LINE ALL "Transfer-Encoding: chunked\r\n\r\n"},
 };
 
 START_TEST(only_whole_handshakes_are_taken)
@@ -79,7 +85,7 @@ START_TEST(only_whole_handshakes_are_taken)
 
 	parse(handshakes[_i].head);
 	status = handshake_check(&request, &message, &fields);
-	ck_assert_msg(status == handshakes[_i].status, "%d %s", status, handshakes[_i].head);
+	ck_assert_msg(status == handshakes[_i].status, "%s: %d", handshakes[_i].rule, status);
 	ck_assert_int_eq(message != NULL, status != 0);
 	switch (status) {
 	case 426:
