@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "http/access_log.h"
 #include "http/exchange.h"
 #include "http/route.h"
 #include "http/server.h"
@@ -352,6 +353,7 @@ serve(const struct door_options *options, int fd)
 	};
 	struct listen_address address = {.is_loopback = true, .text = "127.0.0.1:0"};
 	struct rlimit limit;
+	struct access_log *access_log = NULL;
 
 	big = malloc(BIG_SIZE);
 	memset(big, 'x', BIG_SIZE);
@@ -388,6 +390,14 @@ serve(const struct door_options *options, int fd)
 	if (!server || !http_server_listen(server, fd, &address) ||
 	    !http_server_listen(server, fd, &address))
 		return 1;
+	if (options->access_log) {
+		if (dup2(options->access_log, STDOUT_FILENO) < 0)
+			return 1;
+		config.log_access = ACCESS_COMBINED;
+		access_log = access_log_new(&config, 0);
+		http_server_set_access_log(server, access_log);
+		access_log_start(access_log, loop);
+	}
 	if (options->descriptors) {
 		if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 			return 1;
@@ -406,6 +416,7 @@ serve(const struct door_options *options, int fd)
 	/* what is still held is answered after the server is gone: exactly once all the same */
 	while (n_held)
 		reply_text(held[--n_held], "late");
+	access_log_free(&access_log);
 	loop_free(&loop);
 	free(big);
 	return 0;

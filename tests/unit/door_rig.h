@@ -29,6 +29,7 @@ struct door_options {
 	uint64_t header_ms, body_ms, idle_ms, write_ms;
 	uint64_t max_connections, input_memory;
 	rlim_t descriptors; /* 0: as they are */
+	int access_log;     /* where lines of log.access = combined go; 0: nowhere */
 };
 
 extern pid_t door_pid;
