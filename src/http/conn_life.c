@@ -222,6 +222,8 @@ conn_wait_for_request(struct conn *c)
 
 	if (c->is_eof) {
 		/* no request will follow; answers may still be on their way */
+		if (c->state == CONN_BODY)
+			exchange_forget(&c->exchange);
 		conn_set_state(c, CONN_CLOSING);
 		deadline_disarm(&c->deadline);
 		if (!c->out.len)

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config/config.h"
+#include "http/access_log.h"
 #include "http/exchange.h"
 #include "http/json_body.h"
 #include "http/route.h"
@@ -41,6 +43,8 @@ static struct loop *loop;
 static struct http_server *server;
 static int listener[BOX_PEERS] = {-1, -1, -1};
 static struct pass_hook hook;
+static struct access_log *access_log;
+static int log_pipe[2] = {-1, -1}; /* it writes there, as to a standard output */
 
 /* the talk in hand */
 static const struct box_talk *talk;
@@ -444,6 +448,18 @@ release_handle(struct exchange *x, void *ctx)
 	reply(x, 200, SPAN_LIT("released"));
 }
 
+/* Closes every connection from inside a handler, and then answers. */
+static void
+abort_handle(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	see(x);
+	if (heard)
+		heard->is_aborted = true;
+	http_server_abort(server);
+	reply(x, 200, SPAN_LIT("aborted"));
+}
+
 static void
 big_handle(struct exchange *x, void *ctx)
 {
@@ -596,6 +612,7 @@ static const struct route all_routes[] = {
     {.methods = M(GET), .pattern = "/timer", .handle = timer_handle},
     {.methods = M(GET), .pattern = "/hold", .handle = hold_handle},
     {.methods = M(GET), .pattern = "/release", .handle = release_handle},
+    {.methods = M(GET), .pattern = "/abort", .handle = abort_handle},
     {.methods = M(GET), .pattern = "/big", .handle = big_handle},
     {.methods = M(GET), .pattern = "/stream/{word}", .handle = stream_handle},
     {.methods = M(GET), .pattern = "/tag/{word}", .handle = tag_handle},
@@ -649,6 +666,7 @@ load_config(void)
 	    "http.gzip_min_size=200",
 	    "http.origins=https://app.example",
 	    "server.public=greet",
+	    "log.access=combined",
 	};
 	struct config_errors errors = {0};
 
@@ -673,6 +691,39 @@ listen_somewhere(void)
 		abort();
 	}
 	return fd;
+}
+
+/* It opens what is standard output at this moment anew. */
+static void
+open_access_log(void)
+{
+	int saved = dup(STDOUT_FILENO);
+
+	if (saved < 0 || dup2(log_pipe[1], STDOUT_FILENO) < 0)
+		abort();
+	access_log = access_log_new(config, 0);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	if (access_log) {
+		http_server_set_access_log(server, access_log);
+		access_log_start(access_log, loop);
+	}
+}
+
+/* Counts the lines that were written since, each of which has to be printable. */
+static size_t
+read_access_log(void)
+{
+	char data[65536];
+	ssize_t n = read(log_pipe[0], data, sizeof(data));
+	size_t lines = 0;
+
+	for (ssize_t i = 0; i < n; i++) {
+		lines += data[i] == '\n';
+		if (data[i] != '\n' && (data[i] < ' ' || data[i] > '~'))
+			return SIZE_MAX;
+	}
+	return lines;
 }
 
 /* ---- the loop ---- */
@@ -750,6 +801,8 @@ box_open(void)
 			text[i] = i % 20 == 19 ? '\n' : (char)('a' + i / 20 % 26);
 		for (size_t i = 0; i < BOX_PEERS; i++)
 			listener[i] = listen_somewhere();
+		if (pipe2(log_pipe, O_NONBLOCK | O_CLOEXEC) != 0)
+			abort();
 		log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	}
 	n_timers = 0;
@@ -775,7 +828,9 @@ box_open(void)
 			break;
 		}
 	}
-	if (!server)
+	if (server)
+		open_access_log();
+	else
 		loop_free(&loop);
 	return server != NULL;
 }
@@ -795,6 +850,8 @@ box_close(void)
 	for (size_t i = 0; i < OWED_MAX; i++)
 		if (owed[i].x)
 			pay(&owed[i]);
+	access_log_free(&access_log);
+	(void)read_access_log();
 	loop_free(&loop);
 }
 
@@ -1062,7 +1119,7 @@ box_talk(const struct box_talk *t, struct box_heard *h)
 	talk = t;
 	heard = h;
 	heard->len = heard->seen_len = heard->n_seen = 0;
-	heard->is_ended = false;
+	heard->is_ended = heard->is_aborted = false;
 	piece_left = piece_next = 0;
 	is_full = false;
 	n_big = 0;
@@ -1078,7 +1135,7 @@ box_talk(const struct box_talk *t, struct box_heard *h)
 	if (t->has_company) {
 		const char *missing = see_off(other);
 
-		if (!wrong)
+		if (!wrong && !heard->is_aborted)
 			wrong = missing;
 		if (!box_run() && !wrong)
 			wrong = "the loop does not come to rest";
@@ -1089,6 +1146,9 @@ box_talk(const struct box_talk *t, struct box_heard *h)
 		wrong = "the client has left, but somebody holds its exchange or socket";
 	if (!wrong && t->is_drained && !is_drained)
 		wrong = "the drain has no end";
+	heard->n_logged = read_access_log();
+	if (!wrong && heard->n_logged == SIZE_MAX)
+		wrong = "a line of the access log has a character that is not printable";
 	pass_us = 0;
 	talk = NULL;
 	heard = NULL;

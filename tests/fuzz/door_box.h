@@ -71,6 +71,8 @@ struct box_heard {
 	char *answers; /* good until the box hears into it again */
 	size_t len, cap;
 	bool is_ended;           /* the server has closed its side */
+	bool is_aborted;         /* a handler has closed all connections */
+	size_t n_logged;         /* lines in the access log; with company, its lines too */
 	size_t n_seen;           /* requests that got to a handler */
 	size_t seen_len;         /* a line for each: method, target, sums of fields and body */
 	char seen[BOX_SEEN_MAX]; /* cut at the end */
