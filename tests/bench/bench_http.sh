@@ -116,12 +116,12 @@ child_of() {
 	tr ' ' '\n' <"/proc/$1/task/$1/children" | grep -m 1 .
 }
 
-# start_plazad NAME [OPTION...]: its access log, if any, goes where its other lines do
+# start_plazad NAME [OPTION...]: an access log goes to a file, which the rounds empty
 start_plazad() {
 	local name=$1
 	shift
 	"${on_server[@]}" "$plazad" -c "$dir/plaza.conf" -o server.workers=1 \
-		-o server.listen=127.0.0.1:0 -o store.database= "$@" 2>"$dir/$name.log" &
+		-o server.listen=127.0.0.1:0 -o store.database= "$@" >>"$dir/$name.access" 2>"$dir/$name.log" &
 	pids+=($!)
 	wait_for "$name" grep -q READY: "$dir/$name.log"
 	port[$name]=$(sed -nE 's/.*READY:.* 127\.0\.0\.1:([0-9]+).*/\1/p' "$dir/$name.log")
@@ -277,6 +277,7 @@ cost() {
 	shift 3
 	"${on_load[@]}" "$bench/cost_http" -d "$ms" "$@" "$dir/$request.request" \
 		"${port[$server]}" "${pid[$server]}" 2>>"$dir/cost.log" >"$dir/one" || return 0
+	[ ! -s "$dir/$server.access" ] || : >"$dir/$server.access"
 	cut -d ' ' -f 1 "$dir/one" >>"$file"
 }
 
@@ -364,7 +365,6 @@ costs() {
 		for log_format in combined json; do
 			start_plazad "plazad_$log_format" -o "log.access=$log_format"
 			row2 "log.access=$log_format beside off" '' "plazad_$log_format:get" plazad:get
-			: >"$dir/plazad_$log_format.log"
 		done
 	fi
 }
