@@ -296,8 +296,8 @@ static const struct scenario scenarios[] = {
      .piece = 20},
     {.name = "a body that has no end, behind a slow answer",
      .run = run_talk,
-     .bytes = GET("/big") POST("/echo", LENGTH_OF(9), "abc"),
-     .send_max = 1000},
+     .bytes = GET("/fast/a") POST("/echo", LENGTH_OF(9), "abc"),
+     .send_max = 3},
     {.name = "chunks",
      .run = run_talk,
      .bytes = POST("/echo/later", CHUNKED, "3;x=y\r\nabc\r\n3\r\ndef\r\n0\r\nX: y\r\n\r\n")
