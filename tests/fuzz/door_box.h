@@ -31,6 +31,7 @@
 #define BOX_BIG_SIZE   ((size_t)300000)
 #define BOX_TEXT_SIZE  2000
 #define BOX_SEEN_MAX   ((size_t)1 << 18)
+#define BOX_LOG_MAX    ((size_t)1 << 16)
 
 /* Who the client is to the access rules. */
 enum box_peer { BOX_UNIX, BOX_LOOPBACK, BOX_REMOTE, BOX_PEERS };
@@ -72,10 +73,11 @@ struct box_heard {
 	size_t len, cap;
 	bool is_ended;           /* the server has closed its side */
 	bool is_aborted;         /* a handler has closed all connections */
-	size_t n_logged;         /* lines in the access log; with company, its lines too */
 	size_t n_seen;           /* requests that got to a handler */
 	size_t seen_len;         /* a line for each: method, target, sums of fields and body */
 	char seen[BOX_SEEN_MAX]; /* cut at the end */
+	size_t log_len;          /* the access log without its times; with company, of both */
+	char log[BOX_LOG_MAX];
 };
 
 /* False: out of memory, and nothing is open. `config` is the box's own. */
@@ -87,6 +89,11 @@ void box_close(void);
 const char *box_talk(const struct box_talk *talk, struct box_heard *heard);
 /* Whether the same requests came to the handlers; `may_stop`: or to one of them only the first. */
 bool box_seen_alike(const struct box_heard *a, const struct box_heard *b, bool may_stop);
+/*
+ * Whether the access log has the same lines. Of the last one only that it is there: of what is no
+ * request it shows what had come.
+ */
+bool box_logged_alike(const struct box_heard *a, const struct box_heard *b);
 void box_heard_free(struct box_heard *heard);
 
 /* The parts of it, for talks of other shapes. All with `heard` NULL: what is read is dropped. */

@@ -30,7 +30,8 @@ check(const char *wrong)
 	fwrite(whole.answers, 1, whole.len < 4096 ? whole.len : 4096, stderr);
 	fprintf(stderr, "\n--- cut: requests\n%s--- answers\n", cut.seen);
 	fwrite(cut.answers, 1, cut.len < 4096 ? cut.len : 4096, stderr);
-	fprintf(stderr, "\n");
+	fprintf(stderr, "\n--- logs\n%.*s---\n%.*s", (int)whole.log_len, whole.log,
+		(int)cut.log_len, cut.log);
 	abort();
 }
 

@@ -64,6 +64,9 @@ talk_cut(const char *name, const struct box_talk *talk)
 		wrong = "it is answered otherwise";
 	if (!wrong && !box_seen_alike(&whole, &cut, false))
 		wrong = "other requests come to the handlers";
+	if (!wrong && !memmem(talk->bytes.ptr, talk->bytes.len, "/stream/", 8) &&
+	    !box_logged_alike(&whole, &cut))
+		wrong = "other lines come to the access log";
 	ck_assert_msg(!wrong, "%s in pieces of %zu, %zu, ..%s: %s\n%s\n%.*s\n---- whole: %s\n%.*s",
 		      name, talk->piece[0], talk->piece[1 % talk->n_pieces],
 		      talk->settles ? ", settled" : "", wrong, cut.seen, (int)cut.len, cut.answers,
