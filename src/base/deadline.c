@@ -30,7 +30,10 @@ expire_cb(void *arg, short what)
 	uint64_t now_ms = loop_now_ms(list->loop);
 
 	(void)what;
-	while (list->head.next != &list->head && list->head.next->expires_ms <= now_ms) {
+	/* what is left is due already: the timer is set to now */
+	for (unsigned n = 0; n < DEADLINE_BATCH && list->head.next != &list->head &&
+			     list->head.next->expires_ms <= now_ms;
+	     n++) {
 		struct deadline *d = list->head.next;
 
 		unlink_deadline(d);

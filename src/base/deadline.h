@@ -13,6 +13,12 @@
 
 #include "base/loop.h"
 
+/*
+ * So many expire in one callback, and then the loop turns: clients that connect together would
+ * otherwise keep all others waiting when they run out of time together.
+ */
+#define DEADLINE_BATCH 128
+
 struct deadline_list;
 
 /* Embedded in its owner; all zeros is "not armed". */

@@ -360,6 +360,46 @@ START_TEST(expired_deadline_may_be_armed_again)
 }
 END_TEST
 
+#define MANY (DEADLINE_BATCH * 2 + 1)
+
+static unsigned n_expired, n_in_pass, most_in_pass;
+
+static void
+count_expired(struct deadline *d, void *ctx)
+{
+	(void)d;
+	(void)ctx;
+	n_expired++;
+	if (++n_in_pass > most_in_pass)
+		most_in_pass = n_in_pass;
+	if (n_expired == MANY)
+		loop_stop(loop);
+}
+
+static bool
+count_pass(void *arg)
+{
+	(void)arg;
+	n_in_pass = 0;
+	return false;
+}
+
+START_TEST(deadlines_that_expire_together_let_the_loop_turn)
+{
+	static struct deadline many[MANY];
+	struct pass_hook hook = {.fn = count_pass, .name = "count pass"};
+
+	loop_add_pass_hook(loop, &hook);
+	deadline_list_init(&shorter, loop, 1, "shorter", count_expired, NULL);
+	for (size_t i = 0; i < MANY; i++)
+		deadline_arm(&many[i], &shorter);
+	loop_run(loop);
+	ck_assert_uint_eq(n_expired, MANY);
+	ck_assert_uint_le(most_in_pass, DEADLINE_BATCH);
+	deadline_list_fini(&shorter);
+}
+END_TEST
+
 START_TEST(http_date_is_imf_fixdate)
 {
 	struct tm tm;
@@ -394,6 +434,7 @@ main(void)
 	tcase_add_test(tc, deadlines_expire_in_order_of_their_last_arming);
 	tcase_add_test(tc, disarmed_deadline_is_silent);
 	tcase_add_test(tc, expired_deadline_may_be_armed_again);
+	tcase_add_test(tc, deadlines_that_expire_together_let_the_loop_turn);
 	tcase_add_test(tc, http_date_is_imf_fixdate);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
