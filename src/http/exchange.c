@@ -128,23 +128,31 @@ log_answer(struct exchange *x, int status, uint64_t bytes_out)
 	door->bad_head = span_from(NULL, 0);
 }
 
-/* What became of the answer shows only in what was written: out from `before` on. */
+/*
+ * What became of the answer shows only in what was written: out from `before` on. Mostly the body
+ * of the reply is its end; then the head, which has no empty line but its last, ends right before
+ * it.
+ */
 static void
-log_written(struct exchange *x, const struct buffer *out, size_t before)
+log_written(struct exchange *x, const struct buffer *out, size_t before, size_t body_len)
 {
 	static const size_t status_at = sizeof("HTTP/1.1 ") - 1;
+	static const char empty_line[] = {'\r', '\n', '\r', '\n'};
 	const size_t len = out->len - before;
 
 	if (len == 0) {
 		log_answer(x, STATUS_CLIENT_LEFT, 0);
 		return;
 	}
-	const char *answer = out->data + before;
-	const char *end_of_head = memmem(answer, len, "\r\n\r\n", 4);
+	const char *answer = out->data + before, *end_of_head = NULL;
+	if (len >= body_len + sizeof(empty_line))
+		end_of_head = answer + len - body_len - sizeof(empty_line);
+	if (!end_of_head || memcmp(end_of_head, empty_line, sizeof(empty_line)) != 0)
+		end_of_head = memmem(answer, len, empty_line, sizeof(empty_line));
 	assert(end_of_head);
 	int status = (answer[status_at] - '0') * 100 + (answer[status_at + 1] - '0') * 10 +
 		     (answer[status_at + 2] - '0');
-	log_answer(x, status, (uint64_t)(answer + len - (end_of_head + 4)));
+	log_answer(x, status, (uint64_t)(answer + len - (end_of_head + sizeof(empty_line))));
 }
 
 /* The handler has begun to answer: what it held of the request is gone. False: nobody is there. */
@@ -184,7 +192,7 @@ exchange_reply_whole(struct exchange *x, const struct reply *reply)
 	bool is_written =
 	    answer_write(x, out, reply, body) || answer_write(x, out, &no_memory, body);
 	if (x->door->access_log)
-		log_written(x, out, before);
+		log_written(x, out, before, reply->body.len);
 	drop_kept(x);
 	x->owner->on_written(x, is_written ? NULL : no_memory_left);
 }

@@ -294,6 +294,42 @@ START_TEST(each_kind_of_answer_has_a_line)
 }
 END_TEST
 
+START_TEST(bytes_are_those_that_were_sent)
+{
+	const char *options[] = {COMBINED, "server.workers=1", "http.gzip_min_size=1", NULL};
+	struct daemon *d = start(options, NULL);
+	static const char *const names[] = {
+	    "/Ada",
+	    "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+	struct http_answer a;
+
+	/* coded, the short one gets longer and the long one shorter */
+	for (size_t i = 0; i < 2; i++) {
+		size_t plain = strlen("Hello, ") + strlen(names[i]) - 1;
+
+		http_request(daemon_port(d), "GET", names[i], "Accept-Encoding: gzip\r\n", NULL,
+			     &a);
+		ck_assert_ptr_nonnull(http_field(&a, "Content-Encoding"));
+		ck_assert(i == 0 ? a.body_len > plain : a.body_len < plain);
+		char *want =
+		    it_printf("\"GET %s HTTP/1.1\" 200 %zu \"-\" \"-\"", names[i], a.body_len);
+		expect_combined("127.0.0.1", want);
+		free(want);
+		http_answer_fini(&a);
+		want = it_printf("\"GET %s HTTP/1.1\" 200 %zu \"-\" \"-\"", names[i], plain);
+		ck_assert_int_eq(ask(daemon_port(d), "GET", names[i], NULL, NULL), 200);
+		expect_combined("127.0.0.1", want);
+		free(want);
+		want = it_printf("\"HEAD %s HTTP/1.1\" 200 0 \"-\" \"-\"", names[i]);
+		ck_assert_int_eq(ask(daemon_port(d), "HEAD", names[i], NULL, NULL), 200);
+		expect_combined("127.0.0.1", want);
+		free(want);
+	}
+	daemon_stop(d);
+	expect_nothing_left();
+}
+END_TEST
+
 /* The line of `status` ends in this; how many bytes the answer had is told by others. */
 static void
 expect_bad(int status, const char *request)
@@ -934,6 +970,7 @@ fill(Suite *suite)
 
 	tcase_add_test(tc, off_writes_nothing);
 	tcase_add_test(tc, each_kind_of_answer_has_a_line);
+	tcase_add_test(tc, bytes_are_those_that_were_sent);
 	tcase_add_test(tc, heads_that_cannot_be_read_are_shown_as_far_as_they_came);
 	tcase_add_test(tc, who_is_turned_away_has_a_line);
 	tcase_add_test(tc, answers_that_come_later_keep_what_was_asked);
