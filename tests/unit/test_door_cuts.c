@@ -47,8 +47,8 @@ talk_whole(const char *name, const struct box_talk *talk)
 	const char *wrong = box_talk(talk, &whole);
 
 	if (!wrong)
-		wrong =
-		    answers_check(talk->bytes, span_from(whole.answers, whole.len), false, false);
+		wrong = answers_check(talk->bytes, span_from(whole.answers, whole.len), false,
+				      whole.is_aborted);
 	ck_assert_msg(!wrong, "%s: %s\n%.*s", name, wrong, (int)whole.len, whole.answers);
 }
 
@@ -58,13 +58,16 @@ talk_cut(const char *name, const struct box_talk *talk)
 	const char *wrong = box_talk(talk, &cut);
 
 	if (!wrong)
-		wrong = answers_check(talk->bytes, span_from(cut.answers, cut.len), false, false);
-	if (!wrong && !answers_agree(talk->bytes, span_from(whole.answers, whole.len),
-				     span_from(cut.answers, cut.len)))
+		wrong = answers_check(talk->bytes, span_from(cut.answers, cut.len), false,
+				      cut.is_aborted);
+	/* what of the answers was on its way when all was closed is a matter of time */
+	if (!wrong && !cut.is_aborted &&
+	    !answers_agree(talk->bytes, span_from(whole.answers, whole.len),
+			   span_from(cut.answers, cut.len)))
 		wrong = "it is answered otherwise";
 	if (!wrong && !box_seen_alike(&whole, &cut, false))
 		wrong = "other requests come to the handlers";
-	if (!wrong && !memmem(talk->bytes.ptr, talk->bytes.len, "/stream/", 8) &&
+	if (!wrong && !cut.is_aborted && !memmem(talk->bytes.ptr, talk->bytes.len, "/stream/", 8) &&
 	    !box_logged_alike(&whole, &cut))
 		wrong = "other lines come to the access log";
 	ck_assert_msg(!wrong, "%s in pieces of %zu, %zu, ..%s: %s\n%s\n%.*s\n---- whole: %s\n%.*s",
@@ -342,6 +345,7 @@ END_TEST
 /* ---- the corpus ---- */
 
 #define FILES_PER_TEST 16
+#define CORPUS_TESTS   10
 
 START_TEST(corpus_is_the_same_in_any_pieces)
 {
@@ -353,6 +357,7 @@ START_TEST(corpus_is_the_same_in_any_pieces)
 	snprintf(folder, sizeof(folder), "%s/tests/fuzz/corpus/door", srcdir ? srcdir : ".");
 	int n = scandir(folder, &entries, NULL, alphasort);
 	ck_assert_msg(n > 2, "%s: no corpus", folder);
+	ck_assert_int_le(n, FILES_PER_TEST * CORPUS_TESTS);
 	for (int i = 0; i < n; i++) {
 		if (i / FILES_PER_TEST == _i && entries[i]->d_name[0] != '.') {
 			snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
@@ -383,7 +388,7 @@ main(void)
 	tcase_add_loop_test(tc, named_talk_is_the_same_in_any_pieces, 0, (int)LENGTH(named));
 	tcase_add_loop_test(tc, named_talk_is_the_same_to_strangers, 0, (int)LENGTH(named));
 	tcase_add_loop_test(tc, silent_client_is_let_go, 0, (int)LENGTH(named));
-	tcase_add_loop_test(tc, corpus_is_the_same_in_any_pieces, 0, 160 / FILES_PER_TEST);
+	tcase_add_loop_test(tc, corpus_is_the_same_in_any_pieces, 0, CORPUS_TESTS);
 	suite_add_tcase(s, tc);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
