@@ -64,6 +64,21 @@ access_is_local(const struct access_peer *peer, const struct request *request)
 	       !request_has(request, FIELD_X_FORWARDED_FOR) && !request_has(request, FIELD_VIA);
 }
 
+/* Refusals are functions of their own: their texts would cost each request a checked stack. */
+static int refuse_host(const struct config *config, struct span name, char *message,
+		       size_t message_size) __attribute__((cold));
+
+static int
+refuse_host(const struct config *config, struct span name, char *message, size_t message_size)
+{
+	char value[SHOWN_MAX], names[SHOWN_MAX];
+
+	return refuse(421, message, message_size,
+		      "Host %s is not served on a loopback address: only localhost, loopback "
+		      "addresses and the names in server.names (%s) are",
+		      shown(value, name), words_shown(names, &config->server_names));
+}
+
 /*
  * Against DNS rebinding: a page of attacker.example, whose name now leads to 127.0.0.1, reaches us
  * as if from this machine, but its browser still sends the name as Host. HTTP/1.0 without Host
@@ -78,17 +93,13 @@ int
 access_check_host(const struct config *config, const struct access_peer *peer,
 		  const struct request *request, char *message, size_t message_size)
 {
-	char value[SHOWN_MAX], names[SHOWN_MAX];
 	struct span name = request->host_parts.name;
 
 	if (!peer->on_loopback || name.len == 0 || host_is_loopback(name) ||
 	    words_have(&config->server_names, name) ||
 	    words_have(&config->server_names, SPAN_LIT("*")))
 		return 0;
-	return refuse(421, message, message_size,
-		      "Host %s is not served on a loopback address: only localhost, loopback "
-		      "addresses and the names in server.names (%s) are",
-		      shown(value, name), words_shown(names, &config->server_names));
+	return refuse_host(config, name, message, message_size);
 }
 
 bool
@@ -100,22 +111,16 @@ access_may_use(const struct config *config, const struct access_peer *peer,
 	       words_have(&config->server_public, SPAN_LIT("*"));
 }
 
-int
-access_check_scopes(const struct config *config, const struct access_peer *peer,
-		    const struct request *request, unsigned scopes, char *message,
-		    size_t message_size)
+static int refuse_scope(const struct config *config, const struct access_peer *peer,
+			enum scope scope, char *message, size_t message_size) __attribute__((cold));
+
+static int
+refuse_scope(const struct config *config, const struct access_peer *peer, enum scope scope,
+	     char *message, size_t message_size)
 {
 	char public[SHOWN_MAX];
 	const char *why = "it carries Forwarded, X-Forwarded-For or Via";
-	enum scope scope = SCOPE_COUNT;
 
-	for (unsigned i = SCOPE_COUNT; i-- > 0;) {
-		if (!(scopes & 1U << i))
-			continue;
-		scope = (enum scope)i;
-		if (access_may_use(config, peer, request, scope))
-			return 0;
-	}
 	if (!peer->is_local_peer)
 		why = "its peer is another machine";
 	else if (peer->public_mark)
@@ -125,6 +130,23 @@ access_check_scopes(const struct config *config, const struct access_peer *peer,
 	    "the scope %s is not in server.public (%s), and the request does not count as "
 	    "from this machine: %s",
 	    scope_name(scope), words_shown(public, &config->server_public), why);
+}
+
+int
+access_check_scopes(const struct config *config, const struct access_peer *peer,
+		    const struct request *request, unsigned scopes, char *message,
+		    size_t message_size)
+{
+	enum scope scope = SCOPE_COUNT;
+
+	for (unsigned i = SCOPE_COUNT; i-- > 0;) {
+		if (!(scopes & 1U << i))
+			continue;
+		scope = (enum scope)i;
+		if (access_may_use(config, peer, request, scope))
+			return 0;
+	}
+	return refuse_scope(config, peer, scope, message, message_size);
 }
 
 /* --- web pages --- */
@@ -139,8 +161,8 @@ check_origin(const struct config *config, const struct request *request, char *m
 	     size_t message_size)
 {
 	char value[SHOWN_MAX], page[SHOWN_MAX], host[SHOWN_MAX];
-	struct span site = request->first[FIELD_SEC_FETCH_SITE];
-	struct span origin = request->first[FIELD_ORIGIN];
+	struct span site = request_first(request, FIELD_SEC_FETCH_SITE);
+	struct span origin = request_first(request, FIELD_ORIGIN);
 
 	if (origin_listed(config, request))
 		return 0;

@@ -217,8 +217,8 @@ put_request(char *p, enum access_form form, const struct request *request)
 static char *
 put_fields(char *p, enum access_form form, const struct request *request)
 {
-	const struct span referer = request->first[FIELD_REFERER];
-	const struct span agent = request->first[FIELD_USER_AGENT];
+	const struct span referer = request_first(request, FIELD_REFERER);
+	const struct span agent = request_first(request, FIELD_USER_AGENT);
 
 	if (form == ACCESS_JSON) {
 		const struct span none = {0}, host = request->host.len ? request->host : none;

@@ -57,7 +57,7 @@ cors_preflight_fields(const struct request *request, const char *methods,
 
 	/* a browser sends one field; several would be somebody else's idea */
 	if (request->times[FIELD_ACCESS_CONTROL_REQUEST_HEADERS] == 1)
-		names = request->first[FIELD_ACCESS_CONTROL_REQUEST_HEADERS];
+		names = request_first(request, FIELD_ACCESS_CONTROL_REQUEST_HEADERS);
 	/* answers to OPTIONS are not cached (RFC 9110 9.3.7), but who knows */
 	len = snprintf(out, CORS_PREFLIGHT_SIZE,
 		       "Access-Control-Allow-Methods: %s\r\n"

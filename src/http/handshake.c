@@ -38,13 +38,13 @@ handshake_check(const struct request *request, const char **message, const char 
 		return 426;
 	}
 	if (request->times[FIELD_SEC_WEBSOCKET_VERSION] != 1 ||
-	    !span_eq(request->first[FIELD_SEC_WEBSOCKET_VERSION], SPAN_LIT("13"))) {
+	    !span_eq(request_first(request, FIELD_SEC_WEBSOCKET_VERSION), SPAN_LIT("13"))) {
 		*message = "Sec-WebSocket-Version must be 13, once";
 		*fields = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 		return 426;
 	}
 	if (request->times[FIELD_SEC_WEBSOCKET_KEY] != 1 ||
-	    !is_key(request->first[FIELD_SEC_WEBSOCKET_KEY])) {
+	    !is_key(request_first(request, FIELD_SEC_WEBSOCKET_KEY))) {
 		*message = "Sec-WebSocket-Key must be 16 bytes in base64, once";
 		return 400;
 	}
@@ -94,7 +94,7 @@ handshake_write_head(const struct request *request, char *buffer, size_t size)
 	 */
 	put(&out, SPAN_LIT("GET / HTTP/1.1\r\nHost: localhost\r\n"
 			   "Upgrade: websocket\r\nConnection: Upgrade\r\n"));
-	put_field(&out, SPAN_LIT("Sec-WebSocket-Key: "), request->first[FIELD_SEC_WEBSOCKET_KEY]);
+	put_field(&out, SPAN_LIT("Sec-WebSocket-Key: "), request_first(request, FIELD_SEC_WEBSOCKET_KEY));
 	put(&out, SPAN_LIT("Sec-WebSocket-Version: 13\r\n"));
 	/* several fields of one list are one list (RFC 9110 5.3) */
 	if (request_has(request, FIELD_SEC_WEBSOCKET_PROTOCOL)) {

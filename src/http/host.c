@@ -73,14 +73,12 @@ host_parse(struct span text, struct host *host)
 			return false;
 		i++;
 	} else {
-		while (i < text.len) {
-			if (char_is(text.ptr[i], CHAR_HOST))
-				i++;
-			else if (char_is_escape(text.ptr + i, text.ptr + text.len))
-				i += 3;
-			else
-				break;
-		}
+		const char *end = text.ptr + text.len;
+		const char *p = char_skip(text.ptr, end, CHAR_HOST);
+
+		while (char_is_escape(p, end))
+			p = char_skip(p + 3, end, CHAR_HOST);
+		i = (size_t)(p - text.ptr);
 	}
 	if (i == 0)
 		return false;
@@ -112,7 +110,8 @@ host_is_loopback(struct span name)
 
 	/* what nearly every request from this machine says */
 	if (name.len == 9 &&
-	    (memcmp(name.ptr, "127.0.0.1", 9) == 0 || span_eq_nocase(name, SPAN_LIT("localhost"))))
+	    (memcmp(name.ptr, "localhost", 9) == 0 || memcmp(name.ptr, "127.0.0.1", 9) == 0 ||
+	     span_eq_nocase(name, SPAN_LIT("localhost"))))
 		return true;
 	if (name.len > 2 && name.ptr[0] == '[')
 		return ip6_parse(span_from(name.ptr + 1, name.len - 2), &address) &&

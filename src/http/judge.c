@@ -269,7 +269,7 @@ check_body(struct exchange *x)
 	}
 	if (route->body_type && request->body != BODY_NONE &&
 	    (request->times[FIELD_CONTENT_TYPE] != 1 ||
-	     !is_media_type(request->first[FIELD_CONTENT_TYPE], route->body_type))) {
+	     !is_media_type(request_first(request, FIELD_CONTENT_TYPE), route->body_type))) {
 		/* RFC 9110 15.5.16: Accept tells which type would do */
 		snprintf(fields, sizeof(fields), "Accept: %s\r\n", route->body_type);
 		snprintf(message, sizeof(message), "The body's Content-Type has to be %s.",

@@ -55,7 +55,7 @@ uint16_t
 origin_listed(const struct config *config, const struct request *request)
 {
 	const struct words *origins = &config->http_origins;
-	struct span text = request->first[FIELD_ORIGIN];
+	struct span text = request_first(request, FIELD_ORIGIN);
 	struct origin origin, other;
 
 	if (origins->n == 0 || request->times[FIELD_ORIGIN] != 1)

@@ -454,7 +454,7 @@ bool
 request_list_has(const struct request *request, enum http_field id, struct span token)
 {
 	if (request->times[id] <= 1)
-		return list_has(request->first[id], token);
+		return list_has(request_first(request, id), token);
 	for (size_t i = 0; i < request->n_fields; i++)
 		if (request->field[i].id == id && list_has(request->field[i].value, token))
 			return true;
@@ -477,13 +477,13 @@ check_host(struct request_parser *parser, struct request *request)
 		bad(parser, 400, "the Host header comes more than once");
 		return false;
 	}
-	if (!host_parse(request->first[FIELD_HOST], &parts)) {
+	if (!host_parse(request_first(request, FIELD_HOST), &parts)) {
 		bad(parser, 400, "the Host header is not host or host:port");
 		return false;
 	}
 	/* the target's authority has replaced the field already (3.2.2) */
 	if (request->host.len == 0) {
-		request->host = request->first[FIELD_HOST];
+		request->host = request_first(request, FIELD_HOST);
 		request->host_parts = parts;
 	}
 	return true;
@@ -536,7 +536,7 @@ check_transfer_encoding(struct request_parser *parser, const struct request *req
 static bool
 check_content_length(struct request_parser *parser, struct request *request)
 {
-	struct span digits = request->first[FIELD_CONTENT_LENGTH];
+	struct span digits = request_first(request, FIELD_CONTENT_LENGTH);
 	uint64_t length = 0;
 
 	if (request->times[FIELD_CONTENT_LENGTH] > 1) {
@@ -658,9 +658,6 @@ parse_head(struct request_parser *parser, const char *data, const char *end,
 	p = parse_request_line(parser, p, end, request);
 	if (p == NULL)
 		return false;
-	/* each by itself: all at once is a string instruction to gcc, slow to start */
-	for (size_t i = 0; i < FIELD_COUNT; i++)
-		memset(&request->first[i], 0, sizeof(request->first[i]));
 	memset(request->times, 0, sizeof(request->times));
 	while (!is_empty_line(p, end)) {
 		struct request_field *field = &request->field[n];
@@ -671,7 +668,7 @@ parse_head(struct request_parser *parser, const char *data, const char *end,
 		if (p == NULL)
 			return false;
 		if (field->id != FIELD_OTHER && request->times[field->id]++ == 0)
-			request->first[field->id] = field->value;
+			request->first[field->id] = (uint8_t)n;
 		n++;
 	}
 	request->n_fields = n;

@@ -65,6 +65,7 @@ enum http_field {
 };
 
 #define REQUEST_MAX_FIELDS 100
+_Static_assert(REQUEST_MAX_FIELDS <= UINT8_MAX, "places and counts of fields are bytes");
 
 struct request_field {
 	enum http_field id;
@@ -88,12 +89,12 @@ struct request {
 	struct span host; /* Host, or the target's authority if it has one; len 0: none (1.0) */
 	struct host host_parts; /* the same, taken apart; an empty name: none */
 	enum request_body body;
-	uint64_t content_length;        /* with BODY_LENGTH, else 0 */
-	bool keep_alive;                /* what version and Connection ask for */
-	bool expects_continue;          /* a body waits for 100 (never in 1.0) */
-	bool connection_upgrade;        /* Connection lists "upgrade" */
-	struct span first[FIELD_COUNT]; /* each known field's first value; ptr NULL when absent */
-	uint8_t times[FIELD_COUNT];     /* how often it came */
+	uint64_t content_length;    /* with BODY_LENGTH, else 0 */
+	bool keep_alive;            /* what version and Connection ask for */
+	bool expects_continue;      /* a body waits for 100 (never in 1.0) */
+	bool connection_upgrade;    /* Connection lists "upgrade" */
+	uint8_t times[FIELD_COUNT]; /* how often each known field came */
+	uint8_t first[FIELD_COUNT]; /* then, where in `field` it came first; else undefined */
 	size_t n_fields;
 	struct request_field field[REQUEST_MAX_FIELDS];
 };
@@ -127,6 +128,15 @@ static inline bool
 request_has(const struct request *request, enum http_field id)
 {
 	return request->times[id] != 0;
+}
+
+/* The first value of a known field; ptr NULL when it is absent. */
+static inline struct span
+request_first(const struct request *request, enum http_field id)
+{
+	static const struct span none = {NULL, 0};
+
+	return request_has(request, id) ? request->field[request->first[id]].value : none;
 }
 
 /* Whether bytes follow the head; "Content-Length: 0" announces none. */

@@ -2,7 +2,8 @@
  * route.c - from a path and a method to a route.
  *
  * Patterns are taken apart when they are added and a path once per request; then it is a walk over
- * the table, which is shorter than any index for the dozens of routes that there are.
+ * those of as many segments, which is shorter than any index for the dozens of routes that there
+ * are.
  */
 #include <stdlib.h>
 
@@ -144,7 +145,9 @@ route_add(struct route_table *table, const struct route *route)
 		abort();
 	}
 	table->route[table->n] = *route;
-	table->shape[table->n++] = shape;
+	table->shape[table->n] = shape;
+	table->next[table->n] = table->first[shape.n_segments];
+	table->first[shape.n_segments] = (uint8_t)++table->n;
 }
 
 /* --- paths --- */
@@ -267,12 +270,12 @@ route_match(const struct route_table *table, enum http_method method, struct spa
 	match->allow = 0;
 	match->scopes = 0;
 	match->n_parts = 0;
-	for (size_t i = 0; i < table->n; i++) {
-		const struct route_shape *shape = &table->shape[i];
+	for (unsigned at = n < 0 ? 0 : table->first[n]; at; at = table->next[at - 1]) {
+		const struct route *route = &table->route[at - 1];
+		const struct route_shape *shape = &table->shape[at - 1];
 		unsigned methods;
 
-		if ((int)shape->n_segments != n || (best && shape->rank < best->rank) ||
-		    !shape_matches(shape, sent))
+		if ((best && shape->rank < best->rank) || !shape_matches(shape, sent))
 			continue;
 		if (best == NULL || shape->rank > best->rank) {
 			best = shape;
@@ -280,12 +283,12 @@ route_match(const struct route_table *table, enum http_method method, struct spa
 			match->allow = 0;
 			match->scopes = 0;
 		}
-		methods = route_methods(&table->route[i]);
+		methods = route_methods(route);
 		match->allow |= methods;
 		if (methods)
-			match->scopes |= 1U << table->route[i].scope;
+			match->scopes |= 1U << route->scope;
 		if (methods & HTTP_METHOD_BIT(method) & ~HTTP_METHOD_BIT(HTTP_OPTIONS))
-			found = &table->route[i];
+			found = route;
 	}
 	if (match->allow == 0)
 		return ROUTE_NO_PATH;

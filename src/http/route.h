@@ -77,7 +77,12 @@ struct route_table {
 	size_t n;
 	struct route route[ROUTE_MAX];
 	struct route_shape shape[ROUTE_MAX];
+	/* the routes of so many segments, as a list: 1 + an index, 0 at its end */
+	uint8_t first[ROUTE_MAX_SEGMENTS + 1];
+	uint8_t next[ROUTE_MAX];
 };
+
+_Static_assert(ROUTE_MAX < UINT8_MAX, "indices of routes are bytes");
 
 /*
  * Copies it. Aborts, with a log line, when the table is full, the pattern is malformed or a method

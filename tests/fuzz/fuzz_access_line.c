@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/request_fill.h"
 #include "base/utf8.h"
 #include "http/access_line.h"
 
@@ -157,8 +158,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	request.method = (enum http_method)(data[0] % HTTP_METHODS);
 	request.version_minor = data[1] & 1;
 	request.target = text[0];
-	request.first[FIELD_REFERER] = text[1];
-	request.first[FIELD_USER_AGENT] = text[2];
+	request_fill(&request, FIELD_REFERER, text[1]);
+	request_fill(&request, FIELD_USER_AGENT, text[2]);
 	request.host = text[3];
 	struct access_entry entry = {.request = &request, .peer = &peer, .status = 200};
 	check_entry(&entry, text);

@@ -53,10 +53,13 @@ cut_same_request(const struct cut_result *x, const struct cut_result *y)
 	    a->host_parts.has_port != b->host_parts.has_port ||
 	    a->host_parts.port != b->host_parts.port)
 		return false;
-	for (size_t i = 0; i < FIELD_COUNT; i++)
+	for (unsigned i = 0; i < FIELD_COUNT; i++) {
+		const enum http_field id = (enum http_field)i;
+
 		if (a->times[i] != b->times[i] ||
-		    !cut_same_span(a->first[i], x->data, b->first[i], y->data))
+		    !cut_same_span(request_first(a, id), x->data, request_first(b, id), y->data))
 			return false;
+	}
 	for (size_t i = 0; i < a->n_fields; i++)
 		if (a->field[i].id != b->field[i].id ||
 		    !cut_same_span(a->field[i].name, x->data, b->field[i].name, y->data) ||

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "http/access_line.h"
+#include "request_fill.h"
 
 static char line[ACCESS_LINE_MAX + 1];
 static char kept[ACCESS_KEPT_MAX];
@@ -213,7 +214,7 @@ START_TEST(hostile_bytes_are_escaped)
 
 	for (size_t i = 0; i < 2; i++) {
 		setup();
-		request.first[fields[i]] = span_from(hostile[_i].bytes, hostile[_i].len);
+		request_fill(&request, fields[i], span_from(hostile[_i].bytes, hostile[_i].len));
 		snprintf(want, sizeof(want), " \"%s\"%c", hostile[_i].combined, i ? '\n' : ' ');
 		write_line(ACCESS_COMBINED);
 		ck_assert_msg(strstr(line, want) != NULL, "%s not in %s", want, line);
@@ -245,7 +246,7 @@ START_TEST(every_byte_is_escaped_wherever_it_stands)
 			/* a neighbour that the same arithmetic could mistake */
 			if (at)
 				text[at - 1] = byte & 1 ? ' ' : '~';
-			request.first[FIELD_USER_AGENT] = span_from(text, sizeof(text));
+			request_fill(&request, FIELD_USER_AGENT, span_from(text, sizeof(text)));
 			write_line(ACCESS_COMBINED);
 			bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 			snprintf(want, sizeof(want),
@@ -318,8 +319,9 @@ START_TEST(what_is_too_long_is_cut_between_escapes_and_marked)
 		memset(text, 'y', before);
 		for (; len + fillers[_i].len <= sizeof(text); len += fillers[_i].len)
 			memcpy(text + len, fillers[_i].unit, fillers[_i].len);
-		request.target = request.host = request.first[FIELD_REFERER] =
-		    request.first[FIELD_USER_AGENT] = span_from(text, len);
+		request.target = request.host = span_from(text, len);
+		request_fill(&request, FIELD_REFERER, request.host);
+		request_fill(&request, FIELD_USER_AGENT, request.host);
 		write_line(form);
 		for (size_t k = 0; k < (form == ACCESS_JSON ? 4 : 3); k++) {
 			size_t written;
@@ -347,10 +349,10 @@ START_TEST(what_fits_is_whole)
 	char want[ACCESS_AGENT_MAX + 8];
 
 	memset(text, 'x', sizeof(text));
-	request.first[FIELD_USER_AGENT] = span_from(text, ACCESS_AGENT_MAX);
+	request_fill(&request, FIELD_USER_AGENT, span_from(text, ACCESS_AGENT_MAX));
 	snprintf(want, sizeof(want), " \"%.*s\"\n", ACCESS_AGENT_MAX, text);
 	ck_assert_ptr_nonnull(strstr(write_line(ACCESS_COMBINED), want));
-	request.first[FIELD_USER_AGENT] = span_from(text, ACCESS_AGENT_MAX + 1);
+	request_fill(&request, FIELD_USER_AGENT, span_from(text, ACCESS_AGENT_MAX + 1));
 	snprintf(want, sizeof(want), " \"%.*s...\"\n", ACCESS_AGENT_MAX - 3, text);
 	ck_assert_ptr_nonnull(strstr(write_line(ACCESS_COMBINED), want));
 }
@@ -363,8 +365,9 @@ START_TEST(the_longest_line_has_room)
 	memset(text, 0xff, sizeof(text));
 	memset(&peer, 0xff, sizeof(peer));
 	request.method = HTTP_OPTIONS;
-	request.target = request.host = request.first[FIELD_REFERER] =
-	    request.first[FIELD_USER_AGENT] = span_from(text, sizeof(text));
+	request.target = request.host = span_from(text, sizeof(text));
+	request_fill(&request, FIELD_REFERER, request.host);
+	request_fill(&request, FIELD_USER_AGENT, request.host);
 	entry = (struct access_entry){.request = &request,
 				      .peer = &peer,
 				      .worker = UINT32_MAX,

@@ -8,6 +8,7 @@
 
 #include "http/cors.h"
 #include "http/origin.h"
+#include "request_fill.h"
 
 #define N(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
@@ -30,8 +31,8 @@ list(const char *origins)
 static void
 set(enum http_field id, unsigned times, const char *value)
 {
+	request_fill(&request, id, times ? span_str(value) : span_from(NULL, 0));
 	request.times[id] = (uint8_t)times;
-	request.first[id] = times ? span_str(value) : span_from(NULL, 0);
 }
 
 /* --- origins --- */

@@ -52,7 +52,7 @@ exchange_reply(struct exchange *asked, const struct reply *reply)
 void
 answer_wish_read(struct exchange *asked)
 {
-	asked->wish.if_none_match = door.request.first[FIELD_IF_NONE_MATCH];
+	asked->wish.if_none_match = request_first(&door.request, FIELD_IF_NONE_MATCH);
 }
 
 static void
@@ -92,7 +92,7 @@ open_door(const char *public, const char *origins)
 	origins_word[0] = in_origins;
 	config.server_public = (struct words){public != NULL, public_word};
 	config.http_origins = (struct words){origins != NULL, origins_word};
-	routes.n = 0;
+	routes = (struct route_table){0};
 	add(get, "/", SCOPE_GREET, 0, false);
 	add(get, "/{name}", SCOPE_GREET, 0, false);
 	add(0, "/metrics", SCOPE_GREET, 0, false);

@@ -25,7 +25,7 @@ fill(struct request *request, enum http_field id, const char *values)
 		request->field[request->n_fields++] =
 		    (struct request_field){id, SPAN_LIT("Name"), span_from(values, len)};
 		if (request->times[id]++ == 0)
-			request->first[id] = span_from(values, len);
+			request->first[id] = (uint8_t)(request->n_fields - 1);
 		values = end ? end + 1 : NULL;
 	}
 }

@@ -169,7 +169,7 @@ START_TEST(fields_are_listed_and_known_ones_numbered)
 		is_span(request.field[i].name, known[i].name);
 		ck_assert_int_eq(request.field[i].id, known[i].id);
 		ck_assert_uint_eq(request.times[known[i].id], 1);
-		ck_assert(request.first[known[i].id].ptr == request.field[i].value.ptr);
+		ck_assert(request_first(&request, known[i].id).ptr == request.field[i].value.ptr);
 	}
 	for (size_t i = n_known; i < n_known + n_others; i++)
 		ck_assert_msg(request.field[i].id == FIELD_OTHER, "%s", others[i - n_known]);
@@ -276,7 +276,59 @@ START_TEST(nothing_is_left_of_the_request_before)
 	ck_assert(!request.expects_continue && !request.connection_upgrade);
 	ck_assert_uint_eq(request.n_fields, 0);
 	for (enum http_field id = FIELD_OTHER; id < FIELD_COUNT; id++)
-		ck_assert(!request_has(&request, id) && request.first[id].ptr == NULL);
+		ck_assert(!request_has(&request, id) && request_first(&request, id).ptr == NULL);
+}
+END_TEST
+
+/* --- what is said --- */
+
+static const struct {
+	const char *said;
+	struct span head;
+} messages[] = {
+    {"does not begin with a method", SPAN_LIT("\"GET\" / HTTP/1.1\r\n")},
+    {"has no version", SPAN_LIT("GET /\r\n")},
+    {"must be percent-encoded", SPAN_LIT("GET /\" HTTP/1.1\r\n")},
+    {"not followed by two hex digits", SPAN_LIT("GET /%4 HTTP/1.1\r\n")},
+    {"neither a path that begins with / nor", SPAN_LIT("GET a HTTP/1.1\r\n")},
+    {"another scheme than http", SPAN_LIT("GET ftp://a/ HTTP/1.1\r\n")},
+    {"authority is not host or host:port", SPAN_LIT("GET http://u@a/ HTTP/1.1\r\n")},
+    {"CONNECT is not host:port", SPAN_LIT("CONNECT a HTTP/1.1\r\n")},
+    {"with a space between", SPAN_LIT("GET / http/1.1\r\n")},
+    {"version is not 1.0 or 1.1", SPAN_LIT("GET / HTTP/2.0\r\n")},
+    {"GET, HEAD, POST", SPAN_LIT("BREW / HTTP/1.1\r\n")},
+    {"folding is not accepted", SPAN_LIT(GET " a: b\r\n")},
+    {"folding is not accepted", SPAN_LIT(GET "\ta: b\r\n")},
+    {"no name before its colon", SPAN_LIT(GET ": b\r\n")},
+    {"in it or before its colon", SPAN_LIT(GET "a : b\r\n")},
+    {"in it or before its colon", SPAN_LIT(GET "a\tb: c\r\n")},
+    {"has no colon", SPAN_LIT(GET "a\r\n")},
+    {"a character that no token has", SPAN_LIT(GET "a@: b\r\n")},
+    {"a line ends without CR", SPAN_LIT("GET / HTTP/1.1\n")},
+    {"a CR that does not end a line", SPAN_LIT("GET / HTTP/1.1\r\r\n")},
+    {"a control character", SPAN_LIT(GET "a: \x01\r\n")},
+    {"Host header is missing", SPAN_LIT("GET / HTTP/1.1\r\n\r\n")},
+    {"Host header comes more than once", SPAN_LIT(GET H "\r\n")},
+    {"Host header is not host or host:port", SPAN_LIT("GET / HTTP/1.1\r\nHost:\r\n\r\n")},
+    {"Content-Length is empty", SPAN_LIT(POST "Content-Length:\r\n\r\n")},
+    {"Content-Length comes more than once",
+     SPAN_LIT(POST "Content-Length: 1\r\nContent-Length: 1\r\n\r\n")},
+    {"not a plain decimal number", SPAN_LIT(POST "Content-Length: 1, 1\r\n\r\n")},
+    {"larger than any body", SPAN_LIT(POST "Content-Length: 99999999999999999999\r\n\r\n")},
+    {"come together", SPAN_LIT(POST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")},
+    {"HTTP/1.0, which has none", SPAN_LIT("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n")},
+    {"does not end with chunked", SPAN_LIT(POST "Transfer-Encoding: gzip\r\n\r\n")},
+    {"goes on after chunked", SPAN_LIT(POST "Transfer-Encoding: chunked, gzip\r\n\r\n")},
+    {"a coding that is not known", SPAN_LIT(POST "Transfer-Encoding: gzip, chunked\r\n\r\n")},
+    {"not a list of plain tokens", SPAN_LIT(POST "Transfer-Encoding: chunked;q=1\r\n\r\n")},
+    {"something else than 100-continue", SPAN_LIT(GET "Expect: x\r\n\r\n")},
+};
+
+START_TEST(refusals_say_what_is_wrong)
+{
+	ck_assert_int_eq(parse(messages[_i].head), REQUEST_BAD);
+	ck_assert_msg(strstr(parser.error_message, messages[_i].said) != NULL, "'%s': %s",
+		      messages[_i].said, parser.error_message);
 }
 END_TEST
 
@@ -365,7 +417,7 @@ START_TEST(parts_of_a_request_line_over_the_limit)
 			      parser.error_message);
 	}
 	/* a target that just does not fit, cut within the version */
-	for (size_t max = 14; max < 24; max++)
+	for (size_t max = 14; max <= 24; max++)
 		ck_assert_int_eq(status_with_max("GET /012345678 HTTP/1.1\r\n\r\n", 27, max), 414);
 	ck_assert_int_eq(status_with_max("GET /012345678 HTTP/1.1\r\n\r\n", 27, 25), 431);
 }
@@ -484,7 +536,8 @@ main(void)
 	tcase_add_test(tc, nothing_is_left_of_the_request_before);
 	tcase_add_test(tc, methods_have_names);
 	suite_add_tcase(s, tc);
-	tc = tcase_create("limits");
+	tc = tcase_create("refused");
+	tcase_add_loop_test(tc, refusals_say_what_is_wrong, 0, N(messages));
 	tcase_add_test(tc, heads_over_the_limit_are_refused);
 	tcase_add_test(tc, parts_of_a_request_line_over_the_limit);
 	tcase_add_test(tc, fields_are_counted);

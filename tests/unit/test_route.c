@@ -186,7 +186,7 @@ END_TEST
 
 START_TEST(one_pattern_may_be_several_routes)
 {
-	table.n = 0;
+	table = (struct route_table){0};
 	add(&table, GET, "/a/{b}/c");
 	add(&table, POST, "/a/{b}/c");
 	add(&table, GET, "/a/{b}/d");
@@ -204,7 +204,7 @@ START_TEST(a_path_tells_the_scopes_of_its_routes)
 	struct route route = {
 	    .methods = GET, .pattern = "/a", .scope = SCOPE_CHAT, .handle = handle};
 
-	table.n = 0;
+	table = (struct route_table){0};
 	route_add(&table, &route);
 	route.methods = POST;
 	route.scope = SCOPE_JOBS;
@@ -227,7 +227,7 @@ START_TEST(all_methods_are_those_of_all_that_is_served)
 {
 	fill(&table);
 	ck_assert_uint_eq(route_all_methods(&table), GET | HEAD | POST | DELETE | OPTIONS);
-	table.n = 0;
+	table = (struct route_table){0};
 	add(&table, 0, "/a");
 	ck_assert_uint_eq(route_all_methods(&table), 0);
 }
@@ -235,7 +235,7 @@ END_TEST
 
 START_TEST(head_comes_with_get_only)
 {
-	table.n = 0;
+	table = (struct route_table){0};
 	add(&table, POST, "/a");
 	ck_assert_int_eq(route_match(&table, HTTP_HEAD, SPAN_LIT("/a"), &match), ROUTE_NO_METHOD);
 	ck_assert_uint_eq(match.allow, POST | OPTIONS);
@@ -300,7 +300,7 @@ static const struct {
 
 START_TEST(mistakes_in_routes_abort)
 {
-	table.n = 0;
+	table = (struct route_table){0};
 	/* the others must be wrong by themselves */
 	if (_i >= N(mistakes) - 6)
 		fill(&table);
@@ -327,7 +327,7 @@ START_TEST(a_full_table_aborts)
 {
 	static char pattern[ROUTE_MAX + 1][8];
 
-	table.n = 0;
+	table = (struct route_table){0};
 	for (int i = 0; i <= ROUTE_MAX; i++) {
 		snprintf(pattern[i], sizeof(pattern[i]), "/%d", i);
 		add(&table, GET, pattern[i]);
