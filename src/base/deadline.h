@@ -17,7 +17,7 @@
  * So many expire in one callback, and then the loop turns: clients that connect together would
  * otherwise keep all others waiting when they run out of time together.
  */
-#define DEADLINE_BATCH 128
+#define DEADLINE_BATCH 32
 
 struct deadline_list;
 
