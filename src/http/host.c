@@ -62,7 +62,9 @@ host_parse(struct span text, struct host *host)
 
 	host->has_port = false;
 	host->port = 0;
-	if (text.len && text.ptr[0] == '[') {
+	if (text.len == 0)
+		return false;
+	if (text.ptr[0] == '[') {
 		const char *close = memchr(text.ptr, ']', text.len);
 
 		if (close == NULL)

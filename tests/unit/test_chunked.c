@@ -88,6 +88,8 @@ static const struct {
      SPAN_LIT("1;a=b;c=\"d; \\\"e\";f\r\nx\r\n0;g=h\r\n\r\n"), "x"},
     {"RFC 9112 7.1.1 white space where it may be (BWS)",
      SPAN_LIT("1 ; a\t=\t\"\" ;b\r\nx\r\n0\r\n\r\n"), "x"},
+    {"RFC 9112 7.1.1 more of it", SPAN_LIT("1 \t ;  a \t =  b  ;  c  ; d\r\nx\r\n0\t \t;e\r\n\r\n"),
+     "x"},
     {"RFC 9112 7.1.1 an extension of a last chunk", SPAN_LIT("0;a=\"\t\x80\\\t\"\r\n\r\n"), ""},
     {"RFC 9112 7.1.1 a size in an extension", SPAN_LIT("1;5=5\r\nx\r\n0\r\n\r\n"), "x"},
     {"RFC 9112 7.1.2 trailers", SPAN_LIT("1\r\nx\r\n0\r\nDigest: abc\r\nEmpty:\r\n\r\n"), "x"},
