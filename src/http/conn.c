@@ -175,7 +175,7 @@ const struct door_calls conn_door_calls = {
 
 /* ---- drain ---- */
 
-/* May free it. */
+/* Closes nothing: that may be a lot, and is left to the deadlines, which let the loop turn. */
 static void
 conn_drain(struct conn *c)
 {
@@ -198,22 +198,14 @@ conn_drain(struct conn *c)
 	if (!deadline_armed(d))
 		return; /* in hand right now: conn_wait gives it the grace */
 	uint64_t idle_ms = loop_now_ms(door->loop) + d->list->duration_ms + 1 - d->expires_ms;
-	if (idle_ms >= DRAIN_IDLE_MS && !conn_is_readable(c))
-		conn_close(c, "idle while draining");
-	else
-		deadline_arm(&c->deadline, &door->grace);
+	deadline_arm(&c->deadline, idle_ms >= DRAIN_IDLE_MS ? &door->shed : &door->grace);
 }
 
 void
 conn_drain_all(struct door *door)
 {
-	struct ring *next;
-
-	/* conn_drain removes at most its own connection */
-	for (struct ring *r = door->conns.next; r != &door->conns; r = next) {
-		next = r->next;
+	for (struct ring *r = door->conns.next; r != &door->conns; r = r->next)
 		conn_drain(CONN_OF(r, link));
-	}
 }
 
 void

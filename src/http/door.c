@@ -115,6 +115,7 @@ door_init(struct door *door, struct loop *loop, const struct config *config,
 	deadline_list_init(&door->linger, loop, LINGER_MS, "http linger timeout",
 			   calls->linger_expired, door);
 	deadline_list_init(&door->grace, loop, GRACE_MS, "http drain", calls->grace_expired, door);
+	deadline_list_init(&door->shed, loop, 0, "http drain", calls->grace_expired, door);
 	watch_init_timer(&door->wake, loop, "http wake", door_wake_cb, door);
 	door->hook = (struct pass_hook){.fn = door_hook, .name = "http answers", .arg = door};
 	/* a started head is never longer than its limit: the parser refuses it before */
@@ -138,6 +139,7 @@ door_fini(struct door *door)
 	deadline_list_fini(&door->write);
 	deadline_list_fini(&door->linger);
 	deadline_list_fini(&door->grace);
+	deadline_list_fini(&door->shed);
 	watch_stop(&door->wake);
 	free(door->in);
 	door->in = NULL;

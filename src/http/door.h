@@ -110,6 +110,7 @@ struct door {
 	struct deadline_list write;
 	struct deadline_list linger;
 	struct deadline_list grace; /* for idle connections, while draining */
+	struct deadline_list shed;  /* at once: for those that were idle before */
 
 	struct ring conns;   /* with a descriptor */
 	struct ring orphans; /* without, but a handler still owes the answer */

@@ -550,6 +550,29 @@ START_TEST(test_drain)
 }
 END_TEST
 
+/* Who was idle before is not waited for, but who has just been answered is. */
+START_TEST(test_drain_of_idle)
+{
+	struct client idle, used;
+	struct answer answer;
+
+	door_start(&(struct door_options){.idle_ms = DEADLINE_MS * 10});
+	client_open(&idle);
+	client_open(&used);
+	client_send(&used, GET("/slow/1100"));
+	expect(&used, 200, "slow 1100");
+	ck_assert_int_eq(kill(door_pid, SIGTERM), 0);
+	ck_assert_int_eq(door_wait_report(), 1);
+	expect_end(&idle);
+	client_send(&used, GET("/fast/a"));
+	client_read(&used, &answer, false);
+	ck_assert_str_eq(answer.body, "fast a");
+	ck_assert_ptr_nonnull(strstr(answer.head, "Connection: close"));
+	expect_end(&used);
+	door_wait_end();
+}
+END_TEST
+
 START_TEST(test_drain_of_nothing)
 {
 	struct client c;
@@ -585,6 +608,7 @@ main(void)
 	    test_accepting_pauses_and_resumes,
 	    test_no_descriptors,
 	    test_drain,
+	    test_drain_of_idle,
 	    test_drain_of_nothing,
 	};
 	Suite *suite = suite_create("server");
