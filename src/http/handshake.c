@@ -94,7 +94,8 @@ handshake_write_head(const struct request *request, char *buffer, size_t size)
 	 */
 	put(&out, SPAN_LIT("GET / HTTP/1.1\r\nHost: localhost\r\n"
 			   "Upgrade: websocket\r\nConnection: Upgrade\r\n"));
-	put_field(&out, SPAN_LIT("Sec-WebSocket-Key: "), request_first(request, FIELD_SEC_WEBSOCKET_KEY));
+	put_field(&out, SPAN_LIT("Sec-WebSocket-Key: "),
+		  request_first(request, FIELD_SEC_WEBSOCKET_KEY));
 	put(&out, SPAN_LIT("Sec-WebSocket-Version: 13\r\n"));
 	/* several fields of one list are one list (RFC 9110 5.3) */
 	if (request_has(request, FIELD_SEC_WEBSOCKET_PROTOCOL)) {
