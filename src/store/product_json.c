@@ -101,33 +101,69 @@ product_read(const json_t *json, struct product_input *input, struct product_err
 	return errors->n == 0;
 }
 
+/* RFC 8259 section 7: 0x08 to 0x0d have letters, but for 0x0b */
+static const char escape_letters[] = "btn?fr";
+
+static bool
+has_letter(unsigned char c)
+{
+	return c >= 0x08 && c <= 0x0d && c != 0x0b;
+}
+
+/* How long it is in a JSON string. */
+static size_t
+escaped_len(unsigned char c)
+{
+	if (c < 0x20 && !has_letter(c))
+		return 6;
+	return c < 0x20 || c == '"' || c == '\\' ? 2 : 1;
+}
+
+static char *
+put_escaped(char *p, unsigned char c)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (escaped_len(c) == 1) {
+		*p++ = (char)c;
+		return p;
+	}
+	*p++ = '\\';
+	if (c >= 0x20) {
+		*p++ = (char)c;
+	} else if (has_letter(c)) {
+		*p++ = escape_letters[c - 0x08];
+	} else {
+		memcpy(p, "u00", 3);
+		p[3] = digits[c >> 4];
+		p[4] = digits[c & 15];
+		p += 5;
+	}
+	return p;
+}
+
+/* Whoever writes names decides what is in them: all escapes, too, are done at once. */
 static bool
 write_string(struct buffer *out, struct span s, size_t max)
 {
-	size_t plain = 0;
+	size_t len = 2;
 
-	if (!buffer_append(out, "\"", 1, max))
+	for (size_t i = 0; i < s.len; i++)
+		len += escaped_len((unsigned char)s.ptr[i]);
+	if (!buffer_reserve(out, len, max))
 		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		if (!buffer_append(out, s.ptr + plain, i - plain, max))
-			return false;
-		plain = i + 1;
-		static const char letters[] = "btn?fr"; /* 0x08 to 0x0d; 0x0b has none */
-		bool ok;
-		if (c >= 0x08 && c <= 0x0d && c != 0x0b)
-			ok = buffer_printf(out, max, "\\%c", letters[c - 0x08]);
-		else if (c < 0x20)
-			ok = buffer_printf(out, max, "\\u%04x", (unsigned)c);
-		else
-			ok = buffer_printf(out, max, "\\%c", c);
-		if (!ok)
-			return false;
+	char *p = out->data + out->len;
+	*p++ = '"';
+	if (len == s.len + 2 && s.len) {
+		memcpy(p, s.ptr, s.len);
+		p += s.len;
+	} else {
+		for (size_t i = 0; i < s.len; i++)
+			p = put_escaped(p, (unsigned char)s.ptr[i]);
 	}
-	return buffer_append(out, s.ptr + plain, s.len - plain, max) &&
-	       buffer_append(out, "\"", 1, max);
+	*p = '"';
+	out->len += len;
+	return true;
 }
 
 static size_t

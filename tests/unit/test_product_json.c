@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/json_body.h"
 
@@ -192,6 +193,36 @@ START_TEST(writes)
 }
 END_TEST
 
+/* CPU time of a page of products with names of this byte. */
+static double
+page_seconds(char byte)
+{
+	char name[PRODUCT_NAME_MAX];
+	const struct product product = {SPAN_LIT("1"), {name, sizeof(name)}, SPAN_LIT("1.00")};
+	struct timespec before, after;
+	struct buffer out;
+
+	memset(name, byte, sizeof(name));
+	buffer_init(&out);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	for (int i = 0; i < 1000; i++)
+		ck_assert(product_write(&out, &product, (size_t)1 << 30));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	buffer_fini(&out);
+	return (double)(after.tv_sec - before.tv_sec) +
+	       (double)(after.tv_nsec - before.tv_nsec) / 1e9;
+}
+
+/* Who names products could hold all who list them: escaped bytes are six, and cost as many. */
+START_TEST(escapes_cost_little_more_than_letters)
+{
+	double letters = page_seconds('a');
+
+	ck_assert_double_lt(page_seconds('\x01'), 20 * letters);
+	ck_assert_double_lt(page_seconds('"'), 20 * letters);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -203,6 +234,7 @@ main(void)
 	tcase_add_test(tc, name_length_counts_bytes);
 	tcase_add_test(tc, errors_are_bounded);
 	tcase_add_loop_test(tc, writes, 0, sizeof(written) / sizeof(written[0]));
+	tcase_add_test(tc, escapes_cost_little_more_than_letters);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
