@@ -57,10 +57,10 @@ struct box_talk {
 	enum box_peer peer;
 	enum box_end end;
 	/*
-	 * How much time goes by in each pass of the loop; 0: none. With it the loop comes to rest
-	 * when no deadline is left.
+	 * How much time goes by: after each piece that settles, and when all is sent, in each pass
+	 * of the loop, which then comes to rest when no deadline is left. 0: none.
 	 */
-	unsigned pass_ms;
+	unsigned step_ms;
 	/* another client has asked for /hold before, and gets its answers in the end */
 	bool has_company;
 	/* when all is sent, the server drains; the box is made anew afterwards */

@@ -74,16 +74,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	talk.has_company = data[4] & 0x08;
 	/* steps of a twelfth of the shortest deadline and more */
 	if (data[4] & 0x10 || talk.end >= BOX_STAY)
-		talk.pass_ms = 5000 + data[1] * 200u;
+		talk.step_ms = 5000 + data[1] * 200u;
 	talk.is_drained = (data[4] & 0x20) && data[2] % 4 == 0;
 	check(box_talk(&talk, &cut));
-	if (talk.end == BOX_LEAVE || talk.pass_ms || talk.is_drained || cut.is_aborted) {
+	if (talk.end == BOX_LEAVE || talk.step_ms || talk.is_drained || cut.is_aborted) {
 		/* it may have come to an end before all was asked or answered */
 		check_that(cut.n_seen <= whole.n_seen && box_seen_alike(&whole, &cut, true),
 			   "something else was asked for");
 		if (talk.end != BOX_LEAVE)
 			check(answers_check(sent, span_from(cut.answers, cut.len), false,
-					    talk.pass_ms || cut.is_aborted));
+					    talk.step_ms || cut.is_aborted));
 		return 0;
 	}
 	check(answers_check(sent, span_from(cut.answers, cut.len),

@@ -327,7 +327,7 @@ START_TEST(silent_client_is_let_go)
 
 	for (size_t at = 0; at <= len && !wrong; at += 1 + len / 200) {
 		struct box_talk talk = {
-		    .bytes = span_from(t->bytes, at), .end = BOX_STAY, .pass_ms = 15000};
+		    .bytes = span_from(t->bytes, at), .end = BOX_STAY, .step_ms = 15000};
 
 		wrong = box_talk(&talk, &cut);
 		if (!wrong)
