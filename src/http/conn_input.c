@@ -306,6 +306,11 @@ conn_read_cb(void *arg, short what)
 		conn_read_linger(c);
 		return;
 	}
+	/* what follows a request in hand can wait in the socket until that is answered */
+	if (c->state == CONN_BUSY && !door_has_input_room(door, DOOR_READ_SIZE)) {
+		conn_pause(c);
+		return;
+	}
 	assert(held + DOOR_READ_SIZE <= door->in_size);
 	ssize_t n = recv(c->fd, door->in + held, DOOR_READ_SIZE, 0);
 	if (n < 0) {

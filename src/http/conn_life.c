@@ -306,7 +306,8 @@ conn_keep_rest(struct conn *c, const char *rest, size_t len)
 		len = 0;
 		buffer_fini(&c->body);
 	}
-	if (len && !door_has_input_room(c->door, len))
+	/* what has been kept since before has its room */
+	if (len > c->input_held && !door_has_input_room(c->door, len - c->input_held))
 		return false;
 	return buffer_assign(&c->in, rest, len);
 }

@@ -267,6 +267,66 @@ START_TEST(test_input_memory)
 }
 END_TEST
 
+/* What came behind a request in hand is kept, and not counted twice, while that is answered. */
+START_TEST(test_input_memory_behind_a_stream)
+{
+	struct client c;
+	struct answer answer;
+	char some[12000];
+
+	memset(some, 'x', sizeof(some));
+	door_start(&(struct door_options){.input_memory = 20000});
+	client_open(&c);
+	client_send(&c, GET("/pieces/4") POST("/text", "Content-Length: 12000\r\n", ""));
+	client_send_bytes(&c, some, sizeof(some));
+	uint64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
+	const char last[] = "piece 4\n\r\n0\r\n\r\n", *end;
+	while (!(end = memmem(c.data, c.len, last, strlen(last))))
+		ck_assert_msg(client_fill(&c, until_ms), "the stream was cut");
+	c.used = (size_t)(end - c.data) + strlen(last);
+	client_read(&c, &answer, false);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_uint_eq(answer.len, sizeof(some));
+	client_close(&c);
+	door_stop();
+}
+END_TEST
+
+/* Clients who send on while a request of theirs is in hand are not read beyond the bound. */
+START_TEST(test_input_memory_while_busy)
+{
+	struct client busy[2], c;
+	char some[60000];
+
+	memset(some, 'x', sizeof(some));
+	door_start(&(struct door_options){.input_memory = 100000});
+	for (size_t i = 0; i < 2; i++) {
+		client_open(&busy[i]);
+		client_send(&busy[i], GET("/hold"));
+	}
+	expect_stats("handled 2 gone 0 held 2 connections 3");
+	for (size_t i = 0; i < 2; i++) {
+		client_send(&busy[i], POST("/text", "Content-Length: 60000\r\n", ""));
+		client_send_bytes(&busy[i], some, sizeof(some));
+	}
+	expect_stats("handled 2 gone 0 held 2 connections 3");
+	/* there is room for a head of somebody else */
+	client_open(&c);
+	client_send(&c, "GET /fa");
+	expect_stats("handled 2 gone 0 held 2 connections 4");
+	client_send(&c, "st/a HTTP/1.1\r\nHost: localhost\r\n\r\n" GET("/release"));
+	expect(&c, 200, "fast a");
+	expect(&c, 200, "released 2");
+	/* and what was left in the socket is read when its time comes */
+	for (size_t i = 0; i < 2; i++) {
+		expect(&busy[i], 200, "held");
+		client_close(&busy[i]);
+	}
+	client_close(&c);
+	door_stop();
+}
+END_TEST
+
 START_TEST(test_header_timeout)
 {
 	struct client c;
@@ -601,6 +661,8 @@ main(void)
 	    test_first_byte_timeout,
 	    test_dropped_body_timeout,
 	    test_input_memory,
+	    test_input_memory_behind_a_stream,
+	    test_input_memory_while_busy,
 	    test_header_timeout,
 	    test_body_timeout,
 	    test_max_connections,
