@@ -45,7 +45,8 @@ static const char help[] = "\n"
 			   "  -V, --version       print versions and exit\n"
 			   "  -h, --help          print this and exit\n"
 			   "\n"
-			   "plazad stays in the foreground and logs to stderr; see plazad(8).\n";
+			   "plazad stays in the foreground, logs to stderr and, if log.access is\n"
+			   "set, requests to stdout; see plazad(8).\n";
 
 /*
  * Copies, because the arguments' memory becomes the process title while a reload still reads the

@@ -351,10 +351,11 @@ status_hint(unsigned status)
 	switch (status) {
 	case 400: return ": bad request";
 	case 403: return ": forbidden; ACCESS in plaza.conf(5) tells which option allows it";
-	case 404: return ": there is no such path";
+	case 404: return ": there is no such path or room";
 	case 405: return ": no WebSocket is there";
 	case 421: return ": the host is not served; see server.names in plaza.conf(5)";
 	case 426: return ": no upgrade to WebSocket came there; does a proxy pass on Upgrade?";
+	case 429: return ": too many connections from this address";
 	case 503: return ": not available just now";
 	case 200: return ": that is no WebSocket";
 	default: return "";

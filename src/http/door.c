@@ -10,7 +10,7 @@
 #include "http/gzip.h"
 
 const char door_no_input_room[] =
-    "The server holds as much unfinished input as it may (http.max_input_memory): try again.";
+    "The server holds as much unfinished input as it may (http.max_input_memory).";
 
 /* After the last answer, what a client still sends is dropped for so long at most. */
 #define LINGER_MS 2000

@@ -174,10 +174,11 @@ refuse_path(struct exchange *x)
 		used += len + 1;
 	}
 	problem.routes = line;
-	problem.hint = problem.n_routes
-			   ? "Case counts, and so does a slash at the end. What there is:"
-			   : "Nothing here is open to you; server.public says what is, to whoever "
-			     "is not on this machine.";
+	problem.hint =
+	    problem.n_routes
+		? "Ask for one of these routes; case counts, and so does a slash at the end."
+		: "Nothing here is open to you; server.public says what is, to whoever "
+		  "is not on this machine.";
 	return refuse_with(x, &problem);
 }
 
@@ -347,5 +348,4 @@ judge_route_again(struct exchange *x)
 	/* the same bytes were accepted when the head came, but they lie elsewhere now */
 	assert(result == ROUTE_FOUND);
 	(void)result;
-	answer_wish_read(x);
 }

@@ -30,10 +30,10 @@ const char *
 problem_hint(int status)
 {
 	switch (status) {
-	case 400: return "curl -v shows what was sent; the sentence above says what is taken.";
+	case 400: return "Mend the request and send it again; curl -v shows what was sent.";
 	case 403:
-		return "Ask from the machine itself, or let its operator open the scope "
-		       "(server.public) or list the page's origin (http.origins).";
+		return "The operator can change the option that is named here; plaza.conf(5) "
+		       "tells under ACCESS what it opens.";
 	case 404: return "Case counts in a path, and so does a slash at its end.";
 	case 405: return "Use one of the methods in Allow; OPTIONS asks for them.";
 	case 408:
@@ -41,7 +41,8 @@ problem_hint(int status)
 		       "http.min_body_rate are the operator's limits.";
 	case 409: return "Look at what is there, and send something that goes with it.";
 	case 411: return "curl -d and -T send a Content-Length by themselves.";
-	case 413: return "Send less; http.max_body_size is the operator's limit for all bodies.";
+	case 413:
+		return "Send less; http.max_body_size bounds all bodies, and a path may take less.";
 	case 414: return "Send a shorter path; long data belong into a body.";
 	case 415: return "With curl: -H 'Content-Type: application/json'.";
 	case 417: return "Leave the field Expect out; with curl: -H 'Expect:'.";
@@ -55,12 +56,12 @@ problem_hint(int status)
 	case 429:
 		return "Use the connections that are open, or close some; "
 		       "http.max_connections_per_address is the operator's limit.";
-	case 431: return "Send fewer or shorter fields; http.max_header_size bounds them.";
+	case 431: return "Send fewer or shorter fields; http.max_header_size bounds their length.";
 	case 500: return "Tell the operator: the server's log has the cause.";
 	case 501:
-		return "Methods are GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS; the only "
-		       "Transfer-Encoding is chunked.";
-	case 503: return "Try again after Retry-After seconds, or a while if it is not there.";
+		return "OPTIONS asks for the methods of a path; the only Transfer-Encoding is "
+		       "chunked.";
+	case 503: return "Try again, after as many seconds as Retry-After says if it is there.";
 	case 505: return "Use HTTP/1.1; with curl: --http1.1.";
 	default: return "curl -v shows the whole request and the whole answer.";
 	}

@@ -377,13 +377,13 @@ bad_name(struct request_parser *parser, const char *name, const char *p, const c
 {
 	if (p == name && p < end && (*p == ' ' || *p == '\t'))
 		return bad(parser, 400,
-			   "a header line begins with white space; folding is not accepted");
+			   "a field line begins with white space; folding is not accepted");
 	if (p == name && p < end && *p == ':')
-		return bad(parser, 400, "a header line has no name before its colon");
+		return bad(parser, 400, "a field line has no name before its colon");
 	if (p < end && (*p == ' ' || *p == '\t'))
 		return bad(parser, 400, "a header name has white space in it or before its colon");
 	if (p < end && *p == '\r')
-		return bad(parser, 400, "a header line has no colon");
+		return bad(parser, 400, "a field line has no colon");
 	return bad(parser, 400, "a header name has a character that no token has");
 }
 
@@ -470,15 +470,15 @@ check_host(struct request_parser *parser, struct request *request)
 	if (request->times[FIELD_HOST] == 0) {
 		if (request->version_minor == 0)
 			return true;
-		bad(parser, 400, "the Host header is missing");
+		bad(parser, 400, "Host is missing");
 		return false;
 	}
 	if (request->times[FIELD_HOST] > 1) {
-		bad(parser, 400, "the Host header comes more than once");
+		bad(parser, 400, "Host comes more than once");
 		return false;
 	}
 	if (!host_parse(request_first(request, FIELD_HOST), &parts)) {
-		bad(parser, 400, "the Host header is not host or host:port");
+		bad(parser, 400, "Host is not host or host:port");
 		return false;
 	}
 	/* the target's authority has replaced the field already (3.2.2) */
@@ -690,7 +690,7 @@ scan_line(struct request_parser *parser, const char *line, const char *end, stru
 		return parse_request_line(parser, line, end, request) != NULL;
 	}
 	if (parser->n_fields++ == REQUEST_MAX_FIELDS) {
-		bad(parser, 431, "the head has more than 100 header lines");
+		bad(parser, 431, "the head has more than 100 fields");
 		return false;
 	}
 	return parse_field(parser, line, end, &field) != NULL;

@@ -119,8 +119,8 @@ END_TEST
 START_TEST(a_404_lists_what_the_asker_may_use)
 {
 	static const char top[] =
-	    "There is nothing at this path.\nHint: Case counts, and so does a "
-	    "slash at the end. What there is:\n";
+	    "There is nothing at this path.\nHint: Ask for one of these routes; "
+	    "case counts, and so does a slash at the end.\n";
 	static const char greet[] = "GET /\nGET /{name}\nGET /health\nGET /robots.txt\n";
 	static const char chat[] =
 	    "GET /chat (WebSocket)\nGET /chat/{room} (WebSocket)\nGET /echo (WebSocket)\n";
