@@ -21,8 +21,8 @@ bool judge_accepts(struct exchange *x);
 void judge_refuse_body(struct exchange *x, bool has_more);
 
 /*
- * The route of a request that was accepted before, and what it wishes: all that points into its
- * head, which has been parsed again.
+ * The route of a request that was accepted before, whose head has been parsed again. What it wishes
+ * has been kept since (exchange_keep).
  */
 void judge_route_again(struct exchange *x);
 

@@ -4,7 +4,7 @@
  * deadline; what goes wrong fails the test.
  *
  * Routes: GET /fast/{word} -> "fast <word>" at once; /slow/{ms} -> "slow <ms>" so much later; /hold
- * -> "held" when somebody asks for /release; /big -> BIG_SIZE bytes; /stats; /private (scope
+ * -> "held", tagged so, when somebody asks for /release; /hold/body the same, with a body; /big -> BIG_SIZE bytes; /stats; /private (scope
  * store.read); /up and /up/no (WebSocket: taken, refused). POST /json and /api/json
  * (application/json, up to 1000 bytes), /text (up to http.max_body_size, which is 100000): the body
  * comes back; /abort closes every connection. /nothing is reserved. In pieces:

@@ -337,6 +337,30 @@ START_TEST(test_long_body)
 }
 END_TEST
 
+/* What an answer depends on is kept while a body is awaited, and then until it comes. */
+START_TEST(test_condition_is_kept)
+{
+	struct client c, other;
+
+	door_start(&(struct door_options){0});
+	client_open(&c);
+	client_open(&other);
+	client_send(&c, "GET /hold/body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
+			"If-None-Match: \"none\"\r\nIf-None-Match: \"held\"\r\n\r\n");
+	expect_stats("handled 0 gone 0 held 0 connections 3");
+	client_send(&c, "body");
+	expect_stats("handled 1 gone 0 held 1 connections 3");
+	/* the memory of its head is used by others */
+	client_send(&other, "GET /release HTTP/1.1\r\nHost: localhost\r\n"
+			    "If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\n\r\n");
+	expect(&other, 200, "released 1");
+	expect(&c, 304, "");
+	client_close(&c);
+	client_close(&other);
+	door_stop();
+}
+END_TEST
+
 /* What is refused is dropped as it comes, and then the connection serves on. */
 START_TEST(test_refused_body_is_dropped)
 {
@@ -491,6 +515,7 @@ main(void)
 	    test_release_from_elsewhere,
 	    test_continue,
 	    test_long_body,
+	    test_condition_is_kept,
 	    test_refused_body_is_dropped,
 	    test_refused_body_lingers,
 	    test_upgrade,
