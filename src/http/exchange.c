@@ -269,12 +269,8 @@ leave_stream(struct exchange *x)
 void
 exchange_end(struct exchange *x)
 {
+	/* if a drain has begun since its head said that the connection stays, it is told next time */
 	leave_stream(x);
-	/* its head said that the connection stays; a drain that began since says otherwise */
-	if (x->is_keep && x->door->is_draining) {
-		x->is_keep = false;
-		x->is_linger = true;
-	}
 	bool is_written = !x->is_chunked || response_write_last_chunk(output(x));
 	x->owner->on_written(x, is_written ? NULL : no_memory_left);
 }

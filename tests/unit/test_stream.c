@@ -184,6 +184,27 @@ START_TEST(test_abort)
 }
 END_TEST
 
+/* Its head was written before a drain began, and promised more: the next answer is the last. */
+START_TEST(test_drain)
+{
+	struct client c;
+	struct answer answer;
+
+	door_start(&(struct door_options){0});
+	client_open(&c);
+	client_send(&c, GET("/pieces/500") GET("/fast/a"));
+	expect_text(&c, "piece 1\n");
+	ck_assert_int_eq(kill(door_pid, SIGTERM), 0);
+	ck_assert_int_eq(door_wait_report(), 1);
+	expect_text(&c, "piece 500\n\r\n0\r\n\r\n");
+	client_read(&c, &answer, false);
+	ck_assert_str_eq(answer.body, "fast a");
+	ck_assert_ptr_nonnull(strstr(answer.head, "Connection: close"));
+	expect_end(&c);
+	door_wait_end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -201,6 +222,7 @@ main(void)
 	tcase_add_test(tc, test_slow_client);
 	tcase_add_test(tc, test_no_taker);
 	tcase_add_test(tc, test_abort);
+	tcase_add_test(tc, test_drain);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
