@@ -309,7 +309,7 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 				    server->max_connections);
 		address_hold_release(&hold);
 		turn_away(server, fd, &peer, 503,
-			  "All connections that this server has are taken: try again.");
+			  "All connections that this server has are taken.");
 		return;
 	}
 	if (!conn_open(door, fd, &peer, &hold) && may_log(server, COMPLAINT_MEMORY))
