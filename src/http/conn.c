@@ -38,7 +38,6 @@ conn_write_cb(void *arg, short what)
 	watch_stop(&c->write);
 	deadline_disarm(&c->write_deadline);
 	if (c->is_stalled) {
-		c->is_stalled = false;
 		conn_resume(c);
 		return;
 	}

@@ -202,6 +202,20 @@ conn_take_body(struct conn *c, const char *data, size_t len)
 	return used;
 }
 
+/*
+ * These are answers enough for one pass: others have their turn, and what is left goes on when they
+ * are sent.
+ */
+static void
+conn_stall(struct conn *c)
+{
+	conn_flush(c);
+	c->is_stalled = true;
+	/* else conn_write_cb, in conn.c, goes on */
+	if (conn_unsent(c) == 0 && ring_empty(&c->resume_link))
+		door_resume_later(c->door, &c->resume_link);
+}
+
 /* Handles all that it can; returns how much that was. */
 static size_t
 conn_handle(struct conn *c, const char *data, size_t len)
@@ -213,10 +227,8 @@ conn_handle(struct conn *c, const char *data, size_t len)
 		case CONN_IDLE:
 		case CONN_HEAD:
 			if (conn_unsent(c) + c->door->out.len > CONN_OUT_MAX) {
-				conn_flush(c);
-				c->is_stalled = conn_unsent(c) > 0;
-				if (c->broken || c->is_stalled)
-					return at;
+				conn_stall(c);
+				return at;
 			}
 			at += conn_take_head(c, data + at, len - at);
 			if (c->state == CONN_HEAD || c->is_stalled)
@@ -253,6 +265,7 @@ conn_resume(struct conn *c)
 	struct buffer in = c->in;
 
 	buffer_init(&c->in);
+	c->is_stalled = false;
 	conn_enter(c);
 	if (c->state == CONN_BUSY && !c->broken)
 		conn_go_on(c);

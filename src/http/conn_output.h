@@ -8,7 +8,10 @@
 
 #include "http/conn_state.h"
 
-/* More unsent bytes than this, and the next pipelined request waits. */
+/*
+ * More bytes of answers than this, and the next pipelined request waits: until they are sent, and
+ * for the next pass. So it also bounds the work of a pass, as each answer has a few hundred bytes.
+ */
 #define CONN_OUT_MAX ((size_t)256 << 10)
 
 static inline size_t

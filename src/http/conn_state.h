@@ -38,7 +38,7 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	bool is_eof;         /* the client has shut its side; answers are still wanted */
-	bool is_stalled;     /* answers are not being taken: `in` waits until they are */
+	bool is_stalled;     /* there are answers enough: `in` waits until they are sent */
 	bool is_paused;      /* `read` is stopped */
 	bool is_turned_away; /* over http.max_connections: it takes nobody's place */
 	const char *broken;  /* why it cannot go on, found where closing is not possible */

@@ -240,6 +240,26 @@ stats_handle(struct exchange *x, void *ctx)
 	reply_text(x, body);
 }
 
+static unsigned passes;
+
+static bool
+count_pass(void *arg)
+{
+	(void)arg;
+	passes++;
+	return false;
+}
+
+static void
+passes_handle(struct exchange *x, void *ctx)
+{
+	char body[2001];
+
+	(void)ctx;
+	snprintf(body, sizeof(body), "%2000u", passes);
+	reply_text(x, body);
+}
+
 static void
 stopped_handle(struct exchange *x, void *ctx)
 {
@@ -356,6 +376,7 @@ serve(const struct door_options *options, int fd)
 	struct listen_address address = {.is_loopback = true, .text = "127.0.0.1:0"};
 	struct rlimit limit;
 	struct access_log *access_log = NULL;
+	struct pass_hook hook = {.fn = count_pass, .name = "test passes"};
 
 	big = malloc(BIG_SIZE);
 	memset(big, 'x', BIG_SIZE);
@@ -368,6 +389,7 @@ serve(const struct door_options *options, int fd)
 	add("/hold", get, hold_handle, 0, NULL);
 	add("/release", get, release_handle, 0, NULL);
 	add("/stopped", get, stopped_handle, 0, NULL);
+	add("/passes", get, passes_handle, 0, NULL);
 	add("/stats", get, stats_handle, 0, NULL);
 	add("/hold/body", get, hold_handle, 1000, NULL);
 	add("/abort", post, abort_handle, 1000, NULL);
@@ -389,6 +411,7 @@ serve(const struct door_options *options, int fd)
 					   .handle = fast_handle});
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	loop = loop_new();
+	loop_add_pass_hook(loop, &hook);
 	server = http_server_new(loop, &config, &routes, NULL);
 	if (!server || !http_server_listen(server, fd, &address) ||
 	    !http_server_listen(server, fd, &address))

@@ -153,6 +153,36 @@ START_TEST(test_big_answers)
 END_TEST
 
 /* A client that takes nothing is not answered without end, and is closed. */
+/* One that asks for much at once is given a part of it in each pass; the others have their turn. */
+START_TEST(test_work_of_a_pass)
+{
+	/* 256 KiB of answers at the end of a pass, and as much when they could be sent */
+	enum { REQUESTS = 1300, IN_A_PASS = 2 * ((256 << 10) / 2000 + 1) };
+	struct client c;
+	struct answer answer;
+	char *all = malloc(65536);
+	size_t len = 0;
+	unsigned long pass = 0, n = 0;
+
+	door_start(&(struct door_options){0});
+	for (size_t i = 0; i < REQUESTS; i++)
+		len += (size_t)snprintf(all + len, 65536 - len,
+					"GET /passes HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	client_open(&c);
+	client_send_bytes(&c, all, len);
+	for (size_t i = 0; i < REQUESTS; i++) {
+		client_read(&c, &answer, false);
+		ck_assert_int_eq(answer.status, 200);
+		n = strtoul(answer.body, NULL, 10) == pass ? n + 1 : 1;
+		pass = strtoul(answer.body, NULL, 10);
+		ck_assert_uint_le(n, IN_A_PASS);
+	}
+	client_close(&c);
+	free(all);
+	door_stop();
+}
+END_TEST
+
 START_TEST(test_no_taker)
 {
 	struct client c;
@@ -656,6 +686,7 @@ main(void)
 	    test_abort,
 	    test_abort_in_handler,
 	    test_big_answers,
+	    test_work_of_a_pass,
 	    test_no_taker,
 	    test_idle_timeout,
 	    test_first_byte_timeout,
