@@ -58,8 +58,8 @@ answer_wish_read(struct exchange *x)
 	/* RFC 9110 13.1.2: what a match means for other methods is for those who serve them */
 	x->wish.if_none_match = span_from(NULL, 0);
 	if (times && (request->method == HTTP_GET || request->method == HTTP_HEAD))
-		x->wish.if_none_match =
-		    times == 1 ? request_first(request, FIELD_IF_NONE_MATCH) : joined_none_match(x->door);
+		x->wish.if_none_match = times == 1 ? request_first(request, FIELD_IF_NONE_MATCH)
+						   : joined_none_match(x->door);
 	/* caches of HTTP/1.0 know nothing of Vary, and there would be no chunks for a long body */
 	x->wish.takes_gzip = x->door->config->http_gzip_min_size && request->version_minor &&
 			     request_has(request, FIELD_ACCEPT_ENCODING) && negotiate_gzip(request);
