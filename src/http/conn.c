@@ -26,13 +26,14 @@ conn_write_cb(void *arg, short what)
 
 	(void)what;
 	conn_send_own(c);
+	conn_count_held(c);
 	if (c->broken) {
 		conn_close(c, c->broken);
 		return;
 	}
 	if (c->out.len) {
 		if (conn_unsent(c) < before)
-			deadline_arm(&c->write_deadline, &c->door->write);
+			conn_arm_write(c);
 		return;
 	}
 	watch_stop(&c->write);
@@ -125,8 +126,14 @@ conn_body_expired_cb(struct deadline *d, void *ctx)
 static void
 conn_write_expired_cb(struct deadline *d, void *ctx)
 {
+	struct conn *c = CONN_OF(d, write_deadline);
+
 	(void)ctx;
-	conn_close(CONN_OF(d, write_deadline), "the client does not take its answer");
+	/* there is no event before the socket is a third empty: a slow reader is still one */
+	if (conn_takes(c))
+		conn_arm_write(c);
+	else
+		conn_close(c, "the client does not take its answer");
 }
 
 static void

@@ -66,7 +66,15 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 
 	switch (request_parse(&c->parser, data, len, (size_t)door->config->http_max_header_size,
 			      request, &door->head_len)) {
-	case REQUEST_INCOMPLETE: conn_set_state(c, CONN_HEAD); return 0;
+	case REQUEST_INCOMPLETE:
+		/* RFC 9112 2.2: an empty line after a request is not the start of the next one */
+		if (c->exchange.n_requests && request_is_awaited(&c->parser, len)) {
+			c->parser = (struct request_parser){0};
+			conn_set_state(c, CONN_IDLE);
+			return len;
+		}
+		conn_set_state(c, CONN_HEAD);
+		return 0;
 	case REQUEST_BAD:
 		door->bad_head = span_from(data, len);
 		judge_give_up(&c->exchange, false, c->parser.error_status, c->parser.error_message,
@@ -340,7 +348,7 @@ conn_read_cb(void *arg, short what)
 			conn_close(c, "out of memory");
 			return;
 		}
-		conn_count_input(c);
+		conn_count_held(c);
 		conn_wait(c);
 		return;
 	}

@@ -19,15 +19,43 @@
 #define UNUSED_MAX 256
 
 void
-conn_count_input(struct conn *c)
+conn_count_held(struct conn *c)
 {
-	const size_t held = c->in.cap + c->body.cap;
+	struct door *door = c->door;
+	const size_t input = c->in.cap + c->body.cap;
+	const size_t output = c->out.cap;
 
 	/* an orphan outlives the door, and holds none */
-	if (held == c->input_held)
+	if (input == c->input_held && output == c->output_held)
 		return;
-	c->door->input_held += held - c->input_held;
-	c->input_held = held;
+	door->input_held += input - c->input_held;
+	door->output_held += output - c->output_held;
+	c->input_held = input;
+	c->output_held = output;
+}
+
+/*
+ * When answers that wait for their clients take more memory than they may, those clients go that
+ * have taken nothing for the longest.
+ */
+static void
+conn_shed_output(struct conn *c)
+{
+	struct door *door = c->door;
+	const size_t max = (size_t)door->config->http_max_output_memory;
+
+	while (door->output_held > max) {
+		struct deadline *eldest = door->write.head.next;
+		struct conn *victim = CONN_OF(eldest, write_deadline);
+
+		if (eldest == &door->write.head || victim == c)
+			return;
+		if (door_may_log(door, COMPLAINT_OUTPUT))
+			log_warning("http: clients that do not take their answers are closed: %zu "
+				    "bytes are held for such, and http.max_output_memory is %zu",
+				    door->output_held, max);
+		conn_close(victim, "it has held too much of its answer for too long");
+	}
 }
 
 static void
@@ -37,7 +65,7 @@ conn_free_buffers(struct conn *c)
 	buffer_fini(&c->body);
 	buffer_fini(&c->out);
 	c->out_sent = 0;
-	conn_count_input(c);
+	conn_count_held(c);
 }
 
 static void
@@ -335,10 +363,11 @@ conn_leave(struct conn *c, const char *rest, size_t len)
 			c->broken = door_no_input_room;
 		}
 	}
-	conn_count_input(c);
 	if (!c->broken)
 		conn_flush(c);
+	conn_count_held(c);
 	door->current = NULL;
+	conn_shed_output(c);
 	/* after a big answer: its memory is not kept for ever */
 	if (door->out.cap > 2 * CONN_OUT_MAX)
 		buffer_fini(&door->out);

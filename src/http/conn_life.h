@@ -29,8 +29,8 @@ void conn_wait(struct conn *c);
 /* Reads no more until conn_wait finds that it should. */
 void conn_pause(struct conn *c);
 
-/* After `in` or `body` has changed: what the door holds for its clients is counted. */
-void conn_count_input(struct conn *c);
+/* After `in`, `body` or `out` has changed: what the door holds for its clients is counted. */
+void conn_count_held(struct conn *c);
 
 /* The answer in hand is written: on to the next request, or to the end. */
 void conn_answered(struct conn *c);

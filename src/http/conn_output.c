@@ -6,6 +6,8 @@
 #include "http/conn_output.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* What the socket takes now of data[0..len); marks the connection broken if it takes no more. */
@@ -42,6 +44,28 @@ conn_keep_output(struct conn *c, const char *data, size_t len)
 	return buffer_append(&c->out, data, len, CONN_ANY_SIZE);
 }
 
+static unsigned
+conn_unacked(const struct conn *c)
+{
+	int n = 0;
+
+	/* tcp(7), unix(7); without it every client counts as one that takes nothing */
+	return ioctl(c->fd, SIOCOUTQ, &n) == 0 ? (unsigned)n : 0;
+}
+
+void
+conn_arm_write(struct conn *c)
+{
+	c->unacked = conn_unacked(c);
+	deadline_arm(&c->write_deadline, &c->door->write);
+}
+
+bool
+conn_takes(const struct conn *c)
+{
+	return conn_unacked(c) < c->unacked;
+}
+
 void
 conn_flush(struct conn *c)
 {
@@ -66,5 +90,5 @@ conn_flush(struct conn *c)
 		c->broken = "it cannot be watched";
 		return;
 	}
-	deadline_arm(&c->write_deadline, &c->door->write);
+	conn_arm_write(c);
 }

@@ -31,4 +31,9 @@ void conn_send_own(struct conn *c);
  */
 void conn_flush(struct conn *c);
 
+/* From now on the client has http.write_timeout to take something. */
+void conn_arm_write(struct conn *c);
+/* Whether it has taken something since. */
+bool conn_takes(const struct conn *c);
+
 #endif

@@ -47,11 +47,13 @@ struct conn {
 	struct watch write; /* started only after a short write */
 	struct deadline deadline;
 	struct deadline write_deadline;
+	unsigned unacked; /* bytes that the socket still had when that was armed */
 
 	struct request_parser parser;
 	struct buffer in;
 	struct buffer body;
 	size_t input_held;      /* of both, as the door counts it */
+	size_t output_held;     /* of `out`, likewise */
 	uint64_t body_left;     /* of a Content-Length */
 	uint64_t body_received; /* on the wire, for the minimum rate; while lingering: dropped */
 	uint64_t body_since_ms;

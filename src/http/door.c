@@ -7,15 +7,44 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+
 #include "http/gzip.h"
 
 const char door_no_input_room[] =
     "The server holds as much unfinished input as it may (http.max_input_memory).";
 
+#define LOG_INTERVAL_US 60000000u
+
 /* After the last answer, what a client still sends is dropped for so long at most. */
 #define LINGER_MS 2000
 /* How long a draining server waits for the next request of a connection that was just used. */
 #define GRACE_MS 1000
+
+bool
+door_may_log(struct door *door, enum complaint complaint)
+{
+	uint64_t now_us = loop_now_us(door->loop);
+
+	if (now_us < door->next_log_us[complaint])
+		return false;
+	door->next_log_us[complaint] = now_us + LOG_INTERVAL_US;
+	return true;
+}
+
+bool
+door_has_input_room(struct door *door, size_t len)
+{
+	const size_t max = (size_t)door->config->http_max_input_memory;
+
+	if (door->input_held <= max && len <= max - door->input_held)
+		return true;
+	if (door_may_log(door, COMPLAINT_INPUT))
+		log_warning("http: requests are answered 503: %zu bytes of unfinished ones are "
+			    "held, and http.max_input_memory is %zu",
+			    door->input_held, max);
+	return false;
+}
 
 /*
  * Connections whose answer came from elsewhere in this pass go on now. Only those that are queued

@@ -62,6 +62,17 @@ ring_append(struct ring *head, struct ring *r)
 /* One recv: what one connection may bring into one turn of the loop. */
 #define DOOR_READ_SIZE 65536
 
+/* What clients can cause a line in the log of. */
+enum complaint {
+	COMPLAINT_SYSTEM, /* accept has failed */
+	COMPLAINT_MEMORY,
+	COMPLAINT_CONNECTIONS,
+	COMPLAINT_ADDRESS,
+	COMPLAINT_INPUT,
+	COMPLAINT_OUTPUT,
+	COMPLAINT_COUNT
+};
+
 /* What the door calls of those who use it; none is NULL. The deadlines' ctx is the door. */
 struct door_calls {
 	void (*resume)(struct ring *link); /* after door_resume_later, and out of its ring */
@@ -119,7 +130,9 @@ struct door {
 	size_t n_turned_away; /* of those: answered 503, and only waiting for their end */
 	struct ring unused;   /* conn structs to be used again */
 	size_t n_unused;
-	size_t input_held; /* bytes: partial heads, bodies, what came behind a request in hand */
+	size_t input_held;  /* bytes: partial heads, bodies, what came behind a request in hand */
+	size_t output_held; /* bytes: answers that their clients have not taken yet */
+	uint64_t next_log_us[COMPLAINT_COUNT];
 
 	struct pass_hook hook;
 	struct watch wake;
@@ -137,14 +150,11 @@ bool door_init(struct door *door, struct loop *loop, const struct config *config
 /* No connection may be left, and no orphan or unused one (conn_leave_door). */
 void door_fini(struct door *door);
 
-/* Whether so many more bytes may be kept for clients (http.max_input_memory). */
-static inline bool
-door_has_input_room(const struct door *door, size_t len)
-{
-	const size_t max = (size_t)door->config->http_max_input_memory;
+/* At most once a minute of each kind: whether the line may be written now. */
+bool door_may_log(struct door *door, enum complaint complaint);
 
-	return door->input_held <= max && len <= max - door->input_held;
-}
+/* Whether so many more bytes may be kept for clients (http.max_input_memory). If not: logged. */
+bool door_has_input_room(struct door *door, size_t len);
 
 /* What a client is told when it may not. */
 extern const char door_no_input_room[];

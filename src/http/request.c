@@ -12,6 +12,8 @@
 
 /* Longest name of a field line: no registered one has more than about 40. */
 #define MAX_NAME 256
+/* What a client that wants https sends first (RFC 8446 5.1). */
+#define TLS_HANDSHAKE 0x16
 
 /* request_parser.state: what the line at line_start is. */
 enum head_state {
@@ -696,6 +698,19 @@ scan_line(struct request_parser *parser, const char *line, const char *end, stru
 	return parse_field(parser, line, end, &field) != NULL;
 }
 
+/* What is no text, where no line ends. */
+static void
+bad_byte(struct request_parser *parser, const char *data, const char *p)
+{
+	const char *message = "the head has a control character in it";
+
+	if (*p == '\n')
+		message = "a line ends without CR; CR LF is accepted";
+	else if (p == data && *p == TLS_HANDSHAKE)
+		message = "this is TLS; plain HTTP is spoken here";
+	bad(parser, 400, message);
+}
+
 static enum request_status
 scan_head(struct request_parser *parser, const char *data, const char *end, struct request *request,
 	  size_t *head_len)
@@ -711,9 +726,7 @@ scan_head(struct request_parser *parser, const char *data, const char *end, stru
 			if (p == end)
 				break;
 			if (*p != '\r') {
-				bad(parser, 400,
-				    *p == '\n' ? "a line ends without CR; CR LF is accepted"
-					       : "the head has a control character in it");
+				bad_byte(parser, data, p);
 				return REQUEST_BAD;
 			}
 			p++;
@@ -762,6 +775,12 @@ bad_length(struct request_parser *parser, const char *data, const char *end)
 		    "the request line is not method, target and HTTP/1.1 with a space between");
 	else
 		bad(parser, 414, "the request line is longer than http.max_header_size");
+}
+
+bool
+request_is_awaited(const struct request_parser *parser, size_t len)
+{
+	return parser->state == HEAD_REQUEST_LINE && parser->line_start == len;
 }
 
 enum request_status

@@ -124,6 +124,9 @@ struct request_parser {
 enum request_status request_parse(struct request_parser *parser, const char *data, size_t len,
 				  size_t max, struct request *request, size_t *head_len);
 
+/* Whether the `len` bytes that were looked at are whole empty lines, before any head. */
+bool request_is_awaited(const struct request_parser *parser, size_t len);
+
 static inline bool
 request_has(const struct request *request, enum http_field id)
 {

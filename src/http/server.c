@@ -36,17 +36,6 @@
 #define REFUSED_READS 4
 /* How long nothing is accepted after the system has refused for want of memory or descriptors. */
 #define PAUSE_MS 100
-/* A client can cause these lines: at most one a minute of each kind. */
-#define LOG_INTERVAL_US 60000000u
-
-enum complaint {
-	COMPLAINT_SYSTEM, /* accept has failed */
-	COMPLAINT_MEMORY,
-	COMPLAINT_CONNECTIONS,
-	COMPLAINT_ADDRESS,
-	COMPLAINT_COUNT
-};
-
 struct listener {
 	struct listener *next;
 	struct http_server *server;
@@ -70,19 +59,7 @@ struct http_server {
 	struct watch pause; /* running: all listeners rest */
 	int reserve;        /* given up to accept once more when descriptors have run out */
 	struct address_count *addresses; /* or NULL: they are not counted */
-	uint64_t next_log_us[COMPLAINT_COUNT];
 };
-
-static bool
-may_log(struct http_server *server, enum complaint complaint)
-{
-	uint64_t now_us = loop_now_us(server->door.loop);
-
-	if (now_us < server->next_log_us[complaint])
-		return false;
-	server->next_log_us[complaint] = now_us + LOG_INTERVAL_US;
-	return true;
-}
 
 static int
 open_reserve(void)
@@ -213,7 +190,7 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		if (may_log(server, COMPLAINT_SYSTEM))
+		if (door_may_log(&server->door, COMPLAINT_SYSTEM))
 			log_warning("http: connections are refused: %s (%zu open; see "
 				    "http.max_connections and RLIMIT_NOFILE)",
 				    strerror(error), server->door.n_conns);
@@ -226,7 +203,7 @@ accept_failed(struct http_server *server, const struct listener *l, int error)
 	case ENOTSOCK:
 	case EOPNOTSUPP:
 		/* not the client's doing, and it would come again at once, for ever */
-		if (may_log(server, COMPLAINT_SYSTEM))
+		if (door_may_log(&server->door, COMPLAINT_SYSTEM))
 			log_error("http: accept: %s", strerror(error));
 		pause_accepting(server);
 		return false;
@@ -279,7 +256,7 @@ count_address(struct http_server *server, int fd, const struct access_peer *peer
 	if (!server->addresses || peer->is_local_peer ||
 	    address_hold_take(hold, server->addresses, peer->address, limit))
 		return true;
-	if (may_log(server, COMPLAINT_ADDRESS))
+	if (door_may_log(&server->door, COMPLAINT_ADDRESS))
 		log_warning("http: connections of %s are answered 429: %llu are open, which is "
 			    "http.max_connections_per_address",
 			    address_count_name(peer->address, name), (unsigned long long)limit);
@@ -303,7 +280,7 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 	if (!count_address(server, fd, &peer, &hold))
 		return;
 	if (door->n_conns - door->n_turned_away >= server->max_connections) {
-		if (may_log(server, COMPLAINT_CONNECTIONS))
+		if (door_may_log(&server->door, COMPLAINT_CONNECTIONS))
 			log_warning("http: connections are answered 503: %zu are open, which is "
 				    "http.max_connections",
 				    server->max_connections);
@@ -312,7 +289,7 @@ take_connection(struct http_server *server, const struct listener *l, int fd,
 			  "All connections that this server has are taken.");
 		return;
 	}
-	if (!conn_open(door, fd, &peer, &hold) && may_log(server, COMPLAINT_MEMORY))
+	if (!conn_open(door, fd, &peer, &hold) && door_may_log(&server->door, COMPLAINT_MEMORY))
 		log_warning("http: a connection is refused: out of memory");
 }
 

@@ -372,6 +372,7 @@ serve(const struct door_options *options, int fd)
 	    .http_max_body_size = 100000,
 	    .http_max_connections = options->max_connections,
 	    .http_max_input_memory = options->input_memory ? options->input_memory : 1 << 20,
+	    .http_max_output_memory = options->output_memory ? options->output_memory : 1 << 30,
 	};
 	struct listen_address address = {.is_loopback = true, .text = "127.0.0.1:0"};
 	struct rlimit limit;

@@ -28,7 +28,7 @@
 /* 0: longer than any test, or as it is. */
 struct door_options {
 	uint64_t header_ms, body_ms, idle_ms, write_ms;
-	uint64_t max_connections, input_memory;
+	uint64_t max_connections, input_memory, output_memory;
 	rlim_t descriptors; /* 0: as they are */
 	int access_log;     /* where lines of log.access = combined go; 0: nowhere */
 };

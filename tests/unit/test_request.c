@@ -306,6 +306,7 @@ static const struct {
     {"a character that no token has", SPAN_LIT(GET "a@: b\r\n")},
     {"a line ends without CR", SPAN_LIT("GET / HTTP/1.1\n")},
     {"a CR that does not end a line", SPAN_LIT("GET / HTTP/1.1\r\r\n")},
+    {"TLS", SPAN_LIT("\x16\x03\x01\x02\x00\x01")},
     {"a control character", SPAN_LIT(GET "a: \x01\r\n")},
     {"Host is missing", SPAN_LIT("GET / HTTP/1.1\r\n\r\n")},
     {"Host comes more than once", SPAN_LIT(GET H "\r\n")},

@@ -212,6 +212,78 @@ expect_waited(uint64_t began_ms)
 	ck_assert_msg(waited_ms < TIMEOUT_MS + DEADLINE_MS / 2, "%u ms", (unsigned)waited_ms);
 }
 
+/* What is not taken has a bound over all clients, and the one that is the furthest behind goes. */
+START_TEST(test_output_memory)
+{
+	struct client eldest, next;
+	size_t total = 0;
+	ssize_t n;
+
+	door_start(&(struct door_options){.output_memory = 12 << 20});
+	client_open(&eldest);
+	client_send(&eldest, GET("/big"));
+	expect_stats("handled 1 gone 0 held 0 connections 2");
+	client_open(&next);
+	client_send(&next, GET("/big"));
+	expect(&next, 200, NULL);
+	client_close(&next);
+	while ((n = recv(eldest.fd, eldest.data, sizeof(eldest.data), 0)) > 0)
+		total += (size_t)n;
+	ck_assert_uint_lt(total, BIG_SIZE);
+	client_close(&eldest);
+	door_stop();
+}
+END_TEST
+
+/* A client that takes its answer slowly takes it: the timeout is for those who take nothing. */
+START_TEST(test_slow_taker)
+{
+	struct client c, idle;
+	size_t total = 0;
+
+	door_start(&(struct door_options){.write_ms = TIMEOUT_MS});
+	client_open(&idle);
+	client_open(&c);
+	client_send(&c, GET("/big"));
+	uint64_t until_ms = clock_monotonic_ms() + 6 * TIMEOUT_MS;
+	while (total < BIG_SIZE) {
+		struct pollfd nothing = {.fd = idle.fd, .events = POLLIN};
+		ssize_t n = recv(c.fd, c.data, sizeof(c.data), 0);
+
+		ck_assert_msg(n > 0, "cut after %zu bytes", total);
+		total += (size_t)n;
+		/* the pace of a slow client, for a while */
+		if (clock_monotonic_ms() < until_ms)
+			ck_assert_int_eq(poll(&nothing, 1, TIMEOUT_MS / 4), 0);
+	}
+	client_close(&idle);
+	client_close(&c);
+	door_stop();
+}
+END_TEST
+
+/* RFC 9112 2.2: an empty line after a request begins no other one, and no time for its head. */
+START_TEST(test_empty_line_behind)
+{
+	struct client c;
+	struct pollfd pfd;
+
+	door_start(&(struct door_options){.header_ms = TIMEOUT_MS});
+	client_open(&c);
+	client_send(&c, GET("/fast/a") "\r\n");
+	expect(&c, 200, "fast a");
+	pfd = (struct pollfd){.fd = c.fd, .events = POLLIN};
+	ck_assert_int_eq(poll(&pfd, 1, 2 * TIMEOUT_MS), 0);
+	client_send(&c, "\r\n\r\n" GET("/fast/b"));
+	expect(&c, 200, "fast b");
+	/* half of one may still become something else */
+	client_send(&c, "\r");
+	expect(&c, 408, NULL);
+	expect_end(&c);
+	door_stop();
+}
+END_TEST
+
 START_TEST(test_idle_timeout)
 {
 	struct client c;
@@ -688,6 +760,9 @@ main(void)
 	    test_big_answers,
 	    test_work_of_a_pass,
 	    test_no_taker,
+	    test_slow_taker,
+	    test_output_memory,
+	    test_empty_line_behind,
 	    test_idle_timeout,
 	    test_first_byte_timeout,
 	    test_dropped_body_timeout,
