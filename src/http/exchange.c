@@ -269,7 +269,7 @@ leave_stream(struct exchange *x)
 void
 exchange_end(struct exchange *x)
 {
-	/* if a drain has begun since its head said that the connection stays, it is told next time */
+	/* its head said that the connection stays: a drain since then is told by the next answer */
 	leave_stream(x);
 	bool is_written = !x->is_chunked || response_write_last_chunk(output(x));
 	x->owner->on_written(x, is_written ? NULL : no_memory_left);
