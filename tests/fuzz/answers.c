@@ -308,12 +308,13 @@ take_final(struct span *stream, bool is_head, struct answer_view *answer, bool *
 }
 
 const char *
-answers_check(struct span sent, struct span answers, bool is_ended, bool is_timed)
+answers_check(struct span sent, struct span answers, bool is_ended, enum answers_end end)
 {
 	static struct request request;
 	struct answer_view answer;
 	const char *why = "";
 	enum walk_status walked;
+	const bool is_timed = end == ANSWERS_UNTIL_NOW;
 	bool has_interim;
 
 	do {
@@ -329,6 +330,8 @@ answers_check(struct span sent, struct span answers, bool is_ended, bool is_time
 				return NULL;
 			if (answers.len)
 				return "the stream ends within an answer";
+			if (end == ANSWERS_SOME)
+				return NULL;
 			/* a body that is still to come */
 			if (walked == WALK_OPEN)
 				return NULL;

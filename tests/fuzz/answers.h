@@ -27,13 +27,20 @@ enum answer_status { ANSWER_WHOLE, ANSWER_CUT, ANSWER_BAD };
 enum answer_status answer_take(struct span *stream, bool is_head, struct answer_view *answer,
 			       const char **why);
 
+/* Where a stream of answers may end although more was asked. */
+enum answers_end {
+	ANSWERS_ALL,      /* nowhere */
+	ANSWERS_SOME,     /* between two answers: a drain that began within the one before */
+	ANSWERS_UNTIL_NOW /* anywhere, and anywhere there may be a 408: time has gone by */
+};
+
 /*
  * Whether `answers` is what a server may answer to the requests in `sent`: an answer for each
  * request, in order, interim ones before it; nothing after Connection: close; the connection goes
- * on otherwise, so that an end (`is_ended`) has to have been said. With `is_timed` there may be a
- * 408 anywhere, and all may end anywhere. NULL, or what is wrong.
+ * on otherwise, so that an end (`is_ended`) has to have been said. NULL, or what is wrong.
  */
-const char *answers_check(struct span sent, struct span answers, bool is_ended, bool is_timed);
+const char *answers_check(struct span sent, struct span answers, bool is_ended,
+			  enum answers_end end);
 
 /*
  * Whether two streams of answers to the same bytes say the same. What may differ is the value of
