@@ -323,7 +323,15 @@ answers_check(struct span sent, struct span answers, bool is_ended, enum answers
 		    (walked == WALK_WHOLE || walked == WALK_OPEN) && request.method == HTTP_HEAD;
 		if (walked == WALK_END && (!is_timed || !answers.len))
 			break;
-		switch (take_final(&answers, is_head, &answer, &has_interim, &why)) {
+		struct span before = answers;
+		enum answer_status status =
+		    take_final(&answers, is_head, &answer, &has_interim, &why);
+		if (is_timed && is_head && status == ANSWER_WHOLE && answer.status == 408) {
+			/* that it is a HEAD may not have been known yet */
+			answers = before;
+			status = take_final(&answers, false, &answer, &has_interim, &why);
+		}
+		switch (status) {
 		case ANSWER_BAD: return why;
 		case ANSWER_CUT:
 			if (is_timed || (walked != WALK_BAD && may_be_cut(&request)))
