@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/put.h"
 #include "base/utf8.h"
 
 /* All else in a line together: literals, numbers, addresses. */
@@ -20,29 +21,6 @@ _Static_assert(ACCESS_TARGET_MAX + ACCESS_HOST_MAX + ACCESS_REFERER_MAX + ACCESS
 		   ACCESS_KEPT_MAX,
 	       "so has what is kept of a request");
 _Static_assert(ACCESS_KEPT_MAX <= UINT16_MAX, "its first part's length has two bytes");
-
-static char *
-put(char *p, const char *data, size_t len)
-{
-	if (len)
-		memcpy(p, data, len);
-	return p + len;
-}
-
-#define PUT_LIT(p, s) put(p, s, sizeof(s) - 1)
-
-static char *
-put_number(char *p, uint64_t number)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	return put(p, digits + n, sizeof(digits) - n);
-}
 
 /* With leading zeros. */
 static char *

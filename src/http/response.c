@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/put.h"
+
 /* Whatever a handler answers is sent: the bound is the address space. */
 #define RESPONSE_MAX (SIZE_MAX / 4)
 /* More than all fixed parts of a head together. */
@@ -89,29 +91,6 @@ response_phrase(int status)
 	if (line)
 		return line->phrase;
 	return status < 400 ? "OK" : "Error";
-}
-
-static char *
-put(char *p, const char *data, size_t len)
-{
-	if (len)
-		memcpy(p, data, len);
-	return p + len;
-}
-
-#define PUT_LIT(p, s) put(p, s, sizeof(s) - 1)
-
-static char *
-put_number(char *p, size_t number)
-{
-	char digits[24];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	return put(p, digits + n, sizeof(digits) - n);
 }
 
 static char *
