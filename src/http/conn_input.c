@@ -89,7 +89,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 	exchange_begin(&c->exchange);
 	conn_set_state(c, CONN_BUSY);
 	const bool is_accepted = judge_accepts(&c->exchange);
-	if (c->state == CONN_DROP || c->exchange.is_body_left)
+	if (c->state == CONN_DROP)
 		conn_expect_body(c);
 	if (!is_accepted)
 		return head_len;
