@@ -344,8 +344,7 @@ END_TEST
 
 /* ---- the corpus ---- */
 
-#define FILES_PER_TEST 16
-#define CORPUS_TESTS   10
+#define CORPUS_TESTS 10
 
 START_TEST(corpus_is_the_same_in_any_pieces)
 {
@@ -357,9 +356,8 @@ START_TEST(corpus_is_the_same_in_any_pieces)
 	snprintf(folder, sizeof(folder), "%s/tests/fuzz/corpus/door", srcdir ? srcdir : ".");
 	int n = scandir(folder, &entries, NULL, alphasort);
 	ck_assert_msg(n > 2, "%s: no corpus", folder);
-	ck_assert_int_le(n, FILES_PER_TEST * CORPUS_TESTS);
 	for (int i = 0; i < n; i++) {
-		if (i / FILES_PER_TEST == _i && entries[i]->d_name[0] != '.') {
+		if (i % CORPUS_TESTS == _i && entries[i]->d_name[0] != '.') {
 			snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
 			FILE *f = fopen(path, "rb");
 			ck_assert_ptr_nonnull(f);
