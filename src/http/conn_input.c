@@ -68,7 +68,9 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 			      request, &door->head_len)) {
 	case REQUEST_INCOMPLETE:
 		/* RFC 9112 2.2: an empty line after a request is not the start of the next one */
-		if (c->exchange.n_requests && request_is_awaited(&c->parser, len)) {
+		if (c->exchange.n_requests && !c->has_empty_line &&
+		    request_is_awaited(&c->parser, len)) {
+			c->has_empty_line = true;
 			c->parser = (struct request_parser){0};
 			conn_set_state(c, CONN_IDLE);
 			return len;
@@ -83,6 +85,7 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 	case REQUEST_COMPLETE: break;
 	}
 	size_t head_len = door->head_len;
+	c->has_empty_line = false;
 	c->parser = (struct request_parser){0};
 	if (c->deadline.list == &door->header)
 		deadline_disarm(&c->deadline);

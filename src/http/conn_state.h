@@ -40,6 +40,7 @@ struct conn {
 	bool is_eof;         /* the client has shut its side; answers are still wanted */
 	bool is_stalled;     /* there are answers enough: `in` waits until they are sent */
 	bool is_paused;      /* `read` is stopped */
+	bool has_empty_line; /* since the last request; a second one begins the next */
 	bool is_turned_away; /* over http.max_connections: it takes nobody's place */
 	const char *broken;  /* why it cannot go on, found where closing is not possible */
 

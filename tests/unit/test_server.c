@@ -280,6 +280,14 @@ START_TEST(test_empty_line_behind)
 	client_send(&c, "\r");
 	expect(&c, 408, NULL);
 	expect_end(&c);
+	/* and one is enough: more of them keep no connection alive */
+	client_open(&c);
+	client_send(&c, GET("/fast/c") "\r\n");
+	expect(&c, 200, "fast c");
+	expect_stats("handled 3 gone 0 held 0 connections 2");
+	client_send(&c, "\r\n");
+	expect(&c, 408, NULL);
+	expect_end(&c);
 	door_stop();
 }
 END_TEST
