@@ -22,7 +22,7 @@
 #define HEADER_MS   400
 #define BODY_MS     700
 #define IDLE_MS     1000
-#define WRITE_MS    700
+#define WRITE_MS    1600
 #define DATABASE_MS 1500
 /* The daemon's clock ticks in milliseconds, and it had its first look before us. */
 #define EARLY_MS 20
@@ -37,8 +37,8 @@ static void
 start(struct rules *r)
 {
 	rules_start(r, "http.header_timeout=400ms", "http.body_timeout=700ms",
-		    "http.min_body_rate=1k", "http.idle_timeout=1000ms", "http.write_timeout=700ms",
-		    NULL);
+		    "http.min_body_rate=1k", "http.idle_timeout=1000ms",
+		    "http.write_timeout=1600ms", NULL);
 }
 
 /* A rule about a client that says the one thing, and then the other again and again. */
@@ -291,7 +291,7 @@ START_TEST(requests_in_hand_have_no_deadline_of_their_client)
 	char *database = rules_mute_database(&fd);
 
 	rules_start(&r, "http.header_timeout=400ms", "http.body_timeout=700ms",
-		    "http.idle_timeout=1000ms", "http.write_timeout=700ms",
+		    "http.idle_timeout=1000ms", "http.write_timeout=1600ms",
 		    "store.queue_timeout=1500ms", "store.connect_timeout=5m", database, NULL);
 	const uint64_t began = it_now_ms();
 	/* the one behind it is not late either: it waits because of us */
