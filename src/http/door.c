@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-
 #include "http/gzip.h"
 
 const char door_no_input_room[] =
@@ -40,8 +39,8 @@ door_has_input_room(struct door *door, size_t len)
 	if (door->input_held <= max && len <= max - door->input_held)
 		return true;
 	if (door_may_log(door, COMPLAINT_INPUT))
-		log_warning("http: requests are answered 503: %zu bytes of unfinished ones are "
-			    "held, and http.max_input_memory is %zu",
+		log_warning("http: unfinished requests are answered 503, or wait: %zu bytes of such "
+			    "are held, and http.max_input_memory is %zu",
 			    door->input_held, max);
 	return false;
 }
