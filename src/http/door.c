@@ -39,9 +39,10 @@ door_has_input_room(struct door *door, size_t len)
 	if (door->input_held <= max && len <= max - door->input_held)
 		return true;
 	if (door_may_log(door, COMPLAINT_INPUT))
-		log_warning("http: unfinished requests are answered 503, or wait: %zu bytes of such "
-			    "are held, and http.max_input_memory is %zu",
-			    door->input_held, max);
+		log_warning(
+		    "http: unfinished requests are answered 503, or wait: %zu bytes of such "
+		    "are held, and http.max_input_memory is %zu",
+		    door->input_held, max);
 	return false;
 }
 
