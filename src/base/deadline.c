@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#define SLACK_MAX_MS 500
+
 static void
 unlink_deadline(struct deadline *d)
 {
@@ -50,6 +52,7 @@ deadline_list_init(struct deadline_list *list, struct loop *loop, uint64_t durat
 	list->head.prev = list->head.next = &list->head;
 	list->loop = loop;
 	list->duration_ms = duration_ms;
+	list->slack_ms = duration_ms / 64 < SLACK_MAX_MS ? duration_ms / 64 : SLACK_MAX_MS;
 	list->on_expired = on_expired;
 	list->ctx = ctx;
 	watch_init_timer(&list->timer, loop, name, expire_cb, list);
@@ -66,17 +69,32 @@ deadline_list_fini(struct deadline_list *list)
 void
 deadline_arm(struct deadline *d, struct deadline_list *list)
 {
+	/* the present millisecond has begun already: one more makes the wait at least as long */
+	const uint64_t least_ms = loop_now_ms(list->loop) + list->duration_ms + 1;
+
+	if (d->list == list && d->expires_ms > least_ms)
+		return;
 	if (d->list)
 		unlink_deadline(d);
 	d->list = list;
-	/* the present millisecond has begun already: one more makes the wait at least as long */
-	d->expires_ms = loop_now_ms(list->loop) + list->duration_ms + 1;
+	d->expires_ms = least_ms + list->slack_ms;
 	d->prev = list->head.prev;
 	d->next = &list->head;
 	d->prev->next = d;
 	list->head.prev = d;
 	if (!watch_started(&list->timer))
 		set_timer(list);
+}
+
+uint64_t
+deadline_age_ms(const struct deadline *d)
+{
+	const struct deadline_list *list = d->list;
+	const uint64_t now_ms = loop_now_ms(list->loop);
+	/* the last time that could have left it where it is */
+	const uint64_t armed_ms = d->expires_ms - list->duration_ms - 1;
+
+	return armed_ms < now_ms ? now_ms - armed_ms : 0;
 }
 
 void

@@ -3,7 +3,9 @@
  *
  * A deadline_list holds every deadline of one duration in order of expiry (whoever is armed last
  * expires last), with one timer of the loop for its head. Arming again moves the deadline to the
- * tail: no heap, no system call. Expiry is exact to about a millisecond.
+ * tail: no heap, no system call; and within the slack of the last time not even that, so that
+ * what is armed again and again touches no neighbour's memory. Expiry is never early, and late by
+ * up to the slack: a sixty-fourth of the duration, at most half a second.
  */
 #ifndef PLAZA_BASE_DEADLINE_H
 #define PLAZA_BASE_DEADLINE_H
@@ -33,6 +35,7 @@ struct deadline_list {
 	struct loop *loop;
 	struct watch timer;
 	uint64_t duration_ms;
+	uint64_t slack_ms;
 	/* `d` is not armed any more when this is called; it may arm or free itself or others. */
 	void (*on_expired)(struct deadline *d, void *ctx);
 	void *ctx;
@@ -48,6 +51,9 @@ void deadline_list_fini(struct deadline_list *list);
 void deadline_arm(struct deadline *d, struct deadline_list *list);
 /* Idempotent. */
 void deadline_disarm(struct deadline *d);
+
+/* At least how long ago it was armed; it may be the slack more. It is armed. */
+uint64_t deadline_age_ms(const struct deadline *d);
 
 static inline bool
 deadline_armed(const struct deadline *d)

@@ -203,8 +203,8 @@ conn_drain(struct conn *c)
 	const struct deadline *d = &c->deadline;
 	if (!deadline_armed(d))
 		return; /* in hand right now: conn_wait gives it the grace */
-	uint64_t idle_ms = loop_now_ms(door->loop) + d->list->duration_ms + 1 - d->expires_ms;
-	deadline_arm(&c->deadline, idle_ms >= DRAIN_IDLE_MS ? &door->shed : &door->grace);
+	deadline_arm(&c->deadline,
+		     deadline_age_ms(d) >= DRAIN_IDLE_MS ? &door->shed : &door->grace);
 }
 
 void

@@ -46,6 +46,9 @@ door_has_input_room(struct door *door, size_t len)
 	return false;
 }
 
+/* So many go on in one pass, and then the loop turns: each may have a lot to do. */
+#define RESUME_BATCH 32
+
 /*
  * Connections whose answer came from elsewhere in this pass go on now. Only those that are queued
  * already: what they cause waits for the next pass, so that the loop gets its turn.
@@ -61,12 +64,20 @@ run_resumed(struct door *door)
 	now = door->resumed;
 	now.next->prev = now.prev->next = &now;
 	ring_init(&door->resumed);
-	while (!ring_empty(&now)) {
+	for (unsigned n = 0; n < RESUME_BATCH && !ring_empty(&now); n++) {
 		struct ring *link = now.next;
 
 		ring_remove(link);
 		door->calls->resume(link);
 	}
+	if (ring_empty(&now))
+		return;
+	/* the others first, before those that came meanwhile */
+	now.next->prev = &door->resumed;
+	now.prev->next = door->resumed.next;
+	door->resumed.next->prev = now.prev;
+	door->resumed.next = now.next;
+	watch_start_ms(&door->wake, 0);
 }
 
 static void

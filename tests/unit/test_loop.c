@@ -323,6 +323,46 @@ START_TEST(deadlines_expire_in_order_of_their_last_arming)
 }
 END_TEST
 
+static uint64_t armed_ms, expired_ms;
+
+static void
+note_expired(struct deadline *d, void *ctx)
+{
+	(void)d;
+	(void)ctx;
+	expired_ms = clock_monotonic_ms();
+	loop_stop(loop);
+}
+
+static void
+arm_again(void *arg, short what)
+{
+	(void)what;
+	armed_ms = clock_monotonic_ms();
+	deadline_arm(&a.d, arg);
+	ck_assert_uint_eq(deadline_age_ms(&a.d), 0);
+}
+
+/* It stays in its place, and still has all of its time. */
+START_TEST(deadline_armed_again_within_the_slack_is_not_early)
+{
+	struct watch again;
+
+	deadline_list_init(&longer, loop, 640, "longer", note_expired, NULL);
+	ck_assert_uint_eq(longer.slack_ms, 10);
+	watch_init_timer(&again, loop, "again", arm_again, &longer);
+	deadline_arm(&a.d, &longer);
+	deadline_arm(&b.d, &longer);
+	const uint64_t place_ms = a.d.expires_ms;
+	watch_start_ms(&again, 2);
+	loop_run(loop);
+	ck_assert_uint_ge(expired_ms, armed_ms + 640);
+	/* unless the timer came too late for that */
+	ck_assert(a.d.expires_ms == place_ms || armed_ms + 641 > place_ms);
+	deadline_list_fini(&longer);
+}
+END_TEST
+
 START_TEST(disarmed_deadline_is_silent)
 {
 	deadline_list_init(&shorter, loop, 5, "shorter", expired, NULL);
@@ -432,6 +472,7 @@ main(void)
 	tcase_add_test(tc, now_is_fresh_in_hooks_too);
 	tcase_add_test(tc, slow_callback_is_logged_by_name);
 	tcase_add_test(tc, deadlines_expire_in_order_of_their_last_arming);
+	tcase_add_test(tc, deadline_armed_again_within_the_slack_is_not_early);
 	tcase_add_test(tc, disarmed_deadline_is_silent);
 	tcase_add_test(tc, expired_deadline_may_be_armed_again);
 	tcase_add_test(tc, deadlines_that_expire_together_let_the_loop_turn);
