@@ -31,9 +31,11 @@ enum conn_state {
 	CONN_GONE     /* no descriptor; the memory lives until the exchange is answered */
 };
 
+/*
+ * What every request touches comes first and together: with thousands of connections each line of
+ * memory more is one that is not in the cache.
+ */
 struct conn {
-	struct ring link; /* door->conns, ->orphans or ->unused */
-	struct ring resume_link;
 	struct door *door; /* NULL: an orphan that outlived the server */
 	int fd;
 	enum conn_state state;
@@ -42,29 +44,30 @@ struct conn {
 	bool is_paused;      /* `read` is stopped */
 	bool has_empty_line; /* since the last request; a second one begins the next */
 	bool is_turned_away; /* over http.max_connections: it takes nobody's place */
+	bool is_chunked;     /* its body is */
 	const char *broken;  /* why it cannot go on, found where closing is not possible */
-
-	struct watch read;
-	struct watch write; /* started only after a short write */
 	struct deadline deadline;
-	struct deadline write_deadline;
-	unsigned unacked; /* bytes that the socket still had when that was armed */
 
 	struct request_parser parser;
 	struct buffer in;
 	struct buffer body;
-	size_t input_held;      /* of both, as the door counts it */
-	size_t output_held;     /* of `out`, likewise */
+	struct buffer out;
+	size_t out_sent;    /* of `out` */
+	size_t input_held;  /* of `in` and `body`, as the door counts it */
+	size_t output_held; /* of `out`, likewise */
+
+	struct exchange exchange; /* one request at a time */
+	struct watch read;
+
+	struct ring link; /* door->conns, ->orphans or ->unused */
+	struct ring resume_link;
+	struct watch write; /* started only after a short write */
+	struct deadline write_deadline;
+	unsigned unacked;       /* bytes that the socket still had when that was armed */
 	uint64_t body_left;     /* of a Content-Length */
 	uint64_t body_received; /* on the wire, for the minimum rate; while lingering: dropped */
 	uint64_t body_since_ms;
-	bool is_chunked;
 	struct chunked chunked;
-
-	struct buffer out;
-	size_t out_sent; /* of `out` */
-
-	struct exchange exchange; /* one request at a time */
 };
 
 /* The conn that has `member` at `ptr`. */

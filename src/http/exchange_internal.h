@@ -65,33 +65,35 @@ struct exchange_account {
 /* One request from its head to its answer. */
 struct exchange {
 	const struct exchange_owner *owner;
-	struct door *door;        /* NULL: the client and then the server went before the answer */
-	struct access_peer peer;  /* who asks */
-	struct address_hold hold; /* counts the connection, while it has its descriptor */
-	struct buffer *late;      /* where answers are gathered that come from elsewhere */
+	struct door *door;   /* NULL: the client and then the server went before the answer */
+	struct buffer *late; /* where answers are gathered that come from elsewhere */
+
+	enum exchange_state state;
+	bool wants_piece; /* STREAMING: `proceed` is due when the client has taken the last piece */
+	bool is_chunked;  /* STREAMING: else its end is that of the connection */
 
 	/* of the request, by judge.c */
-	size_t body_limit; /* bytes, when a body is still to be read */
-	bool is_head;      /* HEAD: no body in the answer */
-	bool is_minor_0;   /* HTTP/1.0 */
+	bool is_head;    /* HEAD: no body in the answer */
+	bool is_minor_0; /* HTTP/1.0 */
 
 	/* of the connection, once this is answered */
 	bool is_keep;      /* it stays open */
 	bool is_linger;    /* bytes may still come: close in stages */
 	bool is_body_left; /* it stays open, but the body of this request is to be dropped first */
 
-	enum exchange_state state;
-	bool wants_piece; /* STREAMING: `proceed` is due when the client has taken the last piece */
-	bool is_chunked;  /* STREAMING: else its end is that of the connection */
 	struct answer_wish wish;
-	char *kept; /* what a deferred answer needs of the head; owned, mostly NULL */
-	struct exchange_account account;
+	char *kept;          /* what a deferred answer needs of the head; owned, mostly NULL */
 	uint64_t n_requests; /* on this connection, this one included */
 	struct span body;    /* while the handler runs */
-	/* STREAMING, and then their ctx is gone_ctx; else NULL */
-	const struct stream_calls *stream;
+	size_t body_limit;   /* bytes, when a body is still to be read */
 	void (*gone)(struct exchange *x, void *ctx);
 	void *gone_ctx;
+	/* STREAMING, and then their ctx is gone_ctx; else NULL */
+	const struct stream_calls *stream;
+
+	struct exchange_account account;
+	struct access_peer peer;  /* who asks */
+	struct address_hold hold; /* counts the connection, while it has its descriptor */
 };
 
 /* A head has been read: it is the request in hand. */
