@@ -92,7 +92,9 @@ pause_cb(void *arg, short what)
 	if (server->reserve < 0)
 		server->reserve = open_reserve();
 	for (struct listener *l = server->listeners; l; l = l->next)
-		watch_start(&l->watch);
+		/* what the kernel refuses now it may grant later */
+		if (!watch_start(&l->watch))
+			watch_start_ms(&server->pause, PAUSE_MS);
 }
 
 static void
