@@ -62,16 +62,17 @@ conn_open(struct door *door, int fd, const struct access_peer *peer, struct addr
 	watch_init(&c->read, door->loop, fd, LOOP_READ, "http read", conn_read_cb, c);
 	watch_init(&c->write, door->loop, fd, LOOP_WRITE, "http write", conn_write_cb, c);
 	deadline_arm(&c->deadline, &door->first);
-	if (!watch_start(&c->read)) {
-		conn_close(c, "it cannot be watched");
-		return NULL;
-	}
+	c->is_paused = true;
+	c->is_new = true;
+	door_resume_later(door, &c->resume_link);
 	return c;
 }
 
 void
 conn_turn_away(struct conn *c, int status, const char *message)
 {
+	ring_remove(&c->resume_link);
+	c->is_new = false;
 	c->is_turned_away = true;
 	c->door->n_turned_away++;
 	conn_enter(c);
@@ -166,7 +167,12 @@ conn_grace_expired_cb(struct deadline *d, void *ctx)
 static void
 resume_cb(struct ring *link)
 {
-	conn_resume(CONN_OF(link, resume_link));
+	struct conn *c = CONN_OF(link, resume_link);
+
+	if (c->is_new)
+		conn_read_first(c);
+	else
+		conn_resume(c);
 }
 
 const struct door_calls conn_door_calls = {

@@ -17,6 +17,8 @@
 #include "http/judge.h"
 #include "http/response.h"
 
+/* Of each new connection: many of them may have come in one pass. */
+#define FIRST_READ_SIZE 4096
 /* A client that was refused may go on sending this much before it looks at the answer. */
 #define LINGER_MAX ((uint64_t)4 << 20)
 
@@ -318,42 +320,38 @@ conn_read_eof(struct conn *c)
 					    : "the client has closed within a request");
 }
 
-void
-conn_read_cb(void *arg, short what)
+/* At most `max` bytes. False: there are none. May free it. */
+static bool
+conn_read(struct conn *c, size_t max)
 {
-	struct conn *c = arg;
 	struct door *door = c->door;
 	size_t held = c->state == CONN_HEAD ? c->in.len : 0;
 
-	(void)what;
-	if (c->state == CONN_LINGER) {
-		conn_read_linger(c);
-		return;
-	}
 	/* what follows a request in hand can wait in the socket until that is answered */
-	if (c->state == CONN_BUSY && !door_has_input_room(door, DOOR_READ_SIZE)) {
+	if (c->state == CONN_BUSY && !door_has_input_room(door, max)) {
 		conn_pause(c);
-		return;
+		return true;
 	}
-	assert(held + DOOR_READ_SIZE <= door->in_size);
-	ssize_t n = recv(c->fd, door->in + held, DOOR_READ_SIZE, 0);
+	assert(held + max <= door->in_size);
+	ssize_t n = recv(c->fd, door->in + held, max, 0);
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			conn_close(c, "the client has reset it");
-		return;
+		if (errno == EAGAIN || errno == EINTR)
+			return false;
+		conn_close(c, "the client has reset it");
+		return true;
 	}
 	if (n == 0) {
 		conn_read_eof(c);
-		return;
+		return true;
 	}
 	if (c->state == CONN_BUSY) {
 		if (!buffer_append(&c->in, door->in, (size_t)n, CONN_ANY_SIZE)) {
 			conn_close(c, "out of memory");
-			return;
+			return true;
 		}
 		conn_count_held(c);
 		conn_wait(c);
-		return;
+		return true;
 	}
 	if (held)
 		memcpy(door->in, c->in.data, held);
@@ -361,4 +359,25 @@ conn_read_cb(void *arg, short what)
 	conn_enter(c);
 	size_t used = conn_handle(c, door->in, len);
 	conn_leave(c, door->in + used, len - used);
+	return true;
+}
+
+void
+conn_read_cb(void *arg, short what)
+{
+	struct conn *c = arg;
+
+	(void)what;
+	if (c->state == CONN_LINGER)
+		conn_read_linger(c);
+	else
+		conn_read(c, DOOR_READ_SIZE);
+}
+
+void
+conn_read_first(struct conn *c)
+{
+	c->is_new = false;
+	if (!conn_read(c, FIRST_READ_SIZE))
+		conn_unpause(c);
 }

@@ -233,8 +233,7 @@ conn_pause(struct conn *c)
 	c->is_paused = true;
 }
 
-/* False: it was closed. */
-static bool
+bool
 conn_unpause(struct conn *c)
 {
 	if (!c->is_paused || c->is_eof)

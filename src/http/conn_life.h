@@ -28,6 +28,8 @@ void conn_leave(struct conn *c, const char *rest, size_t len);
 void conn_wait(struct conn *c);
 /* Reads no more until conn_wait finds that it should. */
 void conn_pause(struct conn *c);
+/* Reads again. False: it was closed. */
+bool conn_unpause(struct conn *c);
 
 /* After `in`, `body` or `out` has changed: what the door holds for its clients is counted. */
 void conn_count_held(struct conn *c);

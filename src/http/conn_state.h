@@ -45,6 +45,7 @@ struct conn {
 	bool has_empty_line; /* since the last request; a second one begins the next */
 	bool is_turned_away; /* over http.max_connections: it takes nobody's place */
 	bool is_chunked;     /* its body is */
+	bool is_new;         /* its first read is to come, at the end of the pass */
 	const char *broken;  /* why it cannot go on, found where closing is not possible */
 	struct deadline deadline;
 
