@@ -338,7 +338,7 @@ static void
 arm_again(void *arg, short what)
 {
 	(void)what;
-	armed_ms = clock_monotonic_ms();
+	armed_ms = loop_now_ms(loop);
 	deadline_arm(&a.d, arg);
 	ck_assert_uint_eq(deadline_age_ms(&a.d), 0);
 }
