@@ -95,7 +95,9 @@ static const struct span field_names[FIELD_COUNT] = {
     [FIELD_ACCEPT_ENCODING] = {"accept-encoding", 15},
     [FIELD_ACCESS_CONTROL_REQUEST_HEADERS] = {"access-control-request-headers", 30},
     [FIELD_ACCESS_CONTROL_REQUEST_METHOD] = {"access-control-request-method", 29},
+    [FIELD_IDEMPOTENCY_KEY] = {"idempotency-key", 15},
     [FIELD_IF_NONE_MATCH] = {"if-none-match", 13},
+    [FIELD_LAST_EVENT_ID] = {"last-event-id", 13},
     [FIELD_REFERER] = {"referer", 7},
     [FIELD_USER_AGENT] = {"user-agent", 10},
     [FIELD_ORIGIN] = {"origin", 6},
@@ -114,7 +116,7 @@ static const struct span field_names[FIELD_COUNT] = {
  * which one look finds the only one to compare. (Two names in one place do not compile.)
  */
 #define NAME_PLACES            128
-#define NAME_PLACE(first, len) (((len)*11 + (unsigned char)(first)) % NAME_PLACES)
+#define NAME_PLACE(first, len) (((len)*44 + (unsigned char)(first)) % NAME_PLACES)
 
 static const uint8_t name_places[NAME_PLACES] = {
     [NAME_PLACE('h', 4)] = FIELD_HOST,
@@ -129,7 +131,9 @@ static const uint8_t name_places[NAME_PLACES] = {
     [NAME_PLACE('a', 15)] = FIELD_ACCEPT_ENCODING,
     [NAME_PLACE('a', 30)] = FIELD_ACCESS_CONTROL_REQUEST_HEADERS,
     [NAME_PLACE('a', 29)] = FIELD_ACCESS_CONTROL_REQUEST_METHOD,
+    [NAME_PLACE('i', 15)] = FIELD_IDEMPOTENCY_KEY,
     [NAME_PLACE('i', 13)] = FIELD_IF_NONE_MATCH,
+    [NAME_PLACE('l', 13)] = FIELD_LAST_EVENT_ID,
     [NAME_PLACE('r', 7)] = FIELD_REFERER,
     [NAME_PLACE('u', 10)] = FIELD_USER_AGENT,
     [NAME_PLACE('o', 6)] = FIELD_ORIGIN,

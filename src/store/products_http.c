@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "http/json_body.h"
 #include "http/problem.h"
+#include "http/query.h"
 #include "store/cursor.h"
 #include "store/product_json.h"
 
@@ -294,42 +295,6 @@ struct page {
 	uint32_t limit;
 };
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/*
- * Percent-decodes into out, which is as long as any value that we accept (three times that may
- * have been sent). False when it is malformed or longer.
- */
-static bool
-decode(struct span s, char *out, size_t out_size, struct span *decoded)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-		if (c == '%') {
-			int high = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
-			int low = i + 2 < s.len ? hex_digit(s.ptr[i + 2]) : -1;
-			if (high < 0 || low < 0)
-				return false;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (n == out_size)
-			return false;
-		out[n++] = c;
-	}
-	*decoded = span_from(out, n);
-	return true;
-}
-
 static bool
 parse_limit(struct span s, uint32_t *limit)
 {
@@ -345,53 +310,24 @@ static const char limit_error[] = "limit must be a number from 1 to 1000, given 
 static const char after_error[] = "after must be the \"next\" of an earlier page, given once";
 static const char other_error[] = "unknown parameter; limit and after are accepted";
 
-/* Returns what is wrong, or NULL. `seen` has a bit for each parameter that has come. */
-static const char *
-parse_parameter(struct span parameter, struct page *page, unsigned *seen)
-{
-	const char *equals = memchr(parameter.ptr, '=', parameter.len);
-	size_t name_len = equals ? (size_t)(equals - parameter.ptr) : parameter.len;
-	char name_text[8], value_text[CURSOR_TEXT_SIZE];
-	struct span name, value = {NULL, 0};
-	bool ok = true;
-
-	if (!decode(span_from(parameter.ptr, name_len), name_text, sizeof(name_text), &name))
-		return other_error;
-	if (equals)
-		ok = decode(span_from(equals + 1, parameter.len - name_len - 1), value_text,
-			    sizeof(value_text), &value);
-	unsigned bit = span_eq(name, SPAN_LIT("limit")) ? 1U : 2U;
-	if (bit == 2 && !span_eq(name, SPAN_LIT("after")))
-		return other_error;
-	if (*seen & bit)
-		ok = false;
-	*seen |= bit;
-	if (bit == 1)
-		return ok && parse_limit(value, &page->limit) ? NULL : limit_error;
-	return ok && cursor_read(value, &page->after) ? NULL : after_error;
-}
-
 /* Every mistake once. */
 static size_t
 parse_page(struct span query, struct page *page, struct problem_error errors[3])
 {
-	unsigned seen = 0;
+	struct query_param params[] = {{.name = "limit"}, {.name = "after"}};
+	const struct query_param *limit = &params[0], *after = &params[1];
 	size_t n = 0;
 
 	*page = (struct page){.after = INT64_MIN, .limit = LIMIT_DEFAULT};
-	while (query.len) {
-		const char *end = memchr(query.ptr, '&', query.len);
-		size_t len = end ? (size_t)(end - query.ptr) : query.len;
-		const char *wrong =
-		    len ? parse_parameter(span_from(query.ptr, len), page, &seen) : NULL;
-		bool told = !wrong;
-		for (size_t i = 0; i < n; i++)
-			told = told || errors[i].detail == wrong;
-		if (!told)
-			errors[n++] = (struct problem_error){NULL, wrong};
-		size_t used = end ? len + 1 : len;
-		query = span_from(query.ptr + used, query.len - used);
-	}
+	const bool has_other = query_read(query, params, 2).ptr != NULL;
+	if (limit->state != QUERY_ABSENT &&
+	    (limit->state != QUERY_GIVEN || !parse_limit(query_value(limit), &page->limit)))
+		errors[n++].detail = limit_error;
+	if (after->state != QUERY_ABSENT &&
+	    (after->state != QUERY_GIVEN || !cursor_read(query_value(after), &page->after)))
+		errors[n++].detail = after_error;
+	if (has_other)
+		errors[n++].detail = other_error;
 	return n;
 }
 
@@ -441,7 +377,7 @@ static void
 list_handle(struct exchange *x, void *ctx)
 {
 	const struct products *products = ctx;
-	struct problem_error errors[3];
+	struct problem_error errors[3] = {0};
 	struct page page;
 
 	if (!products) {
