@@ -2,6 +2,8 @@
  * access.c - the access rules. Refusals name the option that would allow the request and the two
  * values that did not fit, because whoever reads them is mostly the operator at the first try.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -63,6 +65,59 @@ access_is_local(const struct access_peer *peer, const struct request *request)
 	       !request_has(request, FIELD_FORWARDED) &&
 	       !request_has(request, FIELD_X_FORWARDED_FOR) && !request_has(request, FIELD_VIA);
 }
+
+/* ---- who it is ---- */
+
+/* The last name in the last of the fields: what stands before it, anybody can have written. */
+static struct span
+forwarded_for(const struct request *request)
+{
+	struct span last = {NULL, 0};
+
+	for (size_t i = 0; i < request->n_fields; i++)
+		if (request->field[i].id == FIELD_X_FORWARDED_FOR)
+			last = request->field[i].value;
+	const char *comma = last.len ? memrchr(last.ptr, ',', last.len) : NULL;
+	if (comma)
+		last = span_from(comma + 1, (size_t)(last.ptr + last.len - comma - 1));
+	while (last.len && (last.ptr[0] == ' ' || last.ptr[0] == '\t'))
+		last = span_from(last.ptr + 1, last.len - 1);
+	return last;
+}
+
+static void
+parse_address(struct span text, uint8_t address[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	char copy[INET6_ADDRSTRLEN];
+
+	memset(address, 0, 16);
+	if (text.len == 0 || text.len >= sizeof(copy))
+		return;
+	memcpy(copy, text.ptr, text.len);
+	copy[text.len] = '\0';
+	if (inet_pton(AF_INET, copy, address + sizeof(mapped)) == 1)
+		memcpy(address, mapped, sizeof(mapped));
+	else if (inet_pton(AF_INET6, copy, address) != 1)
+		memset(address, 0, 16);
+}
+
+void
+access_client(const struct access_peer *peer, const struct request *request, uint8_t client[16])
+{
+	struct in6_addr in6;
+
+	if (peer->is_local_peer && request_has(request, FIELD_X_FORWARDED_FOR))
+		parse_address(forwarded_for(request), client);
+	else
+		memcpy(client, peer->address, 16);
+	memcpy(&in6, client, sizeof(in6));
+	/* whoever has one address of a /64 has all of them */
+	if (!IN6_IS_ADDR_V4MAPPED(&in6))
+		memset(client + 8, 0, 8);
+}
+
+/* ---- what may be used ---- */
 
 /* Refusals are functions of their own: their texts would cost each request a checked stack. */
 static int refuse_host(const struct config *config, struct span name, char *message,

@@ -34,6 +34,14 @@ struct access_peer {
 /* Whether the request is from this machine. */
 bool access_is_local(const struct access_peer *peer, const struct request *request);
 
+/*
+ * Whom a limit counts that is for each client: his address (IPv4 mapped, IPv6 by its /64), or, if a
+ * proxy on this machine has passed the request on, the one that it names last in X-Forwarded-For.
+ * All zeros when there is none: a unix socket, or what the proxy names is no address.
+ */
+void access_client(const struct access_peer *peer, const struct request *request,
+		   uint8_t client[16]);
+
 /* Whether the request may use `scope`, as far as the scope goes. */
 bool access_may_use(const struct config *config, const struct access_peer *peer,
 		    const struct request *request, enum scope scope);

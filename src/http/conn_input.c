@@ -14,6 +14,7 @@
 
 #include "http/conn_life.h"
 #include "http/conn_output.h"
+#include "http/exchange.h"
 #include "http/judge.h"
 #include "http/response.h"
 
@@ -307,8 +308,14 @@ conn_read_linger(struct conn *c)
 static void
 conn_read_eof(struct conn *c)
 {
+	const struct exchange *x = &c->exchange;
+
 	c->is_eof = true;
 	conn_pause(c);
+	if (x->state == EXCHANGE_STREAMING && x->stream->is_endless) {
+		conn_close(c, "the client has left an endless answer");
+		return;
+	}
 	/* RFC 9112 9.6 lets a client shut its side once it has asked: what it asked is answered */
 	if (c->state == CONN_BUSY || c->is_stalled)
 		return;

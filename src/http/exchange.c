@@ -37,6 +37,18 @@ exchange_body(const struct exchange *x)
 	return x->body;
 }
 
+bool
+exchange_is_local(const struct exchange *x)
+{
+	return access_is_local(&x->peer, &x->door->request);
+}
+
+void
+exchange_client(const struct exchange *x, uint8_t client[EXCHANGE_CLIENT_SIZE])
+{
+	access_client(&x->peer, &x->door->request, client);
+}
+
 void
 exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx)
 {

@@ -65,6 +65,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/span.h"
 #include "http/reply.h"
@@ -82,6 +83,13 @@ struct span exchange_param(const struct exchange *x, size_t n);
 /* The whole body, unchunked; at most the route's body_limit. */
 struct span exchange_body(const struct exchange *x);
 
+/* From this machine, as access rules see it; like the next one, for the handler only. */
+bool exchange_is_local(const struct exchange *x);
+
+/* Who asks, for limits: an address, as access_client has it. */
+#define EXCHANGE_CLIENT_SIZE 16
+void exchange_client(const struct exchange *x, uint8_t client[EXCHANGE_CLIENT_SIZE]);
+
 /*
  * The answer. Copies what it needs. Date, Server, Content-Length, Connection,
  * X-Content-Type-Options, ETag, Vary and the fields of CORS are the front door's; HEAD gets the
@@ -98,6 +106,8 @@ struct stream_calls {
 	void (*proceed)(struct exchange *x, void *ctx);
 	/* The client has left, or cannot be sent to: the exchange is gone. */
 	void (*stop)(void *ctx);
+	/* The answer has no end of its own: a client that shuts its side has left. */
+	bool is_endless;
 };
 
 /*

@@ -187,7 +187,7 @@ tale_stop_cb(void *ctx)
 static void
 tale_handle(struct exchange *x, void *ctx)
 {
-	static const struct stream_calls calls = {tale_proceed_cb, tale_stop_cb};
+	static const struct stream_calls calls = {.proceed = tale_proceed_cb, .stop = tale_stop_cb};
 	const struct reply head = {.status = 200, .content_type = "text/plain"};
 	struct tale *tale = calloc(1, sizeof(*tale));
 	char number[16];
@@ -203,6 +203,39 @@ tale_handle(struct exchange *x, void *ctx)
 	watch_init_timer(&tale->timer, loop, "tale", tale_timer_cb, tale);
 	if (!exchange_stream(x, &head, &calls, tale))
 		tale_free(tale);
+}
+
+/* GET /endless: "first\n", and then nothing more. */
+
+static bool endless_began;
+
+static void
+endless_proceed_cb(struct exchange *x, void *ctx)
+{
+	(void)ctx;
+	if (!endless_began)
+		exchange_send(x, SPAN_LIT("first\n"));
+	endless_began = true;
+}
+
+static void
+endless_stop_cb(void *ctx)
+{
+	(void)ctx;
+	stopped++;
+}
+
+static void
+endless_handle(struct exchange *x, void *ctx)
+{
+	static const struct stream_calls calls = {
+	    .proceed = endless_proceed_cb, .stop = endless_stop_cb, .is_endless = true};
+	const struct reply head = {.status = 200, .content_type = "text/plain"};
+
+	(void)ctx;
+	handled++;
+	endless_began = false;
+	(void)!exchange_stream(x, &head, &calls, NULL);
 }
 
 static void
@@ -390,6 +423,7 @@ serve(const struct door_options *options, int fd)
 	add("/hold", get, hold_handle, 0, NULL);
 	add("/release", get, release_handle, 0, NULL);
 	add("/stopped", get, stopped_handle, 0, NULL);
+	add("/endless", get, endless_handle, 0, NULL);
 	add("/passes", get, passes_handle, 0, NULL);
 	add("/stats", get, stats_handle, 0, NULL);
 	add("/hold/body", get, hold_handle, 1000, NULL);

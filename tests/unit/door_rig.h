@@ -9,8 +9,8 @@
  * store.read); /up and /up/no (WebSocket: taken, refused). POST /json and /api/json
  * (application/json, up to 1000 bytes), /text (up to http.max_body_size, which is 100000): the body
  * comes back; /abort closes every connection. /nothing is reserved. In pieces: /pieces/{n} ->
- * "piece 1\n" to "piece <n>\n"; /cut/{n} the same, cut; /flood/{bytes} without end; /stopped -> how
- * many of them were told to stop.
+ * "piece 1\n" to "piece <n>\n"; /cut/{n} the same, cut; /flood/{bytes} without end; /endless ->
+ * "first\n" and then nothing; /stopped -> how many of them were told to stop.
  */
 #ifndef PLAZA_TESTS_UNIT_DOOR_RIG_H
 #define PLAZA_TESTS_UNIT_DOOR_RIG_H

@@ -197,6 +197,61 @@ START_TEST(only_this_machine_may_use_what_is_not_public)
 }
 END_TEST
 
+#define V4(a, b, c, d)                        \
+	{                                     \
+		[10] = 0xff, 0xff, a, b, c, d \
+	}
+
+static const struct {
+	struct access_peer peer;
+	const char *fields;
+	uint8_t client[16];
+} clients[] = {
+    {{.address = V4(192, 0, 2, 7)}, LOCAL, V4(192, 0, 2, 7)},
+    {{.address = {0x20, 1, 0xd, 0xb8, 0, 1, 0, 2, 3, 4}}, LOCAL, {0x20, 1, 0xd, 0xb8, 0, 1, 0, 2}},
+    {{.is_local_peer = true, .address = V4(127, 0, 0, 1)}, LOCAL, V4(127, 0, 0, 1)},
+    {{.is_local_peer = true}, LOCAL, {0}},
+    /* what another machine says of itself is not asked for */
+    {{.address = V4(192, 0, 2, 7)}, LOCAL "X-Forwarded-For: 10.0.0.1\r\n", V4(192, 0, 2, 7)},
+    /* what a proxy here has written stands last */
+    {{.is_local_peer = true, .address = V4(127, 0, 0, 1)},
+     LOCAL "X-Forwarded-For: 10.0.0.1\r\n",
+     V4(10, 0, 0, 1)},
+    {{.is_local_peer = true},
+     LOCAL "X-Forwarded-For: 1.1.1.1, 2.2.2.2,\t10.0.0.1 \r\n",
+     V4(10, 0, 0, 1)},
+    {{.is_local_peer = true},
+     LOCAL "X-Forwarded-For: 1.1.1.1\r\nAccept: 3.3.3.3\r\nX-Forwarded-For: 10.0.0.1\r\n",
+     V4(10, 0, 0, 1)},
+    {{.is_local_peer = true},
+     LOCAL "X-Forwarded-For: 2001:db8:1:2:3:4:5:6\r\n",
+     {0x20, 1, 0xd, 0xb8, 0, 1, 0, 2}},
+    {{.is_local_peer = true}, LOCAL "X-Forwarded-For: ::ffff:10.0.0.1\r\n", V4(10, 0, 0, 1)},
+    /* no address: all of those are one */
+    {{.is_local_peer = true, .address = V4(127, 0, 0, 1)},
+     LOCAL "X-Forwarded-For: unknown\r\n",
+     {0}},
+    {{.is_local_peer = true, .address = V4(127, 0, 0, 1)}, LOCAL "X-Forwarded-For:\r\n", {0}},
+    {{.is_local_peer = true}, LOCAL "X-Forwarded-For: 10.0.0.1,\r\n", {0}},
+    {{.is_local_peer = true}, LOCAL "X-Forwarded-For: 10.0.0.256\r\n", {0}},
+    {{.is_local_peer = true},
+     LOCAL "X-Forwarded-For: 0000:0000:0000:0000:0000:ffff:192.168.100.1000\r\n",
+     {0}},
+};
+
+START_TEST(limits_count_the_client_that_asks)
+{
+	static struct request request;
+	char head[512];
+	uint8_t client[16];
+
+	parse(&request, head, sizeof(head), "GET", clients[_i].fields);
+	memset(client, 0x5a, sizeof(client));
+	access_client(&clients[_i].peer, &request, client);
+	ck_assert_mem_eq(client, clients[_i].client, sizeof(client));
+}
+END_TEST
+
 START_TEST(a_refusal_says_why_a_request_is_not_local)
 {
 	struct options options = {0};
@@ -389,6 +444,7 @@ main(void)
 	tcase_add_test(tc, a_refused_host_is_named_with_the_option);
 	tcase_add_test(tc, the_host_of_an_absolute_target_counts);
 	tcase_add_loop_test(tc, only_this_machine_may_use_what_is_not_public, 0, N(peers));
+	tcase_add_loop_test(tc, limits_count_the_client_that_asks, 0, N(clients));
 	tcase_add_test(tc, a_refusal_says_why_a_request_is_not_local);
 	tcase_add_test(tc, one_open_scope_of_several_is_enough);
 	tcase_add_loop_test(tc, pages_of_other_sites_may_not_act, 0, N(pages));

@@ -119,6 +119,29 @@ expect_stopped(const char *wanted)
 	client_close(&c);
 }
 
+/* But nobody waits for the end of one that has none: that client has left. */
+START_TEST(test_half_close_of_endless)
+{
+	struct client c;
+
+	door_start(&(struct door_options){0});
+	client_open(&c);
+	client_send(&c, GET("/endless"));
+	expect_text(&c, "6\r\nfirst\n\r\n");
+	ck_assert_int_eq(shutdown(c.fd, SHUT_WR), 0);
+	expect_end(&c);
+	expect_stopped("stopped 1");
+	/* what it sent behind its request changes nothing */
+	client_open(&c);
+	client_send(&c, GET("/endless") GET("/fast/a"));
+	expect_text(&c, "6\r\nfirst\n\r\n");
+	ck_assert_int_eq(shutdown(c.fd, SHUT_WR), 0);
+	expect_end(&c);
+	expect_stopped("stopped 2");
+	door_stop();
+}
+END_TEST
+
 /* The client sets the pace: who reads nothing gets no further pieces made, and others go on. */
 START_TEST(test_slow_client)
 {
@@ -219,6 +242,7 @@ main(void)
 	tcase_add_test(tc, test_head);
 	tcase_add_test(tc, test_cut);
 	tcase_add_test(tc, test_half_close);
+	tcase_add_test(tc, test_half_close_of_endless);
 	tcase_add_test(tc, test_slow_client);
 	tcase_add_test(tc, test_no_taker);
 	tcase_add_test(tc, test_abort);
