@@ -1,5 +1,5 @@
 /*
- * bench_json.c - how long the worst JSON bodies that json_body.h lets through hold the loop: each
+ * bench_json.c - how long the worst JSON bodies that json_text.h lets through hold the loop: each
  * is read and freed again and again, and the longest time counts. No connection may take more than
  * 10 ms of one pass, and the bounds are made so that half of it is enough.
  */
@@ -105,13 +105,13 @@ one_long_number(struct body *body)
 static void
 small_numbers(struct body *body)
 {
-	fill(body, "[", "1,", JSON_BODY_MAX_VALUES - 1, "]");
+	fill(body, "[", "1,", JSON_TEXT_MAX_VALUES - 1, "]");
 }
 
 static void
 tiny_numbers(struct body *body)
 {
-	fill(body, "[", "1.234567e-300,", JSON_BODY_MAX_VALUES - 1, "]");
+	fill(body, "[", "1.234567e-300,", JSON_TEXT_MAX_VALUES - 1, "]");
 }
 
 /* Each has to be read to its last digit to be rounded. */
@@ -119,34 +119,34 @@ static void
 numbers_near_a_half(struct body *body)
 {
 	fill(body, "[", "9007199254740993.00000000000000000000000000000000000000000000000000001,",
-	     JSON_BODY_MAX_VALUES - 1, "]");
+	     JSON_TEXT_MAX_VALUES - 1, "]");
 }
 
 static void
 empty_arrays(struct body *body)
 {
-	fill(body, "[", "[],", JSON_BODY_MAX_VALUES / 2 - 1, "]");
+	fill(body, "[", "[],", JSON_TEXT_MAX_VALUES / 2 - 1, "]");
 }
 
 static void
 small_objects(struct body *body)
 {
-	fill(body, "[", "{\"a\":\"b\"},", JSON_BODY_MAX_VALUES / 2 - 1, "]");
+	fill(body, "[", "{\"a\":\"b\"},", JSON_TEXT_MAX_VALUES / 2 - 1, "]");
 }
 
 static void
 deep_objects(struct body *body)
 {
-	char piece[8 * JSON_BODY_MAX_DEPTH];
+	char piece[8 * JSON_TEXT_MAX_DEPTH];
 	size_t len = 0;
 
-	for (int i = 1; i < JSON_BODY_MAX_DEPTH; i++)
+	for (int i = 1; i < JSON_TEXT_MAX_DEPTH; i++)
 		len += (size_t)sprintf(piece + len, "{\"a\":");
 	len += (size_t)sprintf(piece + len, "1");
-	for (int i = 1; i < JSON_BODY_MAX_DEPTH; i++)
+	for (int i = 1; i < JSON_TEXT_MAX_DEPTH; i++)
 		len += (size_t)sprintf(piece + len, "}");
 	sprintf(piece + len, ",");
-	fill(body, "[", piece, JSON_BODY_MAX_VALUES / JSON_BODY_MAX_DEPTH - 1, "]");
+	fill(body, "[", piece, JSON_TEXT_MAX_VALUES / JSON_TEXT_MAX_DEPTH - 1, "]");
 }
 
 /* The hash that jansson has for a key of eight bytes: lookup3 by Bob Jenkins, public domain. */
@@ -174,18 +174,18 @@ key_hash(const char key[8])
 static void
 many_keys(struct body *body, bool collide)
 {
-	char object[16 * JSON_BODY_MAX_KEYS], key[9];
+	char object[16 * JSON_TEXT_MAX_KEYS], key[9];
 	size_t len = 0;
 	unsigned n = 0;
 
-	for (unsigned i = 0; n < JSON_BODY_MAX_KEYS; i++) {
+	for (unsigned i = 0; n < JSON_TEXT_MAX_KEYS; i++) {
 		snprintf(key, sizeof(key), "%08u", i);
 		if (collide && key_hash(key) % 1024)
 			continue;
 		len += (size_t)sprintf(object + len, "%s\"%s\":1", n++ ? "," : "{", key);
 	}
 	sprintf(object + len, "},");
-	fill(body, "[", object, JSON_BODY_MAX_VALUES / JSON_BODY_MAX_KEYS - 1, "]");
+	fill(body, "[", object, JSON_TEXT_MAX_VALUES / JSON_TEXT_MAX_KEYS - 1, "]");
 }
 
 static void
@@ -225,7 +225,7 @@ measure(const struct body *body, bool *is_taken)
 	double worst = 0;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct json_body_error error;
+		struct json_text_error error;
 		double start = now_ms();
 		json_t *json = json_body_load(span_from(body->text, body->len), &error);
 		*is_taken = json != NULL;

@@ -1,4 +1,4 @@
-/* links: src/http/json_body.c tests/unit/fake_exchange.c -ljansson */
+/* links: src/http/json_body.c src/http/json_text.c tests/unit/fake_exchange.c -ljansson */
 /*
  * test_json_body.c - which bodies are JSON to us, and what is said of the others.
  */
@@ -56,7 +56,7 @@ static const struct body_case {
 START_TEST(judged)
 {
 	const struct body_case *c = &cases[_i];
-	struct json_body_error error = {0, ""};
+	struct json_text_error error = {0, ""};
 	json_t *json = json_body_load(span_str(c->body), &error);
 
 	if (c->status == 0) {
@@ -74,7 +74,7 @@ END_TEST
 /* A parser that reads until a terminator would read past the span. */
 START_TEST(only_the_span)
 {
-	struct json_body_error error;
+	struct json_text_error error;
 	json_t *json = json_body_load(span_from("12345", 2), &error);
 
 	ck_assert_ptr_nonnull(json);
@@ -102,10 +102,10 @@ nest(size_t n, char open, char close)
 
 START_TEST(depth_is_bounded)
 {
-	static const size_t depths[] = {JSON_BODY_MAX_DEPTH, JSON_BODY_MAX_DEPTH + 1, 100000};
+	static const size_t depths[] = {JSON_TEXT_MAX_DEPTH, JSON_TEXT_MAX_DEPTH + 1, 100000};
 
 	for (size_t i = 0; i < 3; i++) {
-		struct json_body_error error;
+		struct json_text_error error;
 		char *body = nest(depths[i], '[', ']');
 		json_t *json = json_body_load(span_str(body), &error);
 		if (i == 0) {
@@ -123,8 +123,8 @@ END_TEST
 
 START_TEST(values_are_bounded)
 {
-	struct json_body_error error;
-	size_t n = JSON_BODY_MAX_VALUES - 1, len = 0;
+	struct json_text_error error;
+	size_t n = JSON_TEXT_MAX_VALUES - 1, len = 0;
 	char *body = malloc(2 * n + 8);
 
 	ck_assert_ptr_nonnull(body);
@@ -147,7 +147,7 @@ END_TEST
 START_TEST(bytes_are_bounded)
 {
 	static char body[JSON_BODY_MAX + 1];
-	struct json_body_error error;
+	struct json_text_error error;
 
 	memset(body, ' ', sizeof(body));
 	body[JSON_BODY_MAX - 1] = '1';
@@ -178,19 +178,19 @@ START_TEST(keys_are_bounded)
 		const char *value;
 		bool is_taken;
 	} objects[] = {
-	    {JSON_BODY_MAX_KEYS, "1", true},
-	    {JSON_BODY_MAX_KEYS + 1, "1", false},
+	    {JSON_TEXT_MAX_KEYS, "1", true},
+	    {JSON_TEXT_MAX_KEYS + 1, "1", false},
 	    /* each object has its own, and so has what is around it */
-	    {JSON_BODY_MAX_KEYS, "{\"a\":1,\"b\":2}", true},
-	    {JSON_BODY_MAX_KEYS, "[{\"a\":[1]},{\"a\":1}]", true},
-	    {JSON_BODY_MAX_KEYS + 1, "{}", false},
+	    {JSON_TEXT_MAX_KEYS, "{\"a\":1,\"b\":2}", true},
+	    {JSON_TEXT_MAX_KEYS, "[{\"a\":[1]},{\"a\":1}]", true},
+	    {JSON_TEXT_MAX_KEYS + 1, "{}", false},
 	    /* colons of strings are none */
-	    {JSON_BODY_MAX_KEYS, "\":\\\":{:\"", true},
+	    {JSON_TEXT_MAX_KEYS, "\":\\\":{:\"", true},
 	};
 	static char body[JSON_BODY_MAX];
 
 	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
-		struct json_body_error error;
+		struct json_text_error error;
 		size_t len = write_object(body, objects[i].keys, objects[i].value);
 		json_t *json = json_body_load(span_from(body, len), &error);
 		ck_assert_msg((json != NULL) == objects[i].is_taken, "%d times %s", objects[i].keys,

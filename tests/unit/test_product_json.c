@@ -1,5 +1,5 @@
-/* links: src/store/product_json.c src/store/price.c src/http/json_body.c src/base/buffer.c
- * tests/unit/fake_exchange.c -ljansson -lm */
+/* links: src/store/product_json.c src/store/price.c src/http/json_body.c src/http/json_text.c
+ * src/base/buffer.c tests/unit/fake_exchange.c -ljansson -lm */
 /*
  * test_product_json.c - products in and out of JSON.
  */
@@ -16,7 +16,7 @@
 static json_t *
 load(const char *text)
 {
-	struct json_body_error error;
+	struct json_text_error error;
 	json_t *json = json_body_load(span_str(text), &error);
 
 	ck_assert_msg(json != NULL, "%s: %s", text, error.detail);
