@@ -341,7 +341,8 @@ exchange_lose_client(struct exchange *x)
 }
 
 bool
-exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
+exchange_take_socket(struct exchange *x, const struct handshake_choice *choice,
+		     struct upgrade_socket *socket)
 {
 	struct door *door = x->door;
 
@@ -356,7 +357,7 @@ exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
 	assert(out->len == 0);
 	if (!buffer_reserve(out, room + door->rest.len, SIZE_MAX / 4))
 		return false;
-	size_t len = handshake_write_head(&door->request, out->data, room);
+	size_t len = handshake_write_head(&door->request, choice, out->data, room);
 	if (!len)
 		return false;
 	if (door->rest.len)

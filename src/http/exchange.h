@@ -153,13 +153,20 @@ struct upgrade_socket {
 	struct address_hold hold;
 	/*
 	 * The request head written anew: request line, Host, Upgrade, Connection,
-	 * Sec-WebSocket-Key, -Version, -Protocol, -Extensions, and nothing else, then every byte
-	 * that the client sent after its head. Valid until the handler returns.
+	 * Sec-WebSocket-Key, -Version, and -Protocol and -Extensions as they were chosen, and
+	 * nothing else, then every byte that the client sent after its head. Valid until the
+	 * handler returns.
 	 */
 	struct span head;
 };
 
-/* The exchange is gone afterwards. False (out of memory; nothing taken): reply 503. */
-bool exchange_take_socket(struct exchange *x, struct upgrade_socket *socket);
+struct handshake_choice; /* http/handshake.h */
+
+/*
+ * `choice`: what of the client's offers goes into that head. The exchange is gone afterwards. False
+ * (out of memory; nothing taken): reply 503.
+ */
+bool exchange_take_socket(struct exchange *x, const struct handshake_choice *choice,
+			  struct upgrade_socket *socket);
 
 #endif

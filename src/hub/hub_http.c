@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "http/exchange.h"
+#include "http/handshake.h"
 #include "http/problem.h"
 #include "hub/hub.h"
 #include "hub/hub_private.h"
@@ -12,6 +13,7 @@
 static void
 take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span room)
 {
+	const struct handshake_choice choice = {0};
 	struct upgrade_socket socket;
 	char name[CHAT_LOG_ROOM_MAX];
 
@@ -21,7 +23,7 @@ take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span roo
 	}
 	/* what the exchange lends us goes with it */
 	memcpy(name, room.ptr, room.len);
-	if (!exchange_take_socket(x, &socket)) {
+	if (!exchange_take_socket(x, &choice, &socket)) {
 		exchange_error(x, 503, "Out of memory.", "Retry-After: 1\r\n");
 		return;
 	}

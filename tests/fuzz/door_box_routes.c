@@ -10,6 +10,7 @@
 
 #include "door_box_private.h"
 #include "http/exchange.h"
+#include "http/handshake.h"
 #include "http/json_body.h"
 
 /* Of a talk; later ones get an answer of one byte. */
@@ -438,11 +439,12 @@ up_upgrade(struct exchange *x, void *ctx)
 	static const char head[] = "HTTP/1.1 101 Switching Protocols\r\n"
 				   "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 	struct taken *t = taken;
+	const struct handshake_choice choice = {0};
 	struct upgrade_socket socket;
 
 	(void)ctx;
 	see(x);
-	if (!exchange_take_socket(x, &socket)) {
+	if (!exchange_take_socket(x, &choice, &socket)) {
 		exchange_error(x, 503, "There is no memory left.", NULL);
 		return;
 	}

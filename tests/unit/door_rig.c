@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "http/access_log.h"
 #include "http/exchange.h"
+#include "http/handshake.h"
 #include "http/route.h"
 #include "http/server.h"
 
@@ -307,10 +308,11 @@ stopped_handle(struct exchange *x, void *ctx)
 static void
 up_upgrade(struct exchange *x, void *ctx)
 {
+	const struct handshake_choice choice = {0};
 	struct upgrade_socket socket;
 
 	(void)ctx;
-	if (!exchange_take_socket(x, &socket)) {
+	if (!exchange_take_socket(x, &choice, &socket)) {
 		exchange_error(x, 503, "No.", NULL);
 		return;
 	}

@@ -135,9 +135,11 @@ exchange_problem(struct exchange *x, const struct problem *problem)
 }
 
 bool
-exchange_take_socket(struct exchange *x, struct upgrade_socket *socket)
+exchange_take_socket(struct exchange *x, const struct handshake_choice *choice,
+		     struct upgrade_socket *socket)
 {
 	(void)x;
+	(void)choice;
 	(void)socket;
 	return false;
 }
