@@ -17,6 +17,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"chat", chat_command,
+     "ROOM   talk in a room, and come back to it when the connection is lost"},
     {"ws", ws_command, "URL   lines to messages and messages to lines, over a WebSocket"},
 };
 

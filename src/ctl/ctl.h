@@ -4,6 +4,9 @@
 #ifndef PLAZA_CTL_CTL_H
 #define PLAZA_CTL_CTL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 enum ctl_exit {
 	CTL_OK = 0,
 	CTL_FAILED = 1, /* what was asked for did not come about; stderr says why */
@@ -11,6 +14,17 @@ enum ctl_exit {
 };
 
 /* argv[0] is the command's name; getopt may be used from the start. Returns an enum ctl_exit. */
+int chat_command(int argc, char **argv);
 int ws_command(int argc, char **argv);
+
+/* What the commands share. */
+
+/* Says to stderr why it failed, and sets *exit; but only for the first reason, which counts. */
+void ctl_fail(int *exit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What is written to stdout is to be seen now. False, told unless nobody reads on, when it cannot.
+ */
+bool ctl_flush(int *exit);
+/* False unless it is a decimal number of at most `max`. */
+bool number_parse(const char *text, uint64_t max, uint64_t *number);
 
 #endif

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -80,16 +79,4 @@ interrupt_take(int fd)
 		return;
 	interrupts(&signals);
 	sigprocmask(SIG_UNBLOCK, &signals, NULL);
-}
-
-bool
-number_parse(const char *text, uint64_t max, uint64_t *number)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return errno == 0 && *end == '\0' && *number <= max;
 }

@@ -5,7 +5,6 @@
 #define PLAZA_CTL_INPUT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/span.h"
 #include "ctl/lines.h"
@@ -28,8 +27,5 @@ void input_fini(struct input *in);
  */
 int interrupt_open(void);
 void interrupt_take(int fd);
-
-/* False unless it is a decimal number of at most `max`. */
-bool number_parse(const char *text, uint64_t max, uint64_t *number);
 
 #endif

@@ -34,8 +34,8 @@ line_reader_read(struct line_reader *reader, int fd)
 	return reader->is_eof ? LINE_READ_END : LINE_READ_MORE;
 }
 
-static bool
-is_utf8(struct span s)
+bool
+text_is_utf8(struct span s)
 {
 	for (size_t i = 0; i < s.len;) {
 		size_t n = utf8_character(s.ptr + i, s.len - i);
@@ -73,7 +73,7 @@ line_reader_next(struct line_reader *reader, struct span *line)
 	*line = span_from(data->data + reader->at, end - reader->at);
 	reader->at = reader->scanned = end + found;
 	reader->number++;
-	return is_utf8(*line) ? LINE_NEXT_LINE : LINE_NEXT_NOT_UTF8;
+	return text_is_utf8(*line) ? LINE_NEXT_LINE : LINE_NEXT_NOT_UTF8;
 }
 
 void
@@ -119,8 +119,8 @@ control_len(const char *p, size_t len)
 	return c == 0xc2 && len > 1 && (unsigned char)p[1] < 0xa0 ? 2 : 0;
 }
 
-static void
-show_text(FILE *out, struct span m)
+void
+line_put(FILE *out, struct span m)
 {
 	size_t from = 0;
 
@@ -135,7 +135,8 @@ show_text(FILE *out, struct span m)
 		i += n - 1;
 		from = i + 1;
 	}
-	fwrite(m.ptr + from, 1, m.len - from, out);
+	if (m.len > from)
+		fwrite(m.ptr + from, 1, m.len - from, out);
 }
 
 void
@@ -143,7 +144,7 @@ line_show(FILE *out, struct span message, bool is_binary)
 {
 	if (is_binary)
 		show_binary(out, message);
-	else if (message.len)
-		show_text(out, message);
+	else
+		line_put(out, message);
 	putc('\n', out);
 }

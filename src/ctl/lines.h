@@ -41,10 +41,15 @@ enum line_next {
 enum line_next line_reader_next(struct line_reader *reader, struct span *line);
 void line_reader_fini(struct line_reader *reader);
 
+bool text_is_utf8(struct span text);
+
+/* Writes a text as it is, only that control characters, which a terminal would obey, become \n or
+ * \xNN. */
+void line_put(FILE *out, struct span text);
+
 /*
- * Writes a message as one line. A text as it is, only that control characters (which a terminal
- * would obey) become \n or \xNN; binary with "binary: " before it, its bytes as printable ASCII
- * with \n, \xNN and \\.
+ * Writes a message as one line: a text so; binary with "binary: " before it, its bytes as printable
+ * ASCII with \n, \xNN and \\.
  */
 void line_show(FILE *out, struct span message, bool is_binary);
 

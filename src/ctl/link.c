@@ -268,8 +268,10 @@ link_cb(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 		on_connect_failed(link, wsi, in, in ? len : 0);
 		break;
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
-		if (link->state == LINK_CONNECTING)
+		if (link->state == LINK_CONNECTING) {
 			set_state(link, LINK_OPEN);
+			link->calls->on_open(link->ctx);
+		}
 		break;
 	case LWS_CALLBACK_CLIENT_RECEIVE: return on_fragment(link, in, len);
 	case LWS_CALLBACK_CLIENT_WRITEABLE: return on_writable(link);

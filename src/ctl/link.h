@@ -35,6 +35,7 @@ enum link_end {
 
 /* From inside link_pass. */
 struct link_calls {
+	void (*on_open)(void *ctx);
 	void (*on_message)(void *ctx, struct span message, bool is_binary);
 	/* After link_want_write: makes one link_send. False when there is nothing to send. */
 	bool (*on_writable)(void *ctx);

@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,25 +37,6 @@ struct ws {
 	uint64_t progress_ms; /* when a message last went or came */
 };
 
-static void fail(struct ws *ws, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* The first reason is the one that counts, and is shown. */
-static void
-fail(struct ws *ws, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (ws->exit != CTL_OK)
-		return;
-	ws->exit = CTL_FAILED;
-	fflush(stdout);
-	fputs("plazactl: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	putc('\n', stderr);
-}
-
 static void
 progress(struct ws *ws)
 {
@@ -78,6 +58,12 @@ take_answer(struct ws *ws, struct span message)
 		return;
 	if (m->len == 0 || memcmp(message.ptr + message.len - m->len, m->text, m->len) == 0)
 		free(queue_pop(&ws->unanswered));
+}
+
+static void
+on_open(void *ctx)
+{
+	progress(ctx);
 }
 
 static void
@@ -111,7 +97,7 @@ on_writable(void *ctx)
 	return ws->unsent.first;
 }
 
-static const struct link_calls calls = {on_message, on_writable};
+static const struct link_calls calls = {on_open, on_message, on_writable};
 
 static void
 fail_unanswered(struct ws *ws, const char *why)
@@ -119,12 +105,12 @@ fail_unanswered(struct ws *ws, const char *why)
 	uint64_t n_open = ws->unsent.n + ws->unanswered.n;
 
 	if (ws->wanted)
-		fail(ws, "%s; %" PRIu64 " of %" PRIu64 " messages came", why, ws->n_received,
-		     ws->wanted);
+		ctl_fail(&ws->exit, "%s; %" PRIu64 " of %" PRIu64 " messages came", why,
+			 ws->n_received, ws->wanted);
 	else if (n_open)
-		fail(ws, "%s; messages not answered: %" PRIu64, why, n_open);
+		ctl_fail(&ws->exit, "%s; messages not answered: %" PRIu64, why, n_open);
 	else
-		fail(ws, "%s", why);
+		ctl_fail(&ws->exit, "%s", why);
 }
 
 static void
@@ -136,7 +122,7 @@ tell_end(struct ws *ws)
 	if (link->end == LINK_OURS)
 		return;
 	if (link->end == LINK_UNREACHABLE || link->end == LINK_REFUSED)
-		fail(ws, "%s", link->why);
+		ctl_fail(&ws->exit, "%s", link->why);
 	else if (link->end != LINK_PEER || link->code != 1000 || ws->wanted || ws->unsent.first ||
 		 ws->unanswered.first)
 		fail_unanswered(ws, link->why);
@@ -159,7 +145,7 @@ read_input(struct ws *ws)
 
 	while (ok && input_line(&ws->input, &line)) {
 		if (!queue_add(&ws->unsent, line)) {
-			fail(ws, "out of memory");
+			ctl_fail(&ws->exit, "out of memory");
 			link_close(&ws->link);
 			return;
 		}
@@ -169,7 +155,7 @@ read_input(struct ws *ws)
 	if (ws->input.is_over)
 		progress(ws);
 	if (ws->input.why[0])
-		fail(ws, "%s", ws->input.why);
+		ctl_fail(&ws->exit, "%s", ws->input.why);
 	if (!ok)
 		link_close(&ws->link);
 }
@@ -222,7 +208,7 @@ run_pass(struct ws *ws, int interrupts)
 	};
 
 	if (!link_pass(&ws->link, fds, 2, wait_ms(ws))) {
-		fail(ws, "poll: %s", strerror(errno));
+		ctl_fail(&ws->exit, "poll: %s", strerror(errno));
 		link_abandon(&ws->link, "");
 		return;
 	}
@@ -234,15 +220,8 @@ run_pass(struct ws *ws, int interrupts)
 	}
 	if (fds[0].revents && wants_input(ws))
 		read_input(ws);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		/* whoever read our output has seen enough: head(1) */
-		if (errno == EPIPE)
-			ws->exit = CTL_FAILED;
-		else
-			fail(ws, "cannot write the output: %s", strerror(errno));
-		clearerr(stdout);
+	if (!ctl_flush(&ws->exit))
 		link_close(&ws->link);
-	}
 	check_end(ws);
 }
 
@@ -255,10 +234,8 @@ run(struct ws *ws)
 	/* until then a signal ends us at once: there is nothing to close */
 	while (ws->link.state == LINK_CONNECTING)
 		link_pass(&ws->link, NULL, 0, 1000);
-	if (ws->link.state == LINK_OPEN) {
-		progress(ws);
+	if (ws->link.state == LINK_OPEN)
 		interrupts = interrupt_open();
-	}
 	while (ws->link.state != LINK_CLOSED)
 		run_pass(ws, interrupts);
 	tell_end(ws);
