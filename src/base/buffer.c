@@ -81,7 +81,7 @@ buffer_printf(struct buffer *b, size_t max, const char *fmt, ...)
 	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	/* vsnprintf needs a byte for the terminator, which is not counted in len */
-	if (n < 0 || max == SIZE_MAX || !buffer_reserve(b, (size_t)n + 1, max + 1))
+	if (n < 0 || !buffer_reserve(b, (size_t)n + 1, max < SIZE_MAX ? max + 1 : max))
 		return false;
 	va_start(ap, fmt);
 	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);

@@ -46,6 +46,8 @@ START_TEST(printing_takes_exactly_the_bound)
 	ck_assert_uint_eq(b.len, 5);
 	ck_assert_mem_eq(b.data, "ab-42", 5);
 	ck_assert(!buffer_printf(&b, 5, "%d", 1));
+	ck_assert(buffer_printf(&b, SIZE_MAX, "%d", 1)); /* no bound but that of memory */
+	b.len--;
 	ck_assert_uint_eq(b.len, 5);
 	buffer_fini(&b);
 }
