@@ -38,8 +38,21 @@ frame_close(unsigned char out[FRAME_CLOSE_SIZE], unsigned code)
 	out[3] = (unsigned char)code;
 }
 
-bool
-frame_utf8_valid(const unsigned char *text, size_t len)
+/* Whether it can be the start of a character: with the lowest or the highest bytes behind it. */
+static bool
+is_cut_character(const unsigned char *text, size_t len)
+{
+	char low[4] = "\x80\x80\x80\x80", high[4] = "\xbf\xbf\xbf\xbf";
+
+	if (len >= sizeof(low))
+		return false;
+	memcpy(low, text, len);
+	memcpy(high, text, len);
+	return utf8_character(low, sizeof(low)) > 0 || utf8_character(high, sizeof(high)) > 0;
+}
+
+size_t
+frame_utf8_whole(const unsigned char *text, size_t len)
 {
 	size_t i = 0;
 
@@ -56,8 +69,8 @@ frame_utf8_valid(const unsigned char *text, size_t len)
 			break;
 		size_t n = utf8_character((const char *)text + i, len - i);
 		if (n == 0)
-			return false;
+			return is_cut_character(text + i, len - i) ? i : FRAME_NO_UTF8;
 		i += n;
 	}
-	return true;
+	return i;
 }

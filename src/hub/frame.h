@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum frame_opcode {
 	FRAME_TEXT = 0x1,
@@ -46,7 +47,18 @@ size_t frame_head(unsigned char *out, enum frame_opcode opcode, size_t len);
 /* A Close frame with a code and no reason. */
 void frame_close(unsigned char out[FRAME_CLOSE_SIZE], unsigned code);
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-bool frame_utf8_valid(const unsigned char *text, size_t len);
+#define FRAME_NO_UTF8 SIZE_MAX
+/*
+ * How many bytes of a text are whole characters (RFC 3629: no overlong forms, no surrogates,
+ * nothing above U+10FFFF). Those behind them, at most three, may be the start of one; if nothing
+ * can make it UTF-8 any more, FRAME_NO_UTF8.
+ */
+size_t frame_utf8_whole(const unsigned char *text, size_t len);
+
+static inline bool
+frame_utf8_valid(const unsigned char *text, size_t len)
+{
+	return frame_utf8_whole(text, len) == len;
+}
 
 #endif

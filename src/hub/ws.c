@@ -1,6 +1,8 @@
 /*
  * ws.c - all of libwebsockets (4.1.6). We own every descriptor: our loop watches it and calls
- * lws_service_fd, the library parses, answers handshakes, pings and Closes, and checks UTF-8.
+ * lws_service_fd, the library parses and answers handshakes, pings and Closes. UTF-8 and
+ * compression are ours: its permessage-deflate keeps a window for each connection, has no bound,
+ * ends corrupt messages without a Close, and checks UTF-8 only when a last fragment has bytes.
  *
  * What one must know of it:
  *  - lws_service_fd may close and free the connection; LWS_CALLBACK_WSI_DESTROY says so. While we
@@ -21,6 +23,7 @@
 
 #include "base/log.h"
 #include "hub/frame.h"
+#include "hub/inflater.h"
 
 /* One read, and one RECEIVE, is at most this; each connection has a buffer of it. */
 #define RECEIVE_SIZE 2048
@@ -30,6 +33,17 @@
 #define MAX_READS    32
 #define TICK_MS      1000
 #define LINGERING_MS 5000
+/* When this much was unpacked for one connection, others have their turn. */
+#define UNPACK_TURN (1u << 20)
+/* More memory than this is not kept for the next message to unpack. */
+#define UNPACK_KEEP (64u << 10)
+
+/*
+ * Up to 4.5 it takes frames that are not masked, and ends some connections without a Close. What
+ * else it gets wrong cannot be mended from here: plaza-chat(7) BUGS lists it.
+ */
+#define MIND_MASK   (LWS_LIBRARY_VERSION_NUMBER < 5000000)
+#define MIND_SILENT (LWS_LIBRARY_VERSION_NUMBER < 5000000)
 
 _Static_assert(WS_PRE >= LWS_PRE, "the library may write in front of a frame");
 
@@ -46,7 +60,9 @@ struct ws {
 	size_t n_conns;
 	struct deadline_list lingering;
 	struct watch tick;
-	struct buffer head;
+	struct inflater *inflater; /* NULL before the first compressed message */
+	struct buffer unpacked;    /* the message that is being delivered */
+	size_t n_unpacked;         /* bytes, in this turn */
 };
 
 static void
@@ -82,11 +98,24 @@ conn_flush(struct ws_conn *c)
 	watch_start(&c->write);
 }
 
+/* Enough for this turn: what the library holds and what the socket has wait for the next one. */
+static void
+conn_yield(struct ws_conn *c)
+{
+	if (c->state != WS_OPEN || c->paused)
+		return;
+	watch_stop(&c->read);
+	lws_rx_flow_control(c->lws, 0);
+	c->resumed = true;
+	watch_start(&c->write);
+}
+
 /* Reads on, for the client's Close or its end of file. */
 static void
 conn_read_on(struct ws_conn *c)
 {
-	lws_rx_flow_control(c->lws, 1);
+	if (c->mask_at < 0 || c->state != WS_OPEN)
+		lws_rx_flow_control(c->lws, 1);
 	watch_start(&c->read);
 }
 
@@ -117,8 +146,11 @@ static void
 conn_drop(struct ws_conn *c)
 {
 	shutdown(c->fd, SHUT_RDWR);
-	if (conn_service(c, LWS_POLLHUP))
-		log_warning("websocket: descriptor %d outlives its end", c->fd);
+	if (!conn_service(c, LWS_POLLHUP))
+		return;
+	log_warning("websocket: descriptor %d outlives its end", c->fd);
+	/* once more, when it has lingered */
+	conn_set_state(c, WS_CLOSING);
 }
 
 static bool
@@ -129,6 +161,26 @@ conn_at_eof(const struct ws_conn *c)
 	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/*
+ * The library takes frames that are not masked (RFC 6455 5.1), and shows nobody their heads. But a
+ * client masks all of its frames or none, and of the first one we know where it begins: until it
+ * was looked at nothing is read.
+ */
+static void
+conn_check_mask(struct ws_conn *c)
+{
+	unsigned char head[2];
+	const ssize_t at = c->mask_at;
+
+	ssize_t n = recv(c->fd, head, (size_t)at + 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	c->mask_at = -1;
+	lws_rx_flow_control(c->lws, 1);
+	if (n > at && !(head[at] & 0x80))
+		ws_close(c, CLOSE_PROTOCOL);
+}
+
 /* Input, and then what the library has to say. False: the connection is gone. */
 static bool
 conn_serve(struct ws_conn *c)
@@ -136,11 +188,14 @@ conn_serve(struct ws_conn *c)
 	struct ws *ws = c->ws;
 	unsigned reads = 0;
 
+	if (c->mask_at >= 0)
+		conn_check_mask(c);
+	ws->n_unpacked = 0;
 	do {
 		ws->received = false;
 		if (!conn_service(c, LWS_POLLIN))
 			return false;
-		if (c->paused)
+		if (c->paused || c->resumed)
 			break;
 		/* more of a message that is under way, or bytes that the library holds */
 	} while (++reads < MAX_READS && ((ws->received && c->message.len > 0) ||
@@ -189,8 +244,9 @@ conn_write_cb(void *arg, short what)
 	c->owes_writable = false;
 	if (c->state == WS_OPEN)
 		ws->events->on_writable(c, ws->ctx);
-	if (c->state == WS_OPEN && c->resumed) {
+	if (c->state == WS_OPEN && c->resumed && !c->paused) {
 		c->resumed = false;
+		conn_read_on(c);
 		if (!conn_serve(c))
 			return;
 	}
@@ -199,7 +255,7 @@ conn_write_cb(void *arg, short what)
 		conn_set_state(c, WS_CLOSING);
 		conn_read_on(c);
 	}
-	if (!lws_partial_buffered(c->lws) && !c->wants_writable && !c->owes_writable)
+	if (!lws_partial_buffered(c->lws) && !c->wants_writable && !c->owes_writable && !c->resumed)
 		watch_stop(&c->write);
 }
 
@@ -210,19 +266,70 @@ lingered_cb(struct deadline *d, void *ctx)
 	conn_drop((struct ws_conn *)((char *)d - offsetof(struct ws_conn, lingering)));
 }
 
+/* False: it is closed over it. What came of it lies in ws->unpacked. */
+static bool
+unpack(struct ws_conn *c, const unsigned char *data, size_t len)
+{
+	struct ws *ws = c->ws;
+	unsigned code = CLOSE_INTERNAL;
+
+	if (!ws->inflater)
+		ws->inflater = inflater_new();
+	if (ws->inflater) {
+		switch (inflater_message(ws->inflater, span_from((const char *)data, len),
+					 &ws->unpacked, ws->max_message)) {
+		case INFLATER_OK: code = 0; break;
+		case INFLATER_TOO_BIG: code = CLOSE_TOO_BIG; break;
+		case INFLATER_CORRUPT: code = CLOSE_INVALID_DATA; break;
+		case INFLATER_NO_MEMORY: break;
+		}
+	}
+	ws->n_unpacked += ws->unpacked.len;
+	if (ws->n_unpacked > UNPACK_TURN)
+		conn_yield(c);
+	if (code != 0)
+		ws_close(c, code);
+	return code == 0;
+}
+
+/* A message that is whole; of a text that is not compressed c->checked bytes are known to be UTF-8.
+ */
 static void
 deliver(struct ws_conn *c, const unsigned char *data, size_t len)
 {
+	struct ws *ws = c->ws;
 	bool binary = lws_frame_is_binary(c->lws) != 0;
 
-	/*
-	 * The library checks as bytes come, but misses a character that is cut off by an empty last
-	 * fragment. One that came through would end the connections of all who get it.
-	 */
-	if (!binary && !frame_utf8_valid(data, len))
+	if (c->is_deflated) {
+		if (!unpack(c, data, len))
+			return;
+		data = (unsigned char *)ws->unpacked.data;
+		len = ws->unpacked.len;
+	}
+	if (!binary && !frame_utf8_valid(data + c->checked, len - c->checked))
 		ws_close(c, CLOSE_INVALID_DATA);
 	else
-		c->ws->events->on_message(c, binary, data, len, c->ws->ctx);
+		ws->events->on_message(c, binary, data, len, ws->ctx);
+	if (ws->unpacked.cap > UNPACK_KEEP)
+		buffer_fini(&ws->unpacked);
+}
+
+/* Part of a message: what cannot become right any more is not waited for. */
+static void
+keep(struct ws_conn *c, const void *data, size_t len, size_t max)
+{
+	if (!buffer_append(&c->message, data, len, max)) {
+		ws_close(c, CLOSE_INTERNAL);
+		return;
+	}
+	if (len == 0 || lws_frame_is_binary(c->lws) || c->is_deflated)
+		return;
+	size_t whole = frame_utf8_whole((unsigned char *)c->message.data + c->checked,
+					c->message.len - c->checked);
+	if (whole == FRAME_NO_UTF8)
+		ws_close(c, CLOSE_INVALID_DATA);
+	else
+		c->checked += whole;
 }
 
 static void
@@ -231,16 +338,27 @@ receive(struct ws_conn *c, const void *data, size_t len)
 	struct ws *ws = c->ws;
 	size_t expected = lws_remaining_packet_payload(c->lws);
 	bool last = lws_is_final_fragment(c->lws) != 0;
+	bool starts_frame = !c->in_frame;
+	/* the others the library refuses, and this one if there is no extension */
+	bool rsv1 = lws_get_reserved_bits(c->lws) != 0;
 
 	ws->received = true;
+	c->in_frame = expected > 0;
 	if (c->state != WS_OPEN)
 		return;
 	if (lws_is_first_fragment(c->lws)) {
 		c->message.len = 0;
+		c->checked = 0;
 		c->fragments = 0;
+		c->is_deflated = rsv1;
+	} else if (starts_frame && rsv1) {
+		/* RFC 7692 6.1: on the first frame only */
+		ws_close(c, CLOSE_PROTOCOL);
+		return;
 	}
 	/* what the frame announces counts before it comes: it may be 2^62 bytes */
-	if (expected > ws->max_message || c->message.len + len + expected > ws->max_message ||
+	size_t max = c->is_deflated ? inflater_input_max(ws->max_message) : ws->max_message;
+	if (expected > max || c->message.len + len + expected > max ||
 	    (expected == 0 && ++c->fragments > MAX_FRAGMENTS)) {
 		ws_close(c, CLOSE_TOO_BIG);
 		return;
@@ -248,11 +366,8 @@ receive(struct ws_conn *c, const void *data, size_t len)
 	if (last && c->message.len == 0) {
 		deliver(c, data, len);
 	} else {
-		if (!buffer_append(&c->message, data, len, ws->max_message)) {
-			ws_close(c, CLOSE_INTERNAL);
-			return;
-		}
-		if (last) {
+		keep(c, data, len, max);
+		if (last && c->state == WS_OPEN) {
 			deliver(c, (unsigned char *)c->message.data, c->message.len);
 			buffer_fini(&c->message);
 		}
@@ -273,11 +388,45 @@ peer_closes(struct ws_conn *c, const unsigned char *body, size_t len)
 	ws->events->on_read(c, ws->ctx);
 	/* RFC 6455 5.5.1 and 7.4; the other codes that must not be sent the library refuses */
 	unsigned code = len >= 2 ? (unsigned)body[0] << 8 | body[1] : 1000;
-	if (len == 1 || code < 1000 || code >= 5000)
+	if (len == 1 || code < 1000 || code >= 5000 || lws_get_reserved_bits(c->lws))
 		ws_close(c, CLOSE_PROTOCOL);
+	else if (len > 2 && !frame_utf8_valid(body + 2, len - 2))
+		ws_close(c, CLOSE_INVALID_DATA);
 	else
 		conn_set_state(c, WS_CLOSING);
 }
+
+/* permessage-deflate as the library sees it: it lets RSV1 pass, and payloads as they are. */
+static int
+extension(struct lws_context *context, const struct lws_extension *ext, struct lws *wsi,
+	  enum lws_extension_callback_reasons reason, void *user, void *in, size_t len)
+{
+	/* what http/handshake.c may have chosen; a value would not be answered but as part of a
+	 * name */
+	static const struct lws_ext_options options[] = {
+	    {"server_no_context_takeover", EXTARG_NONE},
+	    {"client_no_context_takeover", EXTARG_NONE},
+	    {"server_max_window_bits=15", EXTARG_NONE},
+	    {NULL, EXTARG_NONE},
+	};
+	struct ws_conn *c = lws_get_opaque_user_data(wsi);
+
+	(void)context;
+	(void)ext;
+	(void)user;
+	(void)len;
+	if (reason == LWS_EXT_CB_CONSTRUCT) {
+		*(const struct lws_ext_options **)in = options;
+		if (c)
+			c->deflates = true;
+	}
+	return 0;
+}
+
+static const struct lws_extension extensions[] = {
+    {"permessage-deflate", extension, NULL},
+    {NULL, NULL, NULL},
+};
 
 static int
 callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
@@ -295,10 +444,14 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 			return -1;
 		c->lws = wsi;
 		lws_set_opaque_user_data(wsi, c);
+		/* without it there is no DROP_PROTOCOL */
+		lws_set_wsi_user(wsi, c);
 		return 0;
 	case LWS_CALLBACK_HTTP: return -1; /* no handshake: not what ws_adopt is for */
 	case LWS_CALLBACK_ESTABLISHED:
 	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_RECEIVE_PONG:
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 	case LWS_CALLBACK_CLOSED:
 	case LWS_CALLBACK_WSI_DESTROY: break;
@@ -315,7 +468,17 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 		ws->events->on_open(c, ws->ctx);
 		return 0;
 	case LWS_CALLBACK_RECEIVE: receive(c, in, len); return 0;
+	case LWS_CALLBACK_RECEIVE_PONG:
+		if (lws_get_reserved_bits(wsi))
+			ws_close(c, CLOSE_PROTOCOL);
+		return 0;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: peer_closes(c, in, len); return 0;
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		/* last call for a reason; without one it would send no Close */
+		if (MIND_SILENT && c->state == WS_OPEN && ws->serving == c &&
+		    lws_get_close_length(wsi) == 0 && !conn_at_eof(c))
+			lws_close_reason(wsi, LWS_CLOSE_STATUS_PROTOCOL_ERR, NULL, 0);
+		return 0;
 	case LWS_CALLBACK_CLOSED:
 		/* the descriptor is still open: after this the loop knows it no more */
 		watch_stop(&c->read);
@@ -333,15 +496,14 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	return 0;
 }
 
+/* What one send() may take: with less the library cuts, and copies the rest. */
+#define SEND_SIZE (4u << 20)
+
 static const struct lws_protocols protocols[] = {
-    {
-	.name = "chat",
-	.callback = callback,
-	.rx_buffer_size = RECEIVE_SIZE,
-	/* what one send() may take; with less the library cuts, and copies the rest */
-	.tx_packet_size = 4 << 20,
-    },
-    {0},
+    /* the first one is for those that chose none */
+    {"plain", callback, 0, RECEIVE_SIZE, 0, NULL, SEND_SIZE},
+    {WS_PROTOCOL_JSON, callback, 0, RECEIVE_SIZE, 0, NULL, SEND_SIZE},
+    {NULL, NULL, 0, 0, 0, NULL, 0},
 };
 
 /* Its keep-alive is off: it sorts a list per connection and pong. Ours is hub.c's. */
@@ -379,10 +541,11 @@ ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, vo
 	struct ws *ws = calloc(1, sizeof(*ws));
 	struct lws_context_creation_info info = {
 	    .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-	    .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8,
+	    .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
 	    .uid = -1,
 	    .gid = -1,
 	    .protocols = protocols,
+	    .extensions = extensions,
 	    .retry_and_idle_policy = &no_keepalive,
 	    .user = ws,
 	    /* fd_limit_per_thread stays 0: with a limit every look-up is a linear search */
@@ -419,63 +582,42 @@ ws_free(struct ws **ws)
 		lws_context_destroy((*ws)->context);
 	watch_stop(&(*ws)->tick);
 	deadline_list_fini(&(*ws)->lingering);
-	buffer_fini(&(*ws)->head);
+	inflater_free(&(*ws)->inflater);
+	buffer_fini(&(*ws)->unpacked);
 	free(*ws);
 	*ws = NULL;
 }
 
-/*
- * The head without what the client offers and we do not speak: the library would refuse a
- * subprotocol that it does not know, where RFC 6455 4.2.2 lets the server just not choose one.
- */
-static bool
-copy_head(struct buffer *out, struct span head)
+/* Where the first frame begins, behind the head; NULL when nothing came of it. */
+static const char *
+first_frame(struct span head)
 {
-	static const struct span dropped[] = {SPAN_LIT("sec-websocket-protocol:"),
-					      SPAN_LIT("sec-websocket-extensions:")};
-	const char *p = head.ptr, *end = head.ptr + head.len;
+	const char *end = memmem(head.ptr, head.len, "\r\n\r\n", 4);
 
-	out->len = 0;
-	while (p < end) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t len = eol ? (size_t)(eol + 1 - p) : (size_t)(end - p);
-		bool drop = false;
-
-		if (len <= 2) /* the empty line: what follows are frames */
-			return buffer_append(out, p, (size_t)(end - p), SIZE_MAX);
-		for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
-			if (len >= dropped[i].len &&
-			    span_eq_nocase(span_from(p, dropped[i].len), dropped[i]))
-				drop = true;
-		}
-		if (!drop && !buffer_append(out, p, len, SIZE_MAX))
-			return false;
-		p += len;
-	}
-	return true;
+	return end && end + 4 < head.ptr + head.len ? end + 4 : NULL;
 }
 
 void
 ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head)
 {
+	const char *frame = first_frame(head);
+	const size_t frame_len = frame ? (size_t)(head.ptr + head.len - frame) : 0;
+
 	c->ws = ws;
 	c->fd = fd;
+	c->mask_at = (signed char)(1 - (frame_len < 2 ? (int)frame_len : 2));
 	conn_set_state(c, WS_ADOPTING);
 	watch_init(&c->read, ws->loop, fd, LOOP_READ, "ws read", conn_read_cb, c);
 	watch_init(&c->write, ws->loop, fd, LOOP_WRITE, "ws write", conn_write_cb, c);
-	if (!copy_head(&ws->head, head)) {
-		close(fd);
-	} else {
-		ws->n_conns++;
-		ws->adopting = c;
-		lws_adopt_socket_vhost_readbuf(ws->vhost, fd, ws->head.data, ws->head.len);
-		ws->adopting = NULL;
-		if (!c->lws && c->state != WS_CLOSED)
-			ws->n_conns--; /* it never came to be, and the library closed fd */
-	}
+	ws->n_conns++;
+	ws->adopting = c;
+	lws_adopt_socket_vhost_readbuf(ws->vhost, fd, head.ptr, head.len);
+	ws->adopting = NULL;
 	if (!c->lws) {
-		if (c->state != WS_CLOSED)
+		if (c->state != WS_CLOSED) {
+			ws->n_conns--; /* it never came to be, and the library closed fd */
 			conn_set_state(c, WS_CLOSED);
+		}
 		ws->events->on_closed(c, ws->ctx);
 		return;
 	}
@@ -485,6 +627,12 @@ ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head)
 		conn_drop(c);
 		return;
 	}
+	if (!MIND_MASK)
+		c->mask_at = -1;
+	else if (frame_len >= 2 && !(frame[1] & 0x80))
+		ws_close(c, CLOSE_PROTOCOL);
+	else if (c->mask_at >= 0)
+		lws_rx_flow_control(c->lws, 0);
 	/* the library holds what came behind the head */
 	if (c->state != WS_FLUSHING)
 		conn_serve(c);
@@ -569,8 +717,8 @@ ws_close(struct ws_conn *c, unsigned code)
 	if (n >= 0)
 		shutdown(c->fd, SHUT_WR);
 	conn_set_state(c, WS_CLOSING);
-	if (c->paused) {
-		c->paused = false;
+	if (c->paused || c->resumed) {
+		c->paused = c->resumed = false;
 		conn_read_on(c);
 	}
 }

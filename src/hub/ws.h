@@ -40,14 +40,19 @@ struct ws_conn {
 	int fd;
 	enum ws_state state;
 	bool paused;
-	bool resumed; /* what was kept back while paused is to be served */
+	bool resumed; /* what was kept back is to be served */
 	bool wants_writable;
 	bool owes_writable; /* ws_write has promised on_writable */
 	struct watch read;
 	struct watch write;        /* started while output is stuck or wants_writable */
 	struct deadline lingering; /* from leaving WS_OPEN on: the end, whatever the peer does */
 	struct buffer message;     /* what came of a message that is not whole yet */
+	size_t checked;            /* of that, when it is text: is UTF-8 */
 	unsigned fragments;
+	bool deflates;       /* permessage-deflate is in use: compressed frames may be written */
+	bool is_deflated;    /* the message that is coming */
+	bool in_frame;       /* more of the same frame will come */
+	signed char mask_at; /* where in the socket the first frame says that it is masked; or -1 */
 };
 
 struct ws_events {
@@ -59,6 +64,9 @@ struct ws_events {
 	void (*on_closed)(struct ws_conn *c, void *ctx);
 };
 
+/* The subprotocol that may stand in the head for ws_adopt. */
+#define WS_PROTOCOL_JSON "chat.v1.json"
+
 /* After fork, with RLIMIT_NOFILE final. `events` must live as long. NULL on failure, logged. */
 struct ws *ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, void *ctx);
 /* Every connection still there is dropped (on_closed). Not from inside an event. */
@@ -66,7 +74,8 @@ void ws_free(struct ws **ws);
 
 /*
  * Takes `fd` (non-blocking) and answers the handshake: `head` is a request head as http/handshake.h
- * writes it, and every byte that came after it. on_closed follows, sooner or later.
+ * writes it, with just the subprotocol and the extension that are to be answered, and every byte
+ * that came after it. on_closed follows, sooner or later.
  */
 void ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head);
 
@@ -80,7 +89,10 @@ enum ws_result {
 	WS_REFUSED  /* not accepted: the connection is closing */
 };
 
-/* Sends whole frames, as they are, in one write. */
+/*
+ * Sends whole frames, as they are, in one write. Those with RSV1 only to one that `deflates`, each
+ * message compressed by itself.
+ */
 enum ws_result ws_write(struct ws_conn *c, unsigned char *frames, size_t len)
     __attribute__((warn_unused_result));
 

@@ -99,6 +99,36 @@ START_TEST(utf8)
 }
 END_TEST
 
+/* Texts of three bytes out of these: what is cut off may still come right, or never. */
+START_TEST(utf8_cut_off)
+{
+	static const unsigned char bytes[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf,
+					      0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee,
+					      0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff};
+	enum { BYTES = sizeof(bytes) };
+	for (unsigned i = 0; i < BYTES * BYTES * BYTES; i++) {
+		unsigned char text[6] = {bytes[i % BYTES],
+					 bytes[i / BYTES % BYTES],
+					 bytes[i / BYTES / BYTES],
+					 0,
+					 0,
+					 0x80};
+		size_t whole = frame_utf8_whole(text, 3);
+		bool can_be = frame_utf8_valid(text, 3);
+
+		for (unsigned b = 0; b < BYTES * BYTES && !can_be; b++) {
+			text[3] = bytes[b % BYTES];
+			text[4] = bytes[b / BYTES];
+			can_be = frame_utf8_valid(text, 4) || frame_utf8_valid(text, 5) ||
+				 frame_utf8_valid(text, 6);
+		}
+		if (can_be != (whole != FRAME_NO_UTF8))
+			ck_abort_msg("%02x %02x %02x: %zu", text[0], text[1], text[2], whole);
+		ck_assert(whole == FRAME_NO_UTF8 || frame_utf8_valid(text, whole));
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -109,6 +139,7 @@ main(void)
 	tcase_add_loop_test(tc, a_head_is_as_short_as_it_can_be, 0,
 			    sizeof(heads) / sizeof(heads[0]));
 	tcase_add_test(tc, a_close_has_its_code);
+	tcase_add_test(tc, utf8_cut_off);
 	tcase_add_loop_test(tc, utf8, 0, sizeof(texts) / sizeof(texts[0]));
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);

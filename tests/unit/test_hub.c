@@ -1,7 +1,8 @@
-/* links: src/hub/hub.c src/hub/echo.c src/hub/pace.c src/hub/ws.c src/hub/room.c src/hub/log.c
+/* links: src/hub/hub.c src/hub/echo.c src/hub/inflater.c src/hub/pace.c src/hub/ws.c src/hub/room.c
+ * src/hub/log.c
  * src/hub/frame.c src/base/siphash.c src/proc/address_count.c src/proc/segment.c
  * src/proc/doorbell.c src/base/log.c src/base/clock.c src/base/loop.c src/base/deadline.c
- * src/base/buffer.c -levent_core -lwebsockets -lpthread */
+ * src/base/buffer.c -levent_core -lwebsockets -lz -lpthread */
 /*
  * test_hub.c - chat over several workers: real processes around one segment, raw clients.
  */

@@ -1,5 +1,5 @@
-/* links: src/hub/ws.c src/hub/frame.c src/base/log.c src/base/clock.c src/base/loop.c
- * src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets */
+/* links: src/hub/ws.c src/hub/frame.c src/hub/inflater.c src/base/log.c src/base/clock.c
+ * src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets -lz */
 /*
  * test_ws.c - WebSockets over libwebsockets in our loop: a server process, and a raw client that
  * plays by the rules or not.
@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <zlib.h>
 
 #include "base/log.h"
 #include "hub/frame.h"
@@ -296,26 +297,158 @@ START_TEST(what_comes_with_the_head_is_not_lost)
 }
 END_TEST
 
-/* RFC 6455 4.2.2: the server chooses none, and goes on. */
-START_TEST(offers_are_passed_over)
+/* What stands in the head is answered, and nothing else. */
+START_TEST(the_head_says_what_is_answered)
 {
-	static const char head[] =
-	    CLIENT_HEAD "Sec-WebSocket-Protocol: chat, superchat\r\nsec-websocket-extensions: "
-			"permessage-deflate; client_max_window_bits\r\n\r\n";
+#define PROTOCOL   "Sec-WebSocket-Protocol: chat.v1.json\r\n"
+#define EXTENSIONS "Sec-WebSocket-Extensions: "
+#define DEFLATE    "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	static const struct {
+		const char *fields;
+		const char *protocol, *extensions;
+	} table[] = {
+	    {PROTOCOL, "chat.v1.json", NULL},
+	    {EXTENSIONS DEFLATE "\r\n", NULL, DEFLATE},
+	    {EXTENSIONS DEFLATE "; server_max_window_bits=15\r\n", NULL,
+	     DEFLATE "; server_max_window_bits=15"},
+	    {PROTOCOL EXTENSIONS DEFLATE "\r\n", "chat.v1.json", DEFLATE},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char head[1024];
+		int fd = client_connect_small(port, 0);
+		int len = snprintf(head, sizeof(head), CLIENT_HEAD "%s\r\n", table[i].fields);
+
+		ck_assert(client_write(fd, head, (size_t)len));
+		client_expect_101_with(fd, table[i].protocol, table[i].extensions);
+		client_text(fd, "hello");
+		client_expect_text(fd, "hello");
+		close(fd);
+	}
+}
+END_TEST
+
+static int
+open_deflating(void)
+{
+	static const char head[] = CLIENT_HEAD EXTENSIONS DEFLATE "\r\n\r\n";
 	int fd = client_connect_small(port, 0);
 
 	ck_assert(client_write(fd, head, sizeof(head) - 1));
-	client_expect_101(fd);
-	client_text(fd, "hello");
-	client_expect_text(fd, "hello");
+	client_expect_101_with(fd, NULL, DEFLATE);
+	return fd;
+}
+
+/* RFC 7692 7.2.1; returns the length. */
+static size_t
+compress_message(const void *data, size_t len, unsigned char *out, size_t room)
+{
+	z_stream z = {.next_in = (unsigned char *)(uintptr_t)data,
+		      .avail_in = (uInt)len,
+		      .next_out = out,
+		      .avail_out = (uInt)room};
+
+	ck_assert_int_eq(deflateInit2(&z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	ck_assert_int_eq(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+	ck_assert_uint_gt(z.avail_out, 0);
+	deflateEnd(&z);
+	return room - z.avail_out - 4;
+}
+
+START_TEST(compressed_messages)
+{
+	static const size_t lengths[] = {0, 1, 5, 125, 126, 2047, 65536, MAX_MESSAGE};
+	static unsigned char data[MAX_MESSAGE], packed[MAX_MESSAGE + 65536];
+	int fd = open_deflating();
+
+	for (unsigned kind = 0; kind < 3; kind++) {
+		unsigned random = 1;
+
+		for (size_t i = 0; i < sizeof(data); i++) {
+			random = random * 1103515245 + 12345;
+			data[i] =
+			    kind == 0 ? 'a' : (unsigned char)(random >> (kind == 1 ? 29 : 16));
+		}
+		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+			unsigned opcode = kind == 2 ? BINARY : TEXT;
+			size_t n = compress_message(data, lengths[i], packed, sizeof(packed));
+
+			ck_assert(client_send(fd, FIN | RSV1 | opcode, packed, n));
+			client_expect(fd, FIN | opcode, data, lengths[i]);
+			/* and as it is, between them (RFC 7692 6) */
+			ck_assert(client_send(fd, FIN | opcode, data, lengths[i]));
+			client_expect(fd, FIN | opcode, data, lengths[i]);
+			/* in pieces, with a ping in between */
+			ck_assert(client_send(fd, RSV1 | opcode, packed, n / 2));
+			ck_assert(client_send(fd, FIN | PING, "?", 1));
+			client_expect(fd, FIN | PONG, "?", 1);
+			ck_assert(client_send(fd, CONT, packed + n / 2, 0));
+			ck_assert(client_send(fd, FIN | CONT, packed + n / 2, n - n / 2));
+			client_expect(fd, FIN | opcode, data, lengths[i]);
+		}
+	}
+	/* byte by byte */
+	size_t n = compress_message("h\xc3\xa9llo \xe5\xa4\xaa", 10, packed, sizeof(packed));
+	size_t len = client_frame(data, FIN | RSV1 | TEXT, packed, n);
+	for (size_t i = 0; i < len; i++)
+		ck_assert(client_write(fd, data + i, 1));
+	client_expect_text(fd, "h\xc3\xa9llo \xe5\xa4\xaa");
 	close(fd);
+}
+END_TEST
+
+START_TEST(bombs_cost_their_turn_only)
+{
+	static unsigned char zeros[MAX_MESSAGE + 1], packed[4096], out[400 * 256];
+	size_t n = compress_message(zeros, MAX_MESSAGE, packed, sizeof(packed)), len = 0;
+	int fd = open_deflating(), other = client_open(port);
+
+	ck_assert_uint_lt(n, 200);
+	/* 40 MB in one write; all of it is right, and is answered */
+	for (int i = 0; i < 400; i++)
+		len += client_frame(out + len, FIN | RSV1 | BINARY, packed, n);
+	ck_assert(client_write(fd, out, len));
+	for (int i = 0; i < 20; i++) {
+		client_text(other, "meanwhile");
+		client_expect_text(other, "meanwhile");
+	}
+	for (int i = 0; i < 400; i++)
+		client_expect(fd, FIN | BINARY, zeros, MAX_MESSAGE);
+	client_text(fd, "still here");
+	client_expect_text(fd, "still here");
+	/* one byte too many when it is unpacked */
+	n = compress_message(zeros, MAX_MESSAGE + 1, packed, sizeof(packed));
+	ck_assert(client_send(fd, FIN | RSV1 | BINARY, packed, n));
+	ck_assert_uint_eq(client_closed_with(fd), 1009);
+	client_text(other, "afterwards");
+	client_expect_text(other, "afterwards");
+	close(other);
+}
+END_TEST
+
+START_TEST(too_long_when_packed_is_1009)
+{
+	static unsigned char out[1 << 18];
+	int fd = open_deflating();
+	/* stored blocks of nothing: they never become a byte */
+	for (size_t i = 0; i + 5 <= sizeof(out); i += 5)
+		memcpy(out + i, "\x00\x00\x00\xff\xff", 5);
+	client_send(fd, RSV1 | BINARY, out, 65535);
+	client_send(fd, FIN | CONT, out + 65535, 65535);
+	ck_assert_uint_eq(client_closed_with(fd), 1009);
+	/* announced by its head */
+	fd = open_deflating();
+	client_write(fd, "\xc2\xff\0\0\0\0\x10\0\0\0abcdx", 15);
+	ck_assert_uint_eq(client_closed_with(fd), 1009);
 }
 END_TEST
 
 #define MAX_FRAMES 4
 
+static const char long_data[300];
+
 /* Wrong input, and the code of the Close it is answered with. */
-static const struct {
+struct bad {
 	const char *name;
 	unsigned code;
 	struct {
@@ -323,7 +456,9 @@ static const struct {
 		const char *data;
 		size_t len;
 	} frame[MAX_FRAMES];
-} bad[] = {
+};
+
+static const struct bad bad[] = {
     {"a reserved bit", 1002, {{FIN | TEXT | 0x40, "x", 1}}},
     {"a reserved opcode", 1002, {{FIN | 0x3, "x", 1}}},
     {"a reserved control opcode", 1002, {{FIN | 0xb, "x", 1}}},
@@ -338,6 +473,15 @@ static const struct {
     {"a character cut off by an empty end",
      1007,
      {{TEXT, "\xe5", 1}, {CONT, "\xa4", 1}, {FIN | CONT, "", 0}}},
+    {"text that cannot become UTF-8, in a frame that has not ended", 1007, {{TEXT, "\xf4\x90", 2}}},
+    {"a frame that is not masked", 1002, {{UNMASKED | FIN | TEXT, "x", 1}}},
+    {"an empty frame that is not masked", 1002, {{UNMASKED | FIN | TEXT, "", 0}}},
+    {"a long frame that is not masked", 1002, {{UNMASKED | FIN | BINARY, long_data, 300}}},
+    {"a ping of 126 bytes", 1002, {{FIN | PING, long_data, 126}}},
+    {"a pong of 126 bytes", 1002, {{FIN | PONG, long_data, 126}}},
+    {"a Close of 126 bytes", 1002, {{FIN | CLOSE, long_data, 126}}},
+    {"a Close whose reason is not UTF-8", 1007, {{FIN | CLOSE, "\x03\xe8\xff", 3}}},
+    {"a Close whose reason is cut off", 1007, {{FIN | CLOSE, "\x03\xe8\xe5\xa4", 4}}},
     {"a Close of one byte", 1002, {{FIN | CLOSE, "\x03", 1}}},
     {"a Close with code 0", 1002, {{FIN | CLOSE, "\0\0", 2}}},
     {"a Close with code 999", 1002, {{FIN | CLOSE, "\x03\xe7", 2}}},
@@ -352,24 +496,88 @@ static const struct {
     {"a Close in a message", 1001, {{TEXT, "x", 1}, {FIN | CLOSE, "\x03\xe9", 2}}},
 };
 
-START_TEST(closed_with_the_right_code)
+/* The same, of one that compresses. */
+static const struct bad bad_deflate[] = {
+    {"corrupt data", 1007, {{FIN | RSV1 | TEXT, "\xff\xff", 2}}},
+    {"data that is cut off", 1007, {{FIN | RSV1 | TEXT, "\xf2\x48\xcd\xc9", 4}}},
+    {"no data", 1007, {{FIN | RSV1 | TEXT, "", 0}}},
+    {"corrupt data in fragments",
+     1007,
+     {{RSV1 | TEXT, "\xf2\x48", 2}, {FIN | CONT, "\xff\xff", 2}}},
+    {"text that is not UTF-8", 1007, {{FIN | RSV1 | TEXT, "\x00\x01\x00\xfe\xff\xff\x00", 7}}},
+    {"RSV1 on a continuation",
+     1002,
+     {{RSV1 | TEXT, "\xf2\x48", 2}, {FIN | RSV1 | CONT, "\xcd", 1}}},
+    {"RSV1 on the end of what is not compressed",
+     1002,
+     {{TEXT, "a", 1}, {FIN | RSV1 | CONT, "\xcd", 1}}},
+    {"RSV2", 1002, {{FIN | 0x20 | TEXT, "x", 1}}},
+    {"RSV3", 1002, {{FIN | 0x10 | TEXT, "x", 1}}},
+    {"RSV1 and RSV2", 1002, {{FIN | RSV1 | 0x20 | TEXT, "x", 1}}},
+    {"RSV1 on a Close", 1002, {{FIN | RSV1 | CLOSE, "\x03\xe8", 2}}},
+    {"RSV1 on a pong", 1002, {{FIN | RSV1 | PONG, "x", 1}}},
+    {"plain text that is not UTF-8", 1007, {{TEXT, "a\xff", 2}}},
+    {"a Close in a compressed message",
+     1001,
+     {{RSV1 | TEXT, "\xf2\x48", 2}, {FIN | CLOSE, "\x03\xe9", 2}}},
+};
+
+static void
+expect_code(int fd, const struct bad *b)
 {
-	int fd = client_open(port);
 	unsigned code;
+
+	for (size_t i = 0; i < MAX_FRAMES && b->frame[i].data; i++)
+		client_send(fd, b->frame[i].first, b->frame[i].data, b->frame[i].len);
+	code = client_closed_with(fd);
+	if (code != b->code)
+		ck_abort_msg("%s: %u, not %u", b->name, code, b->code);
+}
+
+START_TEST(closed_with_the_right_code_when_compressing)
+{
+	int fd = open_deflating();
 
 	client_text(fd, "before");
 	client_expect_text(fd, "before");
-	for (size_t i = 0; i < MAX_FRAMES && bad[_i].frame[i].data; i++)
-		client_send(fd, bad[_i].frame[i].first, bad[_i].frame[i].data,
-			    bad[_i].frame[i].len);
-	code = client_closed_with(fd);
-	if (code != bad[_i].code)
-		ck_abort_msg("%s: %u, not %u", bad[_i].name, code, bad[_i].code);
+	expect_code(fd, &bad_deflate[_i]);
+}
+END_TEST
+
+START_TEST(closed_with_the_right_code)
+{
+	int fd = client_open(port);
+
+	/* of one that does not mask, the first frame is looked at */
+	if (!(bad[_i].frame[0].first & UNMASKED)) {
+		client_text(fd, "before");
+		client_expect_text(fd, "before");
+	}
+	expect_code(fd, &bad[_i]);
 	/* the others notice nothing */
 	fd = client_open(port);
 	client_text(fd, "after");
 	client_expect_text(fd, "after");
 	close(fd);
+}
+END_TEST
+
+/* Wherever the first frame is cut off from the head, or in two. */
+START_TEST(a_first_frame_that_is_not_masked_is_seen)
+{
+	static const char head[] = CLIENT_HEAD "\r\n\x81\x05hello";
+
+	for (size_t cut = sizeof(head) - 1 - 7; cut < sizeof(head); cut++) {
+		int fd = client_connect_small(port, 0);
+
+		ck_assert(client_write(fd, head, cut));
+		client_expect_101(fd);
+		ck_assert(client_write(fd, head + cut, sizeof(head) - 1 - cut));
+		static struct client_message m;
+		ck_assert_uint_eq(client_receive(fd, &m), FIN | CLOSE);
+		ck_assert_uint_eq((unsigned)m.data[0] << 8 | m.data[1], 1002);
+		close(fd);
+	}
 }
 END_TEST
 
@@ -595,8 +803,14 @@ main(void)
 	tcase_add_test(tc, byte_by_byte);
 	tcase_add_test(tc, fragments_with_pings_between);
 	tcase_add_test(tc, what_comes_with_the_head_is_not_lost);
-	tcase_add_test(tc, offers_are_passed_over);
+	tcase_add_test(tc, the_head_says_what_is_answered);
+	tcase_add_test(tc, compressed_messages);
+	tcase_add_test(tc, bombs_cost_their_turn_only);
+	tcase_add_test(tc, too_long_when_packed_is_1009);
+	tcase_add_loop_test(tc, closed_with_the_right_code_when_compressing, 0,
+			    sizeof(bad_deflate) / sizeof(bad_deflate[0]));
 	tcase_add_loop_test(tc, closed_with_the_right_code, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_test(tc, a_first_frame_that_is_not_masked_is_seen);
 	tcase_add_test(tc, messages_before_a_close_are_answered);
 	tcase_add_test(tc, too_long_is_1009_before_it_has_come);
 	tcase_add_test(tc, endless_empty_fragments_are_1009);

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,7 @@
 #define CLIENT_TIMEOUT_S 20
 
 #define FIN      0x80
+#define RSV1     0x40
 #define CONT     0x0
 #define TEXT     0x1
 #define BINARY   0x2
@@ -253,9 +255,28 @@ client_closed_with(int fd)
 	return code;
 }
 
+/* Whether the head has a line `name: value`, or none of that name when `value` is NULL. */
+static inline void
+client_expect_field(const char *head, const char *name, const char *value)
+{
+	char begin[64], line[256];
+
+	snprintf(begin, sizeof(begin), "\r\n%s:", name);
+	const char *at = strcasestr(head, begin);
+	if (!value) {
+		ck_assert_ptr_null(at);
+		return;
+	}
+	ck_assert_msg(at, "no %s in: %s", name, head);
+	snprintf(line, sizeof(line), " %s\r\n", value);
+	at += strlen(begin);
+	ck_assert_msg(strncmp(at, line, strlen(line)) == 0, "%s:%s", name, at);
+	ck_assert_ptr_null(strcasestr(at, begin));
+}
+
 /* The answer's head; ends behind the empty line. */
 static inline void
-client_expect_101(int fd)
+client_expect_101_with(int fd, const char *protocol, const char *extensions)
 {
 	char head[1024];
 	size_t len = 0;
@@ -269,8 +290,14 @@ client_expect_101(int fd)
 	ck_assert_ptr_nonnull(strcasestr(head, "\r\nUpgrade: websocket\r\n"));
 	ck_assert_ptr_nonnull(strcasestr(head, "\r\nConnection: Upgrade\r\n"));
 	ck_assert_ptr_nonnull(strstr(head, CLIENT_ACCEPT));
-	ck_assert_ptr_null(strcasestr(head, "Sec-WebSocket-Protocol"));
-	ck_assert_ptr_null(strcasestr(head, "Sec-WebSocket-Extensions"));
+	client_expect_field(head, "Sec-WebSocket-Protocol", protocol);
+	client_expect_field(head, "Sec-WebSocket-Extensions", extensions);
+}
+
+static inline void
+client_expect_101(int fd)
+{
+	client_expect_101_with(fd, NULL, NULL);
 }
 
 static inline int
