@@ -29,6 +29,8 @@ cat >"$dir.wanted" <<'END'
 ./usr/bin/plazactl
 ./usr/lib/sysusers.d/plaza.conf
 ./usr/sbin/plazad
+./usr/share/doc/plaza/nginx-plaza.conf
+./usr/share/doc/plaza/plaza-chat.js
 ./usr/share/man/man1/plazactl.1
 ./usr/share/man/man5/plaza.conf.5
 ./usr/share/man/man8/plazad.8
@@ -36,6 +38,8 @@ END
 diff "$dir.wanted" "$dir.found" || fail "installed files differ (<: missing, >: not expected)"
 rm -f "$dir.wanted" "$dir.found"
 grep -q '^ExecStart=/usr/sbin/plazad$' "$dir/lib/systemd/system/plazad.service" || fail "ExecStart is wrong"
+js=$(sed -n 's/^[[:space:]]*alias \(.*\);$/\1/p' "$dir/usr/share/doc/plaza/nginx-plaza.conf")
+cmp -s "$srcdir/src/js/plaza-chat.js" "$dir$js" || fail "nginx-plaza.conf does not find the client at $js"
 "$dir/usr/sbin/plazad" -t -c "$dir/etc/plaza/plaza.conf" >/dev/null || fail "the installed conf file is refused"
 
 # README's line that names the database
