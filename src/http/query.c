@@ -58,12 +58,14 @@ struct span
 query_read(struct span query, struct query_param *params, size_t n)
 {
 	struct span unknown = {NULL, 0};
-	const char *p = query.ptr, *end = query.ptr + query.len;
 
 	for (size_t i = 0; i < n; i++) {
 		params[i].state = QUERY_ABSENT;
 		params[i].len = 0;
 	}
+	if (query.len == 0)
+		return unknown;
+	const char *p = query.ptr, *end = query.ptr + query.len;
 	while (p < end) {
 		const char *pair = p;
 
