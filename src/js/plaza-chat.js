@@ -19,7 +19,7 @@
  * chat.on(event, f)	gives a function that ends it. The events:
  *	msg	each once, in order; binary data is a Uint8Array
  *	gap	messages that will not come; why is the daemon's, or "hole"
- *	pres	{ room, count, members, join, leave }
+ *	pres	{ room, count, members, join, leave }; in a crowd the count is all that is known
  *	online (the welcome)	offline { code, reason, wait }	closed { code, reason }, for good
  *	notice	error
  * Promises fail with an Error that has the protocol's code, or queue (too many publishes wait),
@@ -28,7 +28,6 @@
 const WAIT = 10000; // for a sign of life
 const WINDOW = 16; // publishes on their way
 const REMEMBERED = 240000; // how long a cid is, less some
-const CROWD = 200; // of more members there are no diffs
 
 const error = (m) => Object.assign(new Error(m.msg || m.code), m);
 
@@ -182,7 +181,6 @@ export function connect(url, options = {}) {
 	function enter(room) {
 		const { name, epoch, seq, options } = room;
 		room.live = false;
-		room.diffs = undefined;
 		call({ t: "join", room: name, ...options, since: epoch && { epoch, seq } }, (m, bad) => {
 			if (rooms.get(name) !== room)
 				return;
@@ -195,9 +193,7 @@ export function connect(url, options = {}) {
 			}
 			// next comes what is replayed, or a gap that says what cannot be
 			const { epoch, first, count } = m;
-			Object.assign(room, { epoch, seq: m.seq - (m.replay || 0), first, count, live: true });
-			if (options.pres === "diff")
-				look(room);
+			Object.assign(room, { epoch, seq: m.seq - m.replay, first, count, live: true });
 			room.resolve(m);
 		});
 	}
@@ -218,46 +214,16 @@ export function connect(url, options = {}) {
 		emit("gap", m);
 	}
 
-	// Asks who is there, a page at a time; diffs wait until it is known what they change.
-	function look(room, members = new Map(), pseq) {
-		const name = room.name;
-		room.diffs ||= [];
-		call({ t: "presence", room: name, offset: members.size, limit: 100 }, (m, bad) => {
-			if (rooms.get(name) !== room || !room.live)
-				return;
-			if (bad)
-				return later(bad, () => look(room));
-			if (members.size && m.pseq !== pseq)
-				return look(room);
-			for (const member of m.members)
-				members.set(member.conn, member);
-			if (m.more && m.count <= CROWD)
-				return look(room, members, m.pseq);
-			const { diffs } = room;
-			Object.assign(room, { members, count: m.count, pseq: m.pseq, diffs: undefined });
-			emit("pres", { room: name, count: m.count, members });
-			for (const diff of diffs)
-				presence(room, diff);
-		});
-	}
-
+	// `all` comes first, and again after times of which the daemon did not tell who is there.
 	function presence(room, m) {
-		const { diffs, members, crowded } = room;
-		if (diffs)
-			return diffs.push(m);
-		if (m.pseq <= room.pseq)
-			return;
-		room.pseq = m.pseq;
+		if (m.all)
+			room.members = new Map();
 		room.count = m.count;
-		room.crowded = !m.join && !m.leave;
 		for (const member of m.leave || [])
-			members?.delete(member.conn || member);
+			room.members.delete(member.conn);
 		for (const member of m.join || [])
-			members?.set(member.conn, member);
-		emit("pres", { ...m, members });
-		// for a while there were no diffs
-		if (members && crowded && !room.crowded)
-			look(room);
+			room.members.set(member.conn, member);
+		emit("pres", { ...m, members: room.members });
 	}
 
 	// ---- publishing ----

@@ -86,6 +86,16 @@ test("several rooms, and leaving one of them", async () => {
 	await Promise.all([left, joined]);
 	hub.publish("b", 6);
 	assert.deepEqual(data(), [1, 2, 4, 6]);
+	// refused for now, then left: it is not asked again
+	hub.answer = (socket, m) =>
+		m.t === "join" ? hub.tell(socket, { id: m.id, t: "err", code: "unavailable", temp: true }) : hub.obey(socket, m);
+	const never = failed(chat.join("d"));
+	await settle();
+	chat.leave("d");
+	assert.equal(await never, "left");
+	await clock.pass(5000);
+	assert.deepEqual(commands("join").filter((m) => m.room === "d").length, 1);
+	hub.answer = (socket, m) => hub.obey(socket, m);
 	const given_up = chat.join("c");
 	chat.leave("c");
 	assert.equal(await failed(given_up), "left");
@@ -169,42 +179,43 @@ test("hands on gaps: of the log, of a slow client, of another epoch", async () =
 	hub.tell(hub.socket, { t: "gap", room: "r1", from: 6, to: 8, why: "slow", epoch: "e1" });
 	hub.room("r1").seq = 8;
 	hub.publish("r1", 9);
-	// the daemon was started anew
+	// the log was made anew while it listened, and once more while it did not
+	hub.tell(hub.socket, { t: "gap", room: "r1", from: 0, to: 0, why: "epoch", epoch: "e1b" });
+	assert.deepEqual([chat.rooms.get("r1").epoch, chat.rooms.get("r1").seq], ["e1b", 0]);
 	hub.drop(hub.socket, 1006);
 	hub.rooms.delete("r1");
 	hub.room("r1").epoch = "e2";
 	hub.publish("r1", "new 1");
 	await clock.pass(1000);
+	assert.deepEqual(commands("join").at(-1).since, { epoch: "e1b", seq: 0 });
 	hub.publish("r1", "new 2");
-	assert.deepEqual(of("gap").map((e) => e.why), ["trimmed", "slow", "epoch"]);
+	assert.deepEqual(of("gap").map((e) => e.why), ["trimmed", "slow", "epoch", "epoch"]);
 	assert.deepEqual(data(), [1, 4, 5, 9, "new 1", "new 2"]);
 	assert.equal(chat.rooms.get("r1").epoch, "e2");
 });
 
-test("presence: the list, then what changes", async () => {
+test("presence: all of them, then what changes", async () => {
 	await begin();
 	hub.guest("r1", "g1");
 	const members = () => [...chat.rooms.get("r1").members.keys()].sort();
-	// one comes and one goes between the join and the list
-	hub.answer = (socket, m) => {
-		if (m.t === "presence") {
-			hub.guest("r1", "g2");
-			hub.tell(socket, { t: "pres", room: "r1", pseq: 1, join: [{ conn: "ghost" }], count: 9 });
-		}
-		hub.obey(socket, m);
-		if (m.t === "presence")
-			hub.leave(hub.room("r1"), { conn: "g1" });
-	};
-	await chat.join("r1", { pres: "diff", name: "ann" });
+	assert.equal((await chat.join("r1", { pres: "diff", name: "ann" })).count, 2);
 	await settle();
-	hub.guest("r1", "g3");
-	assert.deepEqual(members(), ["c1", "g2", "g3"]);
+	assert.deepEqual(members(), ["c1", "g1"]);
 	assert.equal(chat.rooms.get("r1").members.get("c1").name, "ann");
-	hub.leave(hub.room("r1"), { conn: "g2" });
-	assert.deepEqual(members(), ["c1", "g3"]);
-	assert.deepEqual([of("pres").at(-1).count, of("pres").at(-1).leave.length], [2, 1]);
+	hub.guest("r1", "g2");
+	assert.deepEqual(members(), ["c1", "g1", "g2"]);
+	hub.leave(hub.room("r1"), { conn: "g1" });
+	assert.deepEqual(members(), ["c1", "g2"]);
+	const { count, join, leave } = of("pres").at(-1);
+	assert.deepEqual([count, join.length, leave.length, chat.rooms.get("r1").count], [2, 0, 1, 2]);
+	// a crowd, and then it is none any more
+	hub.tell(hub.socket, { t: "pres", room: "r1", pseq: 99, count: 250 });
+	assert.equal(chat.rooms.get("r1").count, 250);
+	hub.room("r1").members.delete("g2");
+	hub.tell_all(hub.socket, hub.room("r1"));
+	assert.deepEqual(members(), ["c1"]);
 	// anew after a loss: who has gone meanwhile is not there
-	hub.answer = (socket, m) => hub.obey(socket, m);
+	hub.guest("r1", "g3");
 	hub.drop(hub.socket, 1006);
 	hub.room("r1").members.delete("g3");
 	hub.guest("r1", "g4");
@@ -212,33 +223,11 @@ test("presence: the list, then what changes", async () => {
 	assert.deepEqual(members(), ["c2", "g4"]);
 });
 
-test("presence: pages, a list that changes meanwhile, a crowd", async () => {
+test("presence: a count alone", async () => {
 	await begin();
-	for (let n = 0; n < 150; n++)
-		hub.guest("r1", `g${n}`);
-	let changed = false;
-	hub.answer = (socket, m) => {
-		if (m.t === "presence" && m.offset === 100 && !changed) {
-			changed = true;
-			hub.room("r1").members.delete("g0");
-			hub.room("r1").pseq++;
-		}
-		hub.obey(socket, m);
-	};
-	await chat.join("r1", { pres: "diff" });
-	await settle();
-	assert.deepEqual(commands("presence").map((m) => m.offset), [0, 100, 0, 100]);
-	assert.equal(chat.rooms.get("r1").members.size, 150);
-	// a count alone; then it is asked again, once there are diffs
-	for (let n = 0; n < 100; n++)
-		hub.room("r1").members.set(`h${n}`, { socket: {}, conn: `h${n}` });
-	hub.presence(hub.room("r1"), {});
-	assert.equal(chat.rooms.get("r1").count, 250);
-	for (let n = 0; n < 90; n++)
-		hub.room("r1").members.delete(`h${n}`);
-	hub.guest("r1", "last");
-	await settle();
-	assert.equal(chat.rooms.get("r1").members.size, 161);
+	await chat.join("r1", { pres: "count" });
+	hub.tell(hub.socket, { t: "pres", room: "r1", pseq: 1, count: 7 });
+	assert.deepEqual([of("pres")[0].count, chat.rooms.get("r1").count], [7, 7]);
 });
 
 test("connects again at random within twice as long each time", async () => {
@@ -297,6 +286,20 @@ test("is told not to come again", async () => {
 		assert.equal(await failed(chat.join("r2")), "closed");
 		assert.deepEqual(of("offline"), []);
 	}
+});
+
+test("hears nothing of a link that it has given up", async () => {
+	await begin();
+	await chat.join("r1");
+	const old = hub.socket;
+	old.dead = true;
+	await clock.pass(35000 + 250);
+	assert.equal(of("online").length, 2);
+	hub.publish("r1", 1);
+	old.onmessage({ data: JSON.stringify({ t: "gap", room: "r1", from: 2, to: 9, why: "slow", epoch: "e1" }) });
+	old.onclose({ code: 4503, reason: "" });
+	await settle();
+	assert.deepEqual([of("gap"), of("closed"), of("offline").length], [[], [], 1]);
 });
 
 test("closes", async () => {
@@ -372,10 +375,21 @@ test("too many publishes for the daemon", async () => {
 	const refused = commands("pub").length;
 	await clock.pass(49);
 	assert.equal(commands("pub").length, refused, "waits as long as it is told");
-	tokens = 9;
+	// then one at a time
+	tokens = 0;
 	await clock.pass(1);
+	assert.equal(commands("pub").length, refused + 1);
+	tokens = 9;
+	await clock.pass(50);
 	await all;
 	assert.deepEqual(data(), [1, 2, 3, 4, 5, 6]);
+	// nothing is left to wait for when it closes
+	tokens = 0;
+	const last = failed(chat.pub("r1", 7));
+	await settle();
+	chat.close();
+	assert.equal(await last, "closed");
+	assert.equal(clock.timers.size, 0);
 });
 
 test("publishes: few on their way, a bounded queue", async () => {
@@ -453,8 +467,9 @@ test("history, binary data, errors of nobody's", async () => {
 	await chat.join("r1");
 	hub.publish("r1", undefined, { b64: "AP8=" });
 	assert.deepEqual([...data()[0]], [0, 255]);
+	hub.publish("r1", "text");
 	const { msgs, more } = await chat.history("r1", { limit: 10 });
-	assert.deepEqual([[...msgs[0].data], more], [[0, 255], false]);
+	assert.deepEqual([[...msgs[0].data], msgs[1].data, more], [[0, 255], "text", false]);
 	hub.tell(hub.socket, { t: "err", code: "bad_request", msg: "what?" });
 	assert.deepEqual(of("error").map((e) => e.code), ["bad_request"]);
 	hub.tell(hub.socket, { t: "something new" });

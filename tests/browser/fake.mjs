@@ -132,13 +132,14 @@ export class Hub {
 
 	leave(room, socket) {
 		if (room.members.delete(socket.conn))
-			this.presence(room, { leave: [{ conn: socket.conn }] });
+			this.presence(room, { join: [], leave: [{ conn: socket.conn }] });
 	}
 
 	presence(room, change) {
 		room.pseq++;
 		for (const member of room.members.values())
-			if (member.pres === "diff")
+			// who has just come is told of all of them
+			if (member.pres === "diff" && change.join?.[0]?.conn !== member.conn)
 				this.tell(member.socket, { t: "pres", room: room.name, pseq: room.pseq, count: room.members.size, ...change });
 	}
 
@@ -146,7 +147,7 @@ export class Hub {
 	guest(name, conn) {
 		const room = this.room(name);
 		room.members.set(conn, { socket: {}, conn, name: conn });
-		this.presence(room, { join: [{ conn, name: conn }] });
+		this.presence(room, { join: [{ conn, name: conn }], leave: [] });
 	}
 
 	publish(name, data, more = {}) {
@@ -183,11 +184,6 @@ export class Hub {
 		}
 		if (m.t === "history")
 			return ok({ epoch: room.epoch, first: room.first, msgs: room.kept.slice(-m.limit), more: false });
-		if (m.t === "presence") {
-			const all = [...room.members.values()].map(({ conn, name }) => ({ conn, name }));
-			const members = all.slice(m.offset, m.offset + m.limit);
-			return ok({ count: all.length, pseq: room.pseq, members, more: m.offset + members.length < all.length });
-		}
 		if (m.t !== "join")
 			return this.tell(socket, { id: m.id, t: "err", code: "unknown_type", temp: false });
 		const whole = !m.since || (m.since.epoch === room.epoch && m.since.seq >= room.first - 1 && m.since.seq <= room.seq);
@@ -202,6 +198,13 @@ export class Hub {
 			});
 		for (const r of replay)
 			this.tell(socket, { ...r, r: 1 });
-		this.presence(room, { join: [{ conn: socket.conn, name: m.name }] });
+		this.presence(room, { join: [{ conn: socket.conn, name: m.name }], leave: [] });
+		if (m.pres === "diff")
+			this.tell_all(socket, room);
+	}
+
+	tell_all(socket, room) {
+		const join = [...room.members.values()].map(({ conn, name }) => ({ conn, name }));
+		this.tell(socket, { t: "pres", room: room.name, pseq: room.pseq, all: true, join, leave: [], count: join.length });
 	}
 }
