@@ -17,8 +17,6 @@
 #   TAIL_ROUNDS, TAIL_MS of each server's latencies (7 of 2000 ms)
 set -euo pipefail
 
-plazad=${PLAZAD:-src/plazad}
-bench=${BENCH:-tests/bench}
 what=${1:-all}
 quick=1
 [ "$what" = quick ] || quick=
@@ -34,118 +32,21 @@ tail_ms=${tail_ms:-2000}
 	exit 2
 }
 
-dir=$(mktemp -d)
-pids=()
-session_nice= # as it was
-
-# Ends process $1 and waits until it is gone.
-end() {
-	kill "$1" 2>/dev/null || return 0
-	wait "$1" 2>/dev/null || :
-}
-
-# shellcheck disable=SC2317 # called by the trap
-cleanup() {
-	trap '' INT TERM HUP
-	for pid in "${pids[@]}"; do
-		end "$pid"
-	done
-	[ -z "$session_nice" ] || echo "$session_nice" >/proc/self/autogroup
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-die() {
-	echo "bench_http.sh: $*" >&2
-	exit 1
-}
-
-need() {
-	command -v "$1" >/dev/null || die "no $1: apt-get install $2"
-}
-PATH=$PATH:/usr/sbin
+# shellcheck source=tests/bench/common.sh
+. "$(dirname "$0")/common.sh"
 need wrk wrk
-need taskset util-linux
 need curl curl
 need nginx nginx
 need h2o h2o
 
-# wait_for WHAT COMMAND...: until it succeeds, for at most 10 s
-wait_for() {
-	local what=$1
-	shift
-	for _ in {1..200}; do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.05
-	done
-	cat "$dir"/*.log >&2
-	die "$what does not come up"
-}
-
-# ---- where everything runs ----
-
-# the first and the last CPU that we may use; with only one, the load shares it
-cpus=$(taskset -cp $$ | sed 's/.*: //; s/[,-]/ /g')
-on_server=(taskset -c "${cpus%% *}")
-on_load=(taskset -c "${cpus##* }")
-may_prefer=
-# who may, has both preferred to what else runs
-if nice -n -10 true 2>/dev/null; then
-	may_prefer=1
-	on_server+=(nice -n -10)
-	on_load+=(nice -n -10)
-	# with autogroups (sched(7)) that counts within a session only, so prefer the whole of it, too
-	if [ "$(cat /proc/sys/kernel/sched_autogroup_enabled 2>/dev/null)" = 1 ]; then
-		session_nice=$(sed 's/.* //' /proc/self/autogroup)
-		echo -10 >/proc/self/autogroup
-	fi
-fi
 # a client and a server with 10,000 connections each
-ulimit -Sn "$(ulimit -Hn)"
-many=10000
-files=$(ulimit -n)
-[ "$files" = unlimited ] || [ "$files" -ge $((many + 500)) ] || many=$((files - 500))
-
-# ---- the servers: each has a port, and a process whose time counts ----
-
-declare -A port pid
-
-free_port() {
-	"$bench/floor_http" 166 >"$dir/probe" &
-	wait_for 'a free port' test -s "$dir/probe"
-	cat "$dir/probe"
-	end $!
-	rm "$dir/probe"
-}
-
-# child_of PID
-child_of() {
-	tr ' ' '\n' <"/proc/$1/task/$1/children" | grep -m 1 .
-}
-
-# start_plazad NAME [OPTION...]: an access log goes to a file, which the rounds empty
-start_plazad() {
-	local name=$1
-	shift
-	"${on_server[@]}" "$plazad" -c "$dir/plaza.conf" -o server.workers=1 \
-		-o server.listen=127.0.0.1:0 -o store.database= "$@" >>"$dir/$name.access" 2>"$dir/$name.log" &
-	pids+=($!)
-	wait_for "$name" grep -q READY: "$dir/$name.log"
-	port[$name]=$(sed -nE 's/.*READY:.* 127\.0\.0\.1:([0-9]+).*/\1/p' "$dir/$name.log")
-	pid[$name]=$(child_of $!)
-}
+files_for 10000
 
 # start_floor NAME LENGTH [close]
 start_floor() {
 	local name=$1
 	shift
-	"${on_server[@]}" "$bench/floor_http" "$@" >"$dir/$name.port" &
-	pids+=($!)
-	pid[$name]=$!
-	wait_for "$name" test -s "$dir/$name.port"
-	port[$name]=$(cat "$dir/$name.port")
+	start_printing "$name" "$bench/floor_http" "$@"
 }
 
 # Nothing that costs time and is not needed: no access log, no limit of requests, one worker that
@@ -193,7 +94,7 @@ start_nginx() {
 	"${on_server[@]}" nginx -p "$dir/nginx" -c "$dir/nginx.conf" 2>>"$dir/nginx.log" &
 	pids+=($!)
 	wait_for nginx curl -fs "http://127.0.0.1:${port[nginx]}/"
-	pid[nginx]=$(child_of $!)
+	pid[nginx]=$(children_of $!)
 }
 
 # A redirection is the only answer that Debian's h2o gives without a file or a script; a file that
@@ -225,7 +126,6 @@ start_h2o() {
 	wait_for h2o curl -s "http://127.0.0.1:${port[h2o]}/"
 }
 
-: >"$dir/plaza.conf"
 start_plazad plazad
 length=$(curl -fsi "http://127.0.0.1:${port[plazad]}/" | wc -c)
 start_floor floor "$length"
@@ -288,26 +188,6 @@ cost() {
 		"${port[$server]}" "${pid[$server]}" 2>>"$dir/cost.log" >"$dir/one" || return 0
 	[ ! -s "$dir/$server.access" ] || : >"$dir/$server.access"
 	cut -d ' ' -f 1 "$dir/one" >>"$file"
-}
-
-# best FILE: the smallest number in it, or nothing
-best() {
-	sort -n "$1" | head -n 1
-}
-
-# verdict OURS THEIRS ASKED: "0.71 (<= 1.00 ok)"
-verdict() {
-	if [ -z "$1" ] || [ -z "$2" ]; then
-		printf '%s\n' "${3:+- (<= $3)}"
-		return
-	fi
-	awk -v a="$1" -v b="$2" -v asked="$3" 'BEGIN {
-		r = sprintf("%.2f", a / b)
-		if (asked == "")
-			printf "%s\n", r
-		else
-			printf "%s (<= %s %s)\n", r, asked, r + 0 <= asked + 0 ? "ok" : "MISSED"
-	}'
 }
 
 # row NAME ASKED_OF_FLOOR ASKED_OF_NGINX SERVER:REQUEST... [-- OPTION...]
@@ -467,17 +347,6 @@ column() {
 	awk -v n="$1" '{ print $n }' "$2" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
-# Latencies tell of other work long before CPU times do: as far as we may, nothing else runs.
-prefer_all() {
-	local server
-	[ -n "$may_prefer" ] || return 0
-	on_load+=(nice -n -10)
-	[ -z "$session_nice" ] || echo -20 >/proc/self/autogroup
-	for server in plazad nginx h2o; do
-		chrt -a -f -p 1 "${pid[$server]}" 2>/dev/null || :
-	done
-}
-
 # tails CONNECTIONS
 tails() {
 	local connections=$1 peak=0 rate i server got n
@@ -519,11 +388,10 @@ tails() {
 
 # ---- all of it ----
 
-echo "plazad beside its peers: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs, Linux $(uname -r), $(date -u +%F)"
+say_machine 'plazad beside its peers'
 echo "  floor   a bare epoll loop, a fixed answer of the same $length bytes"
 echo "  nginx   $(nginx -v 2>&1 | sed 's,.*/,,'), one worker, return 200; return 405 for the POST"
 echo "  h2o     $(h2o -v | sed -n 's/^h2o version //p'), one thread, redirect (301), its leanest answer; a file's 405 for the POST"
-echo "  Load average now $(cut -d ' ' -f 1 /proc/loadavg): what else runs costs all of them; run it on a machine at rest."
 echo
 case $what in all | quick | cost) costs ;; esac
 case $what in
@@ -537,6 +405,10 @@ case $what in
 all | quick | tail)
 	[ "$what" = tail ] || echo
 	prefer_all
+	# not one of them is busy for so much of the time that the kernel would hold it back (sched(7))
+	for server in plazad nginx h2o; do
+		[ -z "$may_prefer" ] || chrt -a -f -p 1 "${pid[$server]}" 2>/dev/null || :
+	done
 	tails 64
 	;;
 esac

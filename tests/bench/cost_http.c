@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "client_http.h"
+#include "process.h"
 
 #define IN_SIZE 65536
 /* Connections that are made before their first answers are waited for: less than any backlog. */
@@ -179,36 +180,6 @@ open_all(size_t n)
 	settle();
 }
 
-static uint64_t
-cpu_ns(int pid)
-{
-	clockid_t clock;
-	struct timespec t;
-
-	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t))
-		client_die("no CPU time of process %d", pid);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Bytes of memory that are the process's own share. */
-static uint64_t
-memory(int pid)
-{
-	char path[64], line[256];
-	uint64_t kib = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
-	FILE *f = fopen(path, "r");
-	if (!f)
-		client_die("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), f) && sscanf(line, "Pss: %" SCNu64, &kib) != 1)
-		;
-	fclose(f);
-	if (!kib)
-		client_die("%s: no Pss", path);
-	return kib * 1024;
-}
-
 /* What count_alloc.c has counted, as in its struct counts. */
 static void
 heap(uint64_t counts[3])
@@ -225,20 +196,22 @@ heap(uint64_t counts[3])
 }
 
 static void
-measure_memory(size_t n, int pid)
+measure_memory(size_t n, const struct processes *server)
 {
-	uint64_t before[3], after[3], bytes = memory(pid);
+	struct process_memory empty, full;
+	uint64_t before[3], after[3];
 
+	processes_memory(server, &empty);
 	heap(before);
 	open_all(n);
-	bytes = memory(pid) - bytes;
+	processes_memory(server, &full);
 	heap(after);
-	printf("%zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", n, bytes / n,
+	printf("%zu %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", n, (full.pss - empty.pss) / n,
 	       (after[1] - before[1]) / n, (after[2] - before[2]) / n);
 }
 
 static void
-measure_cost(size_t n, int pid, uint64_t for_ns, size_t requests)
+measure_cost(size_t n, const struct processes *server, uint64_t for_ns, size_t requests)
 {
 	open_all(n);
 	/* warm: each connection once more than the opening, caches, lists, branches */
@@ -246,7 +219,7 @@ measure_cost(size_t n, int pid, uint64_t for_ns, size_t requests)
 		ask(i);
 	settle();
 
-	uint64_t cpu = cpu_ns(pid), begin = client_now_ns();
+	uint64_t cpu = processes_cpu_ns(server), begin = client_now_ns();
 	size_t before = n_answered;
 	for (size_t i = 0; i < n; i++)
 		ask(i);
@@ -257,7 +230,7 @@ measure_cost(size_t n, int pid, uint64_t for_ns, size_t requests)
 		turn(false);
 	uint64_t took = client_now_ns() - begin;
 	usleep(REST_US);
-	cpu = cpu_ns(pid) - cpu;
+	cpu = processes_cpu_ns(server) - cpu;
 	size_t done = (n_answered - before) * depth;
 	printf("%.1f %zu %.0f\n", (double)cpu / (double)done, done,
 	       (double)done * 1e9 / (double)took);
@@ -268,6 +241,7 @@ main(int argc, char **argv)
 {
 	size_t n = 64, requests = 0;
 	uint64_t for_ms = 300;
+	struct processes server;
 	bool is_memory = false;
 	int option;
 
@@ -285,7 +259,7 @@ main(int argc, char **argv)
 	if (argc - optind != 3 || n == 0 || depth == 0)
 		client_die("usage: cost_http [-c CONNECTIONS] [-d MS | -n REQUESTS] [-p DEPTH] "
 			   "[-1] [-m] REQUEST_FILE PORT PID");
-	int pid = atoi(argv[optind + 2]);
+	processes_parse(&server, argv[optind + 2]);
 	is_spinning = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	client_raise_files();
 	client_learn(&target, argv[optind], argv[optind + 1], is_closed);
@@ -300,9 +274,9 @@ main(int argc, char **argv)
 		memcpy(target.request + i * target.request_len, target.request, target.request_len);
 
 	if (is_memory)
-		measure_memory(n, pid);
+		measure_memory(n, &server);
 	else
-		measure_cost(n, pid, for_ms * 1000000, requests);
+		measure_cost(n, &server, for_ms * 1000000, requests);
 	for (size_t i = 0; i < n; i++)
 		client_reset(clients[i].fd);
 	return 0;

@@ -1,7 +1,8 @@
 /*
  * floor_chat.c - the least that delivering chat can cost: a bare epoll loop that joins all messages
- * of a pass to one run of frames and sends it once to every client. No rooms, no log, no limits, no
- * checks; it answers any head with a fixed 101. What the daemon is measured against.
+ * of a pass to one run of frames and then sends it to every client in a bare loop of send(). No
+ * rooms, no log, no limits, no checks; it answers any head with a fixed 101. What the daemon is
+ * measured against.
  *
  * floor_chat: prints the port that it listens on, and serves until it is killed.
  */
@@ -19,91 +20,137 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_CLIENTS 65536
-#define RUN_MAX     (1 << 20)
+#define MAX_FDS 65536
+#define IN_MAX  65536
+#define RUN_MAX (1 << 20)
 
+/* By descriptor. */
 struct client {
-	int fd;
-	bool open; /* the head was answered */
-	size_t len;
-	unsigned char in[16384]; /* what is no whole frame yet */
-	unsigned char *late;     /* what the socket did not take */
-	size_t late_len;
+	bool open;       /* the head was answered */
+	size_t at;       /* in `listener` */
+	size_t in_len;   /* what is no whole frame yet */
+	size_t late_len; /* what the socket did not take */
+	unsigned char *in, *late;
 };
 
-static struct client *client[MAX_CLIENTS];
-static size_t n_clients;
+static struct client clients[MAX_FDS];
+/* Descriptors of open clients: all that sending a run looks at. */
+static int listeners[MAX_FDS];
+static size_t n_listeners;
+static size_t n_late; /* of clients with something late */
 static int epoll_fd;
+static unsigned char in[IN_MAX];
 static unsigned char run[RUN_MAX];
 static size_t run_len;
 
 static void
-drop(struct client *c)
+watch(int op, int fd, uint32_t events)
 {
-	for (size_t i = 0; i < n_clients; i++) {
-		if (client[i] == c)
-			client[i] = client[--n_clients];
-	}
-	close(c->fd);
-	free(c->late);
-	free(c);
+	epoll_ctl(epoll_fd, op, fd, &(struct epoll_event){.events = events, .data.fd = fd});
 }
 
-/* Keeps what the socket does not take; false when it is broken. */
-static bool
-give(struct client *c, const unsigned char *data, size_t len)
+static void *
+check(void *p)
 {
-	ssize_t n = c->late_len > 0 ? 0 : send(c->fd, data, len, MSG_NOSIGNAL);
-
-	if (n < 0 && errno != EAGAIN)
-		return false;
-	if (n < 0)
-		n = 0;
-	if ((size_t)n == len)
-		return true;
-	len -= (size_t)n;
-	c->late = realloc(c->late, c->late_len + len);
-	if (!c->late)
+	if (!p) {
+		fputs("floor_chat: out of memory\n", stderr);
 		exit(1);
-	memcpy(c->late + c->late_len, data + n, len);
-	c->late_len += len;
-	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd,
-		  &(struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.ptr = c});
-	return true;
+	}
+	return p;
 }
 
 static void
-give_late(struct client *c)
+drop(int fd)
 {
+	struct client *c = &clients[fd];
+
+	if (c->open) {
+		int last = listeners[--n_listeners];
+
+		listeners[c->at] = last;
+		clients[last].at = c->at;
+	}
+	if (c->late_len > 0)
+		n_late--;
+	free(c->in);
+	free(c->late);
+	*c = (struct client){0};
+	close(fd);
+}
+
+/* Keeps what the socket has not taken of `data`; `n` is what send() told. */
+static void
+keep(int fd, const unsigned char *data, size_t len, ssize_t n)
+{
+	struct client *c = &clients[fd];
+
+	if (n < 0 && errno != EAGAIN)
+		return; /* its end of file will come */
+	if (n > 0) {
+		data += n;
+		len -= (size_t)n;
+	}
+	if (c->late_len == 0)
+		n_late++;
+	c->late = check(realloc(c->late, c->late_len + len));
+	memcpy(c->late + c->late_len, data, len);
+	c->late_len += len;
+	watch(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLOUT);
+}
+
+static void
+give_late(int fd)
+{
+	struct client *c = &clients[fd];
 	unsigned char *late = c->late;
 	size_t len = c->late_len;
+	ssize_t n = send(fd, late, len, MSG_NOSIGNAL);
 
 	c->late = NULL;
 	c->late_len = 0;
-	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd,
-		  &(struct epoll_event){.events = EPOLLIN, .data.ptr = c});
-	give(c, late, len);
+	n_late--;
+	watch(EPOLL_CTL_MOD, fd, EPOLLIN);
+	if (n != (ssize_t)len)
+		keep(fd, late, len, n);
 	free(late);
 }
 
-/* Masked frames of up to 65535 bytes in, plain ones out. */
+/* The hot loop. */
 static void
-take_frames(struct client *c)
+give_run(void)
+{
+	for (size_t i = 0; i < n_listeners; i++) {
+		int fd = listeners[i];
+		/* behind what waits, even if there is room by now */
+		bool is_late = n_late > 0 && clients[fd].late_len > 0;
+		ssize_t n = is_late ? 0 : send(fd, run, run_len, MSG_NOSIGNAL);
+
+		if (n != (ssize_t)run_len)
+			keep(fd, run, run_len, n);
+	}
+	run_len = 0;
+}
+
+/* Masked frames of up to 65535 bytes in, plain ones out; returns how much is whole. */
+static size_t
+take_frames(const unsigned char *data, size_t data_len)
 {
 	size_t at = 0;
 
-	while (c->len - at >= 2) {
-		unsigned char *p = c->in + at;
+	while (data_len - at >= 2) {
+		const unsigned char *p = data + at;
 		size_t head = 2, len = p[1] & 0x7f;
 
 		if (len == 126) {
-			if (c->len - at < 4)
+			if (data_len - at < 4)
 				break;
 			len = (size_t)p[2] << 8 | p[3];
 			head = 4;
 		}
-		if (c->len - at < head + 4 + len || run_len + head + len > sizeof(run))
+		if (data_len - at < head + 4 + len)
 			break;
+		if (run_len + head + len > sizeof(run))
+			give_run();
 		memcpy(run + run_len, p, head);
 		run[run_len + 1] &= 0x7f;
 		run_len += head;
@@ -112,31 +159,60 @@ take_frames(struct client *c)
 		run_len += len;
 		at += head + 4 + len;
 	}
-	memmove(c->in, c->in + at, c->len - at);
-	c->len -= at;
+	return at;
 }
 
 static void
-readable(struct client *c)
+readable(int fd)
 {
 	static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
 				     "Connection: Upgrade\r\n"
 				     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-	ssize_t n = recv(c->fd, c->in + c->len, sizeof(c->in) - c->len, 0);
+	struct client *c = &clients[fd];
+	size_t taken;
 
+	if (c->in_len > 0)
+		memcpy(in, c->in, c->in_len);
+	ssize_t n = recv(fd, in + c->in_len, sizeof(in) - c->in_len, 0);
 	if (n <= 0) {
 		if (n == 0 || errno != EAGAIN)
-			drop(c);
+			drop(fd);
 		return;
 	}
-	c->len += (size_t)n;
+	size_t len = c->in_len + (size_t)n;
 	if (c->open) {
-		take_frames(c);
-	} else if (memmem(c->in, c->len, "\r\n\r\n", 4)) {
+		taken = take_frames(in, len);
+	} else if (memmem(in, len, "\r\n\r\n", 4)) {
+		taken = len;
 		c->open = true;
-		c->len = 0;
-		give(c, (const unsigned char *)answer, sizeof(answer) - 1);
+		c->at = n_listeners;
+		listeners[n_listeners++] = fd;
+		n = send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+		if (n != (ssize_t)sizeof(answer) - 1)
+			keep(fd, (const unsigned char *)answer, sizeof(answer) - 1, n);
+	} else {
+		taken = 0;
 	}
+	c->in_len = len - taken;
+	if (c->in_len > 0) {
+		c->in = check(realloc(c->in, c->in_len));
+		memcpy(c->in, in + taken, c->in_len);
+	}
+}
+
+static void
+accept_one(int door)
+{
+	int one = 1, fd = accept4(door, NULL, NULL, SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (fd >= MAX_FDS) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	watch(EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
 int
@@ -145,55 +221,40 @@ main(void)
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t addr_len = sizeof(addr);
-	struct epoll_event event[256];
 	struct rlimit files;
-	int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int door = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (listener < 0 || bind(listener, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
-	    listen(listener, 4096) != 0 ||
-	    getsockname(listener, (struct sockaddr *)&addr, &addr_len) != 0) {
+	if (door < 0 || bind(door, (struct sockaddr *)&addr, sizeof(addr)) != 0 ||
+	    listen(door, 4096) != 0 ||
+	    getsockname(door, (struct sockaddr *)&addr, &addr_len) != 0) {
 		perror("floor_chat");
 		return 1;
 	}
 	printf("%u\n", ntohs(addr.sin_port));
 	fflush(stdout);
 	epoll_fd = epoll_create1(0);
-	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener,
-		  &(struct epoll_event){.events = EPOLLIN, .data.ptr = NULL});
+	watch(EPOLL_CTL_ADD, door, EPOLLIN);
 	for (;;) {
+		struct epoll_event event[256];
 		int n = epoll_wait(epoll_fd, event, 256, -1);
 
 		for (int i = 0; i < n; i++) {
-			struct client *c = event[i].data.ptr;
-			int fd;
+			int fd = event[i].data.fd;
 
-			if (c) {
-				if (event[i].events & EPOLLOUT)
-					give_late(c);
-				if (event[i].events & ~(unsigned)EPOLLOUT)
-					readable(c);
+			if (fd == door) {
+				accept_one(door);
 				continue;
 			}
-			fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-			if (fd < 0 || n_clients == MAX_CLIENTS)
-				continue;
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			c = calloc(1, sizeof(*c));
-			if (!c)
-				return 1;
-			c->fd = fd;
-			client[n_clients++] = c;
-			epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd,
-				  &(struct epoll_event){.events = EPOLLIN, .data.ptr = c});
+			if (event[i].events & EPOLLOUT)
+				give_late(fd);
+			if (event[i].events & ~(uint32_t)EPOLLOUT)
+				readable(fd);
 		}
-		for (size_t i = 0; run_len > 0 && i < n_clients; i++) {
-			if (client[i]->open)
-				give(client[i], run, run_len);
-		}
-		run_len = 0;
+		if (run_len > 0)
+			give_run();
 	}
 }

@@ -23,22 +23,13 @@
 #include <unistd.h>
 
 #include "client_http.h"
-
-/* Log-linear: 64 steps in each power of two, so that a value is known to 1.6 %. */
-#define STEP_BITS 6
-#define STEPS     (1u << STEP_BITS)
-#define BUCKETS   (64 * STEPS)
+#include "histogram.h"
 
 #define IN_SIZE 65536
 /* Answers are looked for after so many requests at the latest, however many are due. */
 #define SEND_MAX 8
 /* So long after the last request was due, whoever has no answer will get none. */
 #define PATIENCE_NS 5000000000u
-
-struct histogram {
-	uint64_t count[BUCKETS];
-	uint64_t n, max;
-};
 
 struct client {
 	int fd;
@@ -54,51 +45,6 @@ static uint64_t begin_ns;
 static double interval_ns;
 static uint64_t n_done;
 static struct histogram latency, lateness;
-
-static size_t
-bucket_of(uint64_t value)
-{
-	if (value < STEPS)
-		return value;
-	unsigned shift = 63 - (unsigned)__builtin_clzll(value) - STEP_BITS;
-	return ((size_t)(shift + 1) << STEP_BITS) + (size_t)((value >> shift) - STEPS);
-}
-
-/* The largest value that is counted there. */
-static uint64_t
-bucket_top(size_t bucket)
-{
-	if (bucket < STEPS)
-		return bucket;
-	unsigned shift = (unsigned)(bucket >> STEP_BITS) - 1;
-	return (((bucket & (STEPS - 1)) + STEPS + 1) << shift) - 1;
-}
-
-static void
-histogram_add(struct histogram *h, uint64_t value)
-{
-	h->count[bucket_of(value)]++;
-	h->n++;
-	if (value > h->max)
-		h->max = value;
-}
-
-/* In microseconds. */
-static double
-histogram_quantile(const struct histogram *h, double q)
-{
-	uint64_t rank = (uint64_t)((double)h->n * q), seen = 0;
-
-	for (size_t i = 0; i < BUCKETS; i++) {
-		seen += h->count[i];
-		if (seen > rank) {
-			uint64_t top = bucket_top(i);
-
-			return (double)(top < h->max ? top : h->max) / 1e3;
-		}
-	}
-	return (double)h->max / 1e3;
-}
 
 static uint64_t
 due_ns(uint64_t request)

@@ -8,4 +8,4 @@ command -v shellcheck >/dev/null || {
 	exit 1
 }
 find bootstrap .ci/run tests -type f \( -name bootstrap -o -name run -o -name '*.sh' \) -print0 |
-	sort -z | xargs -0 -r shellcheck
+	sort -z | xargs -0 -r shellcheck -x
