@@ -56,7 +56,8 @@ struct ws {
 	size_t max_message;
 	struct ws_conn *adopting;
 	struct ws_conn *serving;
-	bool received; /* a message or part of one came since this was cleared */
+	bool received;   /* a message or part of one came since this was cleared */
+	bool last_words; /* the library's Close is due, and not yet sent */
 	size_t n_conns;
 	struct deadline_list lingering;
 	struct watch tick;
@@ -98,6 +99,41 @@ conn_flush(struct ws_conn *c)
 	watch_start(&c->write);
 }
 
+/* Reads on, for the client's Close or its end of file. */
+static void
+conn_read_on(struct ws_conn *c)
+{
+	if (c->mask_at < 0 || c->state != WS_OPEN)
+		lws_rx_flow_control(c->lws, 1);
+	watch_start(&c->read);
+}
+
+/*
+ * Our own frame, not lws_close_reason: the library drops the Close of a connection that has output
+ * waiting, which is just the one that has to hear 4008; and it forgets to answer a Close that has
+ * nonsense behind it.
+ */
+static void
+conn_close(struct ws_conn *c, unsigned char *frame, size_t len)
+{
+	if (lws_get_close_length(c->lws) > 0) {
+		conn_set_state(c, WS_CLOSING);
+		return;
+	}
+	int n = lws_write(c->lws, frame, len, LWS_WRITE_RAW);
+	if (n >= 0 && lws_partial_buffered(c->lws)) {
+		conn_flush(c);
+		return;
+	}
+	if (n >= 0)
+		shutdown(c->fd, SHUT_WR);
+	conn_set_state(c, WS_CLOSING);
+	if (c->paused || c->resumed) {
+		c->paused = c->resumed = false;
+		conn_read_on(c);
+	}
+}
+
 /* Enough for this turn: what the library holds and what the socket has wait for the next one. */
 static void
 conn_yield(struct ws_conn *c)
@@ -108,15 +144,6 @@ conn_yield(struct ws_conn *c)
 	lws_rx_flow_control(c->lws, 0);
 	c->resumed = true;
 	watch_start(&c->write);
-}
-
-/* Reads on, for the client's Close or its end of file. */
-static void
-conn_read_on(struct ws_conn *c)
-{
-	if (c->mask_at < 0 || c->state != WS_OPEN)
-		lws_rx_flow_control(c->lws, 1);
-	watch_start(&c->read);
 }
 
 /* False: the connection is gone. */
@@ -132,7 +159,12 @@ conn_service(struct ws_conn *c, int revents)
 		return false;
 	ws->serving = NULL;
 	if (n != 0 && c->state == WS_OPEN) {
-		/* the library closes: bad framing, bad UTF-8, end of file */
+		/* the library closes, over bad framing: what came before is answered before */
+		ws->last_words = true;
+		ws->events->on_read(c, ws->ctx);
+		ws->last_words = false;
+	}
+	if (n != 0 && c->state == WS_OPEN) {
 		if (lws_partial_buffered(c->lws))
 			conn_flush(c);
 		else
@@ -386,14 +418,21 @@ peer_closes(struct ws_conn *c, const unsigned char *body, size_t len)
 		return;
 	/* what came before the Close is answered before it */
 	ws->events->on_read(c, ws->ctx);
-	/* RFC 6455 5.5.1 and 7.4; the other codes that must not be sent the library refuses */
+	if (c->state != WS_OPEN)
+		return;
+	/* RFC 6455 5.5.1 and 7.4; the other codes that must not be sent the library makes 1002 */
 	unsigned code = len >= 2 ? (unsigned)body[0] << 8 | body[1] : 1000;
-	if (len == 1 || code < 1000 || code >= 5000 || lws_get_reserved_bits(c->lws))
+	if (len == 1 || code < 1000 || code >= 5000 || lws_get_reserved_bits(c->lws)) {
 		ws_close(c, CLOSE_PROTOCOL);
-	else if (len > 2 && !frame_utf8_valid(body + 2, len - 2))
+	} else if (len > 2 && !frame_utf8_valid(body + 2, len - 2)) {
 		ws_close(c, CLOSE_INVALID_DATA);
-	else
-		conn_set_state(c, WS_CLOSING);
+	} else if (len >= 2) {
+		ws_close(c, code);
+	} else {
+		unsigned char frame[WS_PRE + FRAME_HEAD_MAX];
+
+		conn_close(c, frame + WS_PRE, frame_head(frame + WS_PRE, FRAME_CLOSE, 0));
+	}
 }
 
 /* permessage-deflate as the library sees it: it lets RSV1 pass, and payloads as they are. */
@@ -641,7 +680,7 @@ ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head)
 enum ws_result
 ws_write(struct ws_conn *c, unsigned char *frames, size_t len)
 {
-	if (c->state != WS_OPEN || lws_get_close_length(c->lws) > 0)
+	if (c->state != WS_OPEN || (lws_get_close_length(c->lws) > 0 && !c->ws->last_words))
 		return WS_REFUSED;
 	if (lws_partial_buffered(c->lws)) {
 		c->owes_writable = true;
@@ -700,25 +739,6 @@ ws_close(struct ws_conn *c, unsigned code)
 
 	if (c->state != WS_OPEN)
 		return;
-	if (lws_get_close_length(c->lws) > 0) {
-		conn_set_state(c, WS_CLOSING);
-		return;
-	}
-	/*
-	 * Our own frame, not lws_close_reason: the library drops the Close of a connection that has
-	 * output waiting, which is just the one that has to hear 4008.
-	 */
 	frame_close(frame + WS_PRE, code);
-	int n = lws_write(c->lws, frame + WS_PRE, FRAME_CLOSE_SIZE, LWS_WRITE_RAW);
-	if (n >= 0 && lws_partial_buffered(c->lws)) {
-		conn_flush(c);
-		return;
-	}
-	if (n >= 0)
-		shutdown(c->fd, SHUT_WR);
-	conn_set_state(c, WS_CLOSING);
-	if (c->paused || c->resumed) {
-		c->paused = c->resumed = false;
-		conn_read_on(c);
-	}
+	conn_close(c, frame + WS_PRE, FRAME_CLOSE_SIZE);
 }

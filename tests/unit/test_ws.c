@@ -490,6 +490,10 @@ static const struct bad bad[] = {
     {"a Close with code 5000", 1002, {{FIN | CLOSE, "\x13\x88", 2}}},
     {"a Close with code 65535", 1002, {{FIN | CLOSE, "\xff\xff", 2}}},
     {"data after a Close", 1000, {{FIN | CLOSE, "\x03\xe8", 2}, {FIN | TEXT, "late", 4}}},
+    {"nonsense after a Close", 1001, {{FIN | CLOSE, "\x03\xe9", 2}, {FIN | 0x3, "late", 4}}},
+    {"another Close after a Close",
+     1001,
+     {{FIN | CLOSE, "\x03\xe9", 2}, {FIN | CLOSE, "\x03\xe8", 2}}},
     {"a Close without a code", 1005, {{FIN | CLOSE, "", 0}}},
     {"a Close with code 3000", 3000, {{FIN | CLOSE, "\x0b\xb8", 2}}},
     {"a Close with code 4999 and a reason", 4999, {{FIN | CLOSE, "\x13\x87why", 5}}},
@@ -578,6 +582,21 @@ START_TEST(a_first_frame_that_is_not_masked_is_seen)
 		ck_assert_uint_eq((unsigned)m.data[0] << 8 | m.data[1], 1002);
 		close(fd);
 	}
+}
+END_TEST
+
+START_TEST(messages_before_a_mistake_are_answered)
+{
+	unsigned char out[64];
+	int fd = client_open(port);
+	size_t len = client_frame(out, FIN | TEXT, "one", 3);
+
+	len += client_frame(out + len, FIN | TEXT, "two", 3);
+	len += client_frame(out + len, FIN | 0x3, "bad", 3);
+	ck_assert(client_write(fd, out, len));
+	client_expect_text(fd, "one");
+	client_expect_text(fd, "two");
+	ck_assert_uint_eq(client_closed_with(fd), 1002);
 }
 END_TEST
 
@@ -811,6 +830,7 @@ main(void)
 			    sizeof(bad_deflate) / sizeof(bad_deflate[0]));
 	tcase_add_loop_test(tc, closed_with_the_right_code, 0, sizeof(bad) / sizeof(bad[0]));
 	tcase_add_test(tc, a_first_frame_that_is_not_masked_is_seen);
+	tcase_add_test(tc, messages_before_a_mistake_are_answered);
 	tcase_add_test(tc, messages_before_a_close_are_answered);
 	tcase_add_test(tc, too_long_is_1009_before_it_has_come);
 	tcase_add_test(tc, endless_empty_fragments_are_1009);
