@@ -150,7 +150,9 @@ close_hint(unsigned code)
 {
 	switch (code) {
 	case 1001: return ": it stops";
-	case 1002: return ": it took a frame for a breach of RFC 6455";
+	case 1002:
+		return ": a frame broke RFC 6455; or it is renewed, for libwebsockets 4.1 "
+		       "shows 1012 to 1014 as 1002";
 	case 1007: return ": a text message was not UTF-8";
 	case 1008: return ": in this room only the server speaks";
 	case 1009: return ": a message was longer than it accepts (chat.max_message_size)";
@@ -410,9 +412,8 @@ link_may_retry(const struct link *link)
 	case LINK_BROKEN: return true;
 	case LINK_REFUSED: return code == 429 || code >= 500;
 	case LINK_PEER:
-		/* the first group would come again for the same message */
-		if (code == 1002 || code == 1003 || code == 1007 || code == 1008 || code == 1009 ||
-		    code == 1010)
+		/* the first group would come again for the same message; 1002 may be 1012 */
+		if (code == 1003 || code == 1007 || code == 1008 || code == 1009 || code == 1010)
 			return false;
 		return code < 4500 || code > 4999;
 	case LINK_NEVER:

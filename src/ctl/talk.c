@@ -457,8 +457,15 @@ talk_tick(struct talk *talk, uint64_t now_ms)
 		ask_join(talk);
 	if (talk->pinged_ms)
 		return now_ms - talk->pinged_ms < ALIVE_MS;
-	if (talk->state == TALK_COMING)
-		return now_ms - talk->heard_ms < ALIVE_MS;
+	if (talk->state == TALK_COMING) {
+		if (now_ms - talk->heard_ms < ALIVE_MS)
+			return true;
+		/* one that was there once may be in trouble */
+		if (!talk->has_position)
+			talk_fail(talk, "the server sends no welcome: it does not speak "
+					"chat.v1.json, or is stuck");
+		return false;
+	}
 	if (now_ms - talk->heard_ms >= talk->ping_ms) {
 		talk->pinged_ms = now_ms;
 		command(talk, json_pack("{s:s}", "t", "ping"), NULL);

@@ -413,6 +413,13 @@ START_TEST(silence_is_asked_about)
 	talk_begin(&talk, now);
 	ck_assert(talk_tick(&talk, now + 9999));
 	ck_assert(!talk_tick(&talk, now + 10000));
+	ck_assert(!talk.failed[0]);
+	/* and if there never was one, that is the end */
+	teardown();
+	setup_pipe();
+	talk_begin(&talk, now);
+	ck_assert(!talk_tick(&talk, now + 10000));
+	ck_assert(talk.failed[0]);
 }
 END_TEST
 
