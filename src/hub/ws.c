@@ -239,6 +239,9 @@ conn_serve(struct ws_conn *c)
 		return false;
 	if (lws_partial_buffered(c->lws))
 		watch_start(&c->write);
+	else if (c->state == WS_CLOSING)
+		/* nothing follows a Close; behind its own the library would wait for an answer */
+		shutdown(c->fd, SHUT_WR);
 	return true;
 }
 

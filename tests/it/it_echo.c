@@ -76,30 +76,6 @@ START_TEST(answers_every_length_that_is_allowed)
 }
 END_TEST
 
-START_TEST(answers_a_fragmented_message_once_and_whole)
-{
-	struct daemon *d = daemon_start_default();
-	struct ws ws;
-
-	ws_open(&ws, daemon_port(d), "/echo", NULL);
-	ws_send_frame(&ws, false, WS_TEXT, "Mess", 4);
-	ws_send_frame(&ws, false, WS_CONTINUATION, "", 0);
-	/* a control frame may come in between; its answer has no place in the order of messages */
-	ws_send_frame(&ws, true, WS_PING, "x", 1);
-	ws_send_frame(&ws, false, WS_CONTINUATION, "a", 1);
-	ws_send_frame(&ws, true, WS_CONTINUATION, "ge", 2);
-	for (int i = 0; i < 2; i++) {
-		struct ws_frame f;
-		ws_read(&ws, &f);
-		ck_assert(f.fin);
-		ck_assert_str_eq(f.data, f.opcode == WS_PONG ? "x" : "Server received: Message");
-		ws_frame_fini(&f);
-	}
-	ws_close(&ws);
-	daemon_stop(d);
-}
-END_TEST
-
 START_TEST(answers_in_order_however_many_come_at_once)
 {
 	struct daemon *d = daemon_start_default();
@@ -123,25 +99,6 @@ START_TEST(answers_in_order_however_many_come_at_once)
 }
 END_TEST
 
-START_TEST(keeps_the_rules_of_messages)
-{
-	struct daemon *d = daemon_start("chat.max_message_size=1k", NULL);
-	struct ws ws;
-	char data[1025];
-
-	memset(data, 'a', sizeof(data));
-	ws_open(&ws, daemon_port(d), "/echo", NULL);
-	ws_send_frame(&ws, true, WS_TEXT, data, 1024);
-	expect_echo(&ws, WS_TEXT, data, 1024);
-	ws_send_frame(&ws, true, WS_TEXT, data, 1025);
-	ws_expect_close(&ws, 1009);
-	ws_open(&ws, daemon_port(d), "/echo", NULL);
-	ws_send_frame(&ws, true, WS_TEXT, "\xff", 1);
-	ws_expect_close(&ws, 1007);
-	daemon_stop(d);
-}
-END_TEST
-
 static void
 fill(Suite *s)
 {
@@ -149,9 +106,7 @@ fill(Suite *s)
 
 	tcase_add_test(tc, answers_text_and_binary_in_kind);
 	tcase_add_test(tc, answers_every_length_that_is_allowed);
-	tcase_add_test(tc, answers_a_fragmented_message_once_and_whole);
 	tcase_add_test(tc, answers_in_order_however_many_come_at_once);
-	tcase_add_test(tc, keeps_the_rules_of_messages);
 }
 
 int

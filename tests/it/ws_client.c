@@ -160,8 +160,9 @@ ws_frame_fini(struct ws_frame *frame)
 
 /* Whole and well-formed as a server's frame (5.2): 1 done, 0 more bytes are needed */
 static int
-take_frame(struct http_conn *c, struct ws_frame *frame, const char **wrong)
+take_frame(struct ws *ws, struct ws_frame *frame, const char **wrong)
 {
+	struct http_conn *c = &ws->c;
 	const unsigned char *p = (const unsigned char *)c->buf;
 	size_t head = 2;
 	uint64_t len;
@@ -169,7 +170,7 @@ take_frame(struct http_conn *c, struct ws_frame *frame, const char **wrong)
 	*wrong = NULL;
 	if (c->len < 2)
 		return 0;
-	if (p[0] & 0x70)
+	if (p[0] & (ws->takes_rsv1 && !(p[0] & 0x08) ? 0x30 : 0x70))
 		*wrong = "a reserved bit is set";
 	else if (p[1] & 0x80)
 		*wrong = "a server's frame is masked";
@@ -196,6 +197,7 @@ take_frame(struct http_conn *c, struct ws_frame *frame, const char **wrong)
 	if (c->len - head < len)
 		return 0;
 	frame->fin = p[0] & 0x80;
+	frame->rsv1 = p[0] & 0x40;
 	frame->opcode = (enum ws_opcode)(p[0] & 0x0f);
 	frame->len = (size_t)len;
 	frame->data = malloc(frame->len + 1);
@@ -213,7 +215,7 @@ ws_try_read(struct ws *ws, struct ws_frame *frame, uint64_t until_ms)
 	const char *wrong;
 
 	for (;;) {
-		if (take_frame(&ws->c, frame, &wrong)) {
+		if (take_frame(ws, frame, &wrong)) {
 			if (frame->opcode != WS_PING || ws->keep_pings)
 				return NULL;
 			ws_try_send_frame(ws, true, WS_PONG, frame->data, frame->len);

@@ -27,10 +27,12 @@ enum ws_opcode {
 struct ws {
 	struct http_conn c;
 	bool keep_pings; /* ws_read returns pings, too; otherwise it answers them */
+	bool takes_rsv1; /* compressed messages may come, and are returned as they are */
 };
 
 struct ws_frame {
 	bool fin;
+	bool rsv1;
 	enum ws_opcode opcode;
 	char *data; /* terminated besides */
 	size_t len;
