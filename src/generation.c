@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/conninfo.h"
-#include "hub/hub.h"
+#include "hub/hub_segment.h"
 #include "proc/address_count.h"
 #include "proc/exit_codes.h"
 #include "worker.h"
@@ -257,7 +257,7 @@ generation_bury(struct generation *g, const struct common *common, unsigned inde
 	char how[80], next[40] = "";
 
 	empty_slot(slot, now_ms);
-	hub_log_recover(common->segment, &common->bell);
+	hub_log_recover(common->segment, &common->bell, slot_index(index, g->number));
 	child->pid = 0;
 	child->ready = false;
 	child->ready_by_ms = 0;

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "hub/hub.h"
+#include "hub/hub_segment.h"
 #include "master_state.h"
 #include "preflight.h"
 #include "proc/exit_codes.h"
@@ -98,8 +98,8 @@ master_start(struct master *m)
 		config_free(&config);
 		return EXIT_CODE_OS;
 	}
-	m->common.segment = segment_new(config->chat_log_size);
-	if (!m->common.segment || !hub_log_format(m->common.segment)) {
+	m->common.segment = segment_new(hub_memory(config));
+	if (!m->common.segment || !hub_log_format(m->common.segment, config)) {
 		listeners_close(&listeners);
 		config_free(&config);
 		return EXIT_CODE_OS;

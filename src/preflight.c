@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "config/syntax.h"
 #include "generation.h"
-#include "hub/hub.h"
+#include "hub/hub_segment.h"
 #include "proc/process.h"
 #include "store/store.h"
 
@@ -46,13 +46,14 @@ check_store(const struct config *config, struct config_errors *errors)
 static bool
 check_chat(const struct config *config, struct config_errors *errors)
 {
-	size_t max = hub_message_max(config->chat_log_size);
+	size_t max = hub_message_max(config);
 
 	if (config->chat_max_message_size <= max)
 		return true;
 	config_errors_add_option(errors, config, OPTION_chat_max_message_size,
 				 "%" PRIu64 " bytes do not fit into chat.log_size = %" PRIu64
-				 "; accepted: at most %zu (or a larger chat.log_size)",
+				 "; accepted: at most %zu (or a larger chat.log_size and "
+				 "chat.room_log_size)",
 				 config->chat_max_message_size, config->chat_log_size, max);
 	return false;
 }

@@ -156,6 +156,8 @@ stop_accepting(struct worker *w)
 	w->accepting = false;
 	watch_stop(&w->owner_timer);
 	http_server_drain(w->http, drained_cb, w);
+	/* they are the front door's connections, and have no end of their own */
+	hub_end_streams(w->hub);
 	/*
 	 * Our copies only: a socket that left the configuration must close, so that its clients are
 	 * refused instead of waiting in a queue for the hour that a drain may take.

@@ -16,6 +16,15 @@ clock_monotonic_us(void)
 }
 
 uint64_t
+clock_realtime_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t
 clock_http_date(uint64_t now_us, char text[CLOCK_HTTP_DATE_SIZE])
 {
 	static const char days[] = "SunMonTueWedThuFriSat";

@@ -15,6 +15,9 @@ clock_monotonic_ms(void)
 	return clock_monotonic_us() / 1000;
 }
 
+/* CLOCK_REALTIME: it may be set back. */
+uint64_t clock_realtime_ms(void);
+
 /* A date of RFC 9110 5.6.7, IMF-fixdate, with its terminator. */
 #define CLOCK_HTTP_DATE_SIZE sizeof("Sun, 06 Nov 1994 08:49:37 GMT")
 

@@ -14,8 +14,7 @@
 static enum ws_result
 write_run(struct client *client, struct buffer *run)
 {
-	return ws_write(&client->member.conn, (unsigned char *)run->data + WS_PRE,
-			run->len - WS_PRE);
+	return ws_write(&client->conn, (unsigned char *)run->data + WS_PRE, run->len - WS_PRE);
 }
 
 static void
@@ -29,11 +28,11 @@ flush(struct hub *hub, struct client *client)
 	case WS_SENT:
 	case WS_REFUSED: break;
 	case WS_STUCK: /* something of the library's own, such as a pong */
-		client->echo = *run;
+		client->replies = *run;
 		buffer_init(run);
-		ws_pause(&client->member.conn);
+		ws_pause(&client->conn);
 		break;
-	case WS_PARTIAL: ws_pause(&client->member.conn); break;
+	case WS_PARTIAL: ws_pause(&client->conn); break;
 	}
 	run->len = 0;
 	if (run->cap > 2 * RUN_MAX)
@@ -59,11 +58,11 @@ echo_message(struct hub *hub, struct client *client, bool binary, const unsigned
 	     size_t len)
 {
 	/* of one that is paused there may come what had been read already */
-	struct buffer *run = client->echo.len > 0 ? &client->echo : &hub->echo;
+	struct buffer *run = client->replies.len > 0 ? &client->replies : &hub->echo;
 
 	if (!append_answer(run, binary, data, len)) {
 		run->len = 0;
-		ws_close(&client->member.conn, CLOSE_INTERNAL);
+		ws_close(&client->conn, CLOSE_INTERNAL);
 		return;
 	}
 	if (run == &hub->echo && run->len > RUN_MAX)
@@ -79,12 +78,12 @@ echo_read(struct hub *hub, struct client *client)
 void
 echo_writable(struct client *client)
 {
-	if (client->echo.len > 0) {
-		enum ws_result result = write_run(client, &client->echo);
+	if (client->replies.len > 0) {
+		enum ws_result result = write_run(client, &client->replies);
 
-		buffer_fini(&client->echo);
+		buffer_fini(&client->replies);
 		if (result == WS_PARTIAL)
 			return;
 	}
-	ws_resume(&client->member.conn);
+	ws_resume(&client->conn);
 }

@@ -28,7 +28,9 @@ enum close_code {
 	CLOSE_TRY_LATER = 1013, /* a message could not be published now */
 	CLOSE_SLOW = 4008,      /* behind by more than chat.client_queue_size */
 	CLOSE_LOST = 4010,      /* the worker itself missed messages: nobody knows which */
-	CLOSE_NO_PONG = 4012
+	CLOSE_NO_PONG = 4012,   /* was pinged and stayed silent */
+	CLOSE_RATE = 4013,      /* published far faster than chat.publish_rate */
+	CLOSE_ABUSE = 4501      /* one mistake after the other: do not come back */
 };
 
 #define FRAME_HEAD_MAX 10

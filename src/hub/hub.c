@@ -6,100 +6,23 @@
  */
 #include "hub/hub.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "hub/chat_http.h"
+#include "hub/events.h"
 #include "hub/frame.h"
 #include "hub/hub_private.h"
+#include "hub/hub_segment.h"
+#include "hub/presence.h"
 
-/* How often it is looked whether held publishers may go on. */
-#define RELEASE_MS 5
 /* Descriptors that a worker needs for other things than clients. */
 #define OTHER_FDS 512
-
-bool
-hub_log_format(struct segment *segment)
-{
-	return chat_log_format(segment->log, segment->log_bytes);
-}
-
-size_t
-hub_message_max(size_t log_size)
-{
-	return chat_log_payload_max_in(log_size);
-}
-
-void
-hub_log_recover(struct segment *segment, const struct doorbell *bell)
-{
-	struct chat_log log;
-
-	if (!chat_log_attach(&log, segment->log, segment->log_bytes))
-		return;
-	chat_log_repair(&log);
-	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
-		for (unsigned j = 0; j < CHAT_LOG_SHARDS && segment->slots[i].pid == 0; j++)
-			chat_log_set_reader(&log, i, j, 0);
-		/* the dead may have said that it rings somebody, and not have done it */
-		if (atomic_load(&segment->slots[i].sleep) != SLEEP_AWAKE)
-			doorbell_ring(bell, i);
-	}
-}
-
-static void
-client_hold(struct hub *hub, struct client *client)
-{
-	if (client->held)
-		return;
-	client->held = true;
-	client->held_prev = NULL;
-	client->held_next = hub->held;
-	if (hub->held)
-		hub->held->held_prev = client;
-	hub->held = client;
-	ws_pause(&client->member.conn);
-}
-
-static void
-client_release(struct hub *hub, struct client *client)
-{
-	if (!client->held)
-		return;
-	client->held = false;
-	if (client->held_prev)
-		client->held_prev->held_next = client->held_next;
-	else
-		hub->held = client->held_next;
-	if (client->held_next)
-		client->held_next->held_prev = client->held_prev;
-	ws_resume(&client->member.conn);
-}
-
-static void
-client_publish(struct hub *hub, struct client *client, bool binary, const unsigned char *data,
-	       size_t len)
-{
-	const struct room *room = client->member.room;
-
-	if (!room)
-		return;
-	struct span name = room_name(room);
-	if (name.ptr[0] == '_') {
-		/* a room of the daemon's: clients listen */
-		ws_close(&client->member.conn, CLOSE_POLICY);
-	} else if (chat_log_append(&hub->log, room_hash(room), name,
-				   binary ? FRAME_BINARY : FRAME_TEXT, data, len)) {
-		hub->published = true;
-		if (hub->holding)
-			client_hold(hub, client);
-	} else {
-		/* plain clients know no errors, and must not believe that it was sent */
-		ws_close(&client->member.conn, CLOSE_TRY_LATER);
-	}
-}
 
 static void
 open_cb(struct ws_conn *c, void *ctx)
@@ -108,6 +31,11 @@ open_cb(struct ws_conn *c, void *ctx)
 	struct hub *hub = ctx;
 
 	deadline_arm(&client->silence, &hub->quiet);
+	if (client->kind == CLIENT_JSON)
+		session_welcome(client, client->seats, &hub->adopted);
+	/* what its room has for it waits since it joined */
+	if (client->waiting)
+		ws_want_writable(c, true);
 }
 
 static void
@@ -116,10 +44,11 @@ message_cb(struct ws_conn *c, bool binary, const unsigned char *data, size_t len
 	struct client *client = (struct client *)c;
 	struct hub *hub = ctx;
 
-	if (client->kind == CLIENT_ECHO)
-		echo_message(hub, client, binary, data, len);
-	else
-		client_publish(hub, client, binary, data, len);
+	switch (client->kind) {
+	case CLIENT_ECHO: echo_message(hub, client, binary, data, len); break;
+	case CLIENT_JSON: session_message(client, binary, data, len); break;
+	case CLIENT_PLAIN: client_publish(client, binary, data, len); break;
+	}
 }
 
 static void
@@ -137,12 +66,12 @@ static void
 writable_cb(struct ws_conn *c, void *ctx)
 {
 	struct client *client = (struct client *)c;
-	struct hub *hub = ctx;
 
+	(void)ctx;
 	if (client->kind == CLIENT_ECHO)
 		echo_writable(client);
 	else
-		rooms_catch_up(&hub->rooms, &client->member);
+		client_writable(client);
 }
 
 static void
@@ -152,13 +81,17 @@ closed_cb(struct ws_conn *c, void *ctx)
 	struct hub *hub = ctx;
 
 	client_release(hub, client);
-	rooms_leave(&hub->rooms, &client->member);
+	client_took_all(client);
+	client_leave_all(client);
+	if (client->session)
+		session_free(client);
 	deadline_disarm(&client->silence);
-	buffer_fini(&client->echo);
+	buffer_fini(&client->replies);
 	address_hold_release(&client->hold);
 	client->prev->next = client->next;
 	client->next->prev = client->prev;
 	free(client);
+	count_set(&hub->counters->connections, hub->n_clients - 1 + hub->n_streams);
 	/* later, when nobody is inside ws.c any more */
 	if (--hub->n_clients == 0)
 		watch_start_ms(&hub->left, 0);
@@ -187,7 +120,7 @@ quiet_cb(struct deadline *d, void *ctx)
 	size_t len = frame_head(frame + WS_PRE, FRAME_PING, 0);
 
 	/* one that takes no output gets no ping, and has to be heard of all the same */
-	enum ws_result result = ws_write(&client->member.conn, frame + WS_PRE, len);
+	enum ws_result result = ws_write(&client->conn, frame + WS_PRE, len);
 	if (result != WS_REFUSED)
 		deadline_arm(&client->silence, &hub->pinged);
 }
@@ -195,11 +128,10 @@ quiet_cb(struct deadline *d, void *ctx)
 static void
 pinged_cb(struct deadline *d, void *ctx)
 {
-	struct client *client = silent_client(d);
 	struct hub *hub = ctx;
 
-	rooms_leave(&hub->rooms, &client->member);
-	ws_close(&client->member.conn, CLOSE_NO_PONG);
+	count_add(&hub->counters->kicks_silent, 1);
+	client_close(silent_client(d), CLOSE_NO_PONG);
 }
 
 static void
@@ -223,26 +155,11 @@ doorbell_cb(void *arg, short what)
 }
 
 static void
-release_cb(void *arg, short what)
-{
-	struct hub *hub = arg;
-
-	(void)what;
-	hub->holding = pace_still_holds(&hub->pace, loop_now_ms(hub->loop));
-	if (hub->holding) {
-		watch_start_ms(&hub->release, RELEASE_MS);
-		return;
-	}
-	while (hub->held)
-		client_release(hub, hub->held);
-}
-
-static void
 set_readers(struct hub *hub, bool present)
 {
 	for (unsigned i = 0; i < CHAT_LOG_SHARDS; i++)
 		chat_log_set_reader(&hub->log, hub->slot, i,
-				    present ? hub->rooms.reader[i].pos : 0);
+				    present ? rooms_seen(hub->rooms, i) : 0);
 }
 
 static bool
@@ -253,12 +170,11 @@ pass_cb(void *arg)
 	if (hub->published) {
 		hub->published = false;
 		doorbell_ring_sleepers(hub->bell, hub->segment, hub->slot);
-		if (!hub->holding && pace_must_hold(&hub->pace, loop_now_ms(hub->loop))) {
-			hub->holding = true;
-			watch_start_ms(&hub->release, RELEASE_MS);
-		}
+		hub_pace(hub);
 	}
-	bool more = rooms_deliver(&hub->rooms);
+	bool more = rooms_deliver(hub->rooms);
+	if (hub->is_over)
+		clients_shed(hub);
 	set_readers(hub, true);
 	return more;
 }
@@ -277,7 +193,7 @@ sleep_cb(void *arg)
 	set_sleep(hub, SLEEP_ASLEEP);
 	/* see doorbell_ring_sleepers: either we see what was published, or its publisher sees us */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!rooms_have_news(&hub->rooms))
+	if (!rooms_have_news(hub->rooms))
 		return true;
 	set_sleep(hub, SLEEP_AWAKE);
 	return false;
@@ -301,6 +217,41 @@ max_clients(const struct config *config)
 	return limit.rlim_cur > 2 * OTHER_FDS ? limit.rlim_cur - OTHER_FDS : limit.rlim_cur / 2;
 }
 
+static bool
+hub_new_rooms(struct hub *hub)
+{
+	const struct config *config = hub->config;
+
+	/* where this worker's numbers begin: two workers never meet */
+	if (getrandom(&hub->n_numbers, sizeof(hub->n_numbers), 0) !=
+	    (ssize_t)sizeof(hub->n_numbers)) {
+		log_error("chat: no random number: %s", strerror(errno));
+		return false;
+	}
+	if (config->chat_compression == 0 &&
+	    !(hub->deflate = wire_deflate_new(config->chat_compression_min)))
+		return false;
+	hub->presence = presence_new(hub->loop, &hub->log);
+	if (!hub->presence)
+		return false;
+	const struct rooms_options options = {
+	    .log = &hub->log,
+	    .counters = hub->counters,
+	    .slot = hub->slot,
+	    .queue_max = config->chat_client_queue_size,
+	    .history_max = config->chat_history_messages,
+	    .history_age_ms = config->chat_history_age,
+	    .deflate = hub->deflate,
+	    .members_changed = presence_members_changed,
+	    .room_gone = presence_room_gone,
+	    .ctx = hub->presence,
+	};
+	hub->rooms = rooms_new(&options);
+	if (hub->rooms)
+		presence_set_rooms(hub->presence, hub->rooms);
+	return hub->rooms != NULL;
+}
+
 struct hub *
 hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 	const struct doorbell *bell, unsigned slot)
@@ -312,38 +263,50 @@ hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 		return NULL;
 	}
 	hub->loop = loop;
+	hub->config = config;
 	hub->bell = bell;
 	hub->segment = segment;
 	hub->slot = slot;
 	hub->max_clients = max_clients(config);
+	hub->counters = hub_counters(segment, slot);
+	hub->publish_limit = (struct rate_limit){(uint32_t)config->chat_publish_rate,
+						 (uint32_t)config->chat_publish_burst};
+	hub->room_limit = (struct rate_limit){(uint32_t)config->chat_room_rate,
+					      (uint32_t)config->chat_room_burst};
 	hub->clients.prev = hub->clients.next = &hub->clients;
+	hub->clients.stuck_prev = hub->clients.stuck_next = &hub->clients;
 	deadline_list_init(&hub->quiet, loop, config->chat_ping_interval, "chat ping", quiet_cb,
 			   hub);
 	deadline_list_init(&hub->pinged, loop, config->chat_pong_timeout, "chat pong timeout",
 			   pinged_cb, hub);
-	watch_init_timer(&hub->release, loop, "chat release", release_cb, hub);
+	watch_init_timer(&hub->release, loop, "chat release", hub_release_cb, hub);
 	watch_init_timer(&hub->left, loop, "chat last left", left_cb, hub);
 	watch_init(&hub->doorbell, loop, bell->fd[slot], LOOP_READ, "chat doorbell", doorbell_cb,
 		   hub);
-	if (!chat_log_attach(&hub->log, segment->log, segment->log_bytes) ||
-	    !rooms_init(&hub->rooms, &hub->log, config->chat_client_queue_size) ||
+	if (!hub_log_attach(&hub->log, segment) || !hub_new_rooms(hub) ||
 	    !watch_start(&hub->doorbell)) {
 		hub_free(&hub);
 		return NULL;
 	}
 	pace_init(&hub->pace, &hub->log);
-	size_t max_message = config->chat_max_message_size;
-	if (max_message > chat_log_payload_max(&hub->log)) {
-		max_message = chat_log_payload_max(&hub->log);
-		log_warning("chat.max_message_size: only %zu bytes fit into chat.log_size",
-			    max_message);
+	hub->max_message = config->chat_max_message_size;
+	if (hub->max_message > chat_log_payload_max(&hub->log)) {
+		hub->max_message = chat_log_payload_max(&hub->log);
+		log_warning("chat.max_message_size: only %zu bytes fit into chat.room_log_size",
+			    hub->max_message);
 	}
-	if (config->chat_client_queue_size > hub->log.capacity)
+	if (config->chat_client_queue_size > hub->log.room_max)
 		log_warning(
-		    "chat.client_queue_size: chat.log_size keeps %llu bytes for a room, and "
+		    "chat.client_queue_size: chat.room_log_size keeps %llu bytes for a room, and "
 		    "a client that is further behind is closed",
-		    (unsigned long long)hub->log.capacity);
-	hub->ws = ws_new(loop, max_message, &events, hub);
+		    (unsigned long long)hub->log.room_max);
+	hub->events = events_new(hub);
+	hub->http = chat_http_new(hub);
+	if (!hub->events || !hub->http) {
+		hub_free(&hub);
+		return NULL;
+	}
+	hub->ws = ws_new(loop, hub->max_message, &events, hub);
 	if (!hub->ws) {
 		hub_free(&hub);
 		return NULL;
@@ -366,59 +329,87 @@ hub_free(struct hub **hub)
 	h->emptied = NULL;
 	loop_set_sleep(h->loop, NULL, NULL, NULL);
 	set_sleep(h, SLEEP_AWAKE);
-	if (h->log.area)
+	if (h->rooms)
 		set_readers(h, false);
 	ws_free(&h->ws);
-	rooms_fini(&h->rooms);
+	events_free(&h->events);
+	chat_http_free(&h->http);
+	rooms_free(&h->rooms);
+	presence_free(&h->presence);
+	wire_deflate_free(&h->deflate);
 	deadline_list_fini(&h->quiet);
 	deadline_list_fini(&h->pinged);
 	watch_stop(&h->doorbell);
 	watch_stop(&h->left);
 	watch_stop(&h->release);
 	buffer_fini(&h->echo);
+	buffer_fini(&h->reply);
 	free(h);
 	*hub = NULL;
 }
 
-bool
-hub_has_room(const struct hub *hub)
+void
+hub_dismiss(struct client *client)
 {
-	return !hub->closing && hub->n_clients < hub->max_clients;
+	client_leave_all(client);
+	if (client->session)
+		session_free(client);
+	free(client);
 }
 
-bool
-hub_adopt(struct hub *hub, const struct upgrade_socket *socket, enum client_kind kind,
-	  struct span room)
+struct client *
+hub_admit(struct hub *hub, const struct adopt_wish *wish, enum log_result *result)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
-	/*
-	 * It joins before its 101 is written: whoever has seen that answer must get what others
-	 * publish from then on, on whichever worker.
-	 */
-	if (!client || (kind == CLIENT_CHAT && !rooms_join(&hub->rooms, &client->member, room))) {
-		free(client);
-		return false;
+	*result = LOG_TOO_LONG;
+	if (!client)
+		return NULL;
+	client->hub = hub;
+	client->kind = wish->kind;
+	client->wire = wish->kind == CLIENT_JSON ? WIRE_JSON : WIRE_PLAIN;
+	client->number = hub_next_number(hub);
+	if ((wish->kind == CLIENT_JSON && !session_open(client)) ||
+	    (wish->kind != CLIENT_ECHO &&
+	     !client_join(client, wish->room, SPAN_LIT(""), &wish->from, &hub->adopted, result))) {
+		hub_dismiss(client);
+		return NULL;
 	}
-	client->kind = kind;
+	return client;
+}
+
+void
+hub_adopt(struct client *client, const struct upgrade_socket *socket)
+{
+	struct hub *hub = client->hub;
+
+	client->is_limited = !socket->is_local;
 	client->hold = socket->hold;
 	client->next = &hub->clients;
 	client->prev = hub->clients.prev;
 	client->prev->next = client;
 	client->next->prev = client;
 	hub->n_clients++;
-	ws_adopt(hub->ws, &client->member.conn, socket->fd, socket->head);
-	return true;
+	count_set(&hub->counters->connections, hub->n_clients + hub->n_streams);
+	ws_adopt(hub->ws, &client->conn, socket->fd, socket->head);
+}
+
+void
+hub_end_streams(struct hub *hub)
+{
+	events_end_all(hub->events);
 }
 
 void
 hub_close_all(struct hub *hub, unsigned code)
 {
 	hub->closing = true;
+	hub_end_streams(hub);
 	for (struct client *client = hub->clients.next; client != &hub->clients;
 	     client = client->next) {
-		rooms_leave(&hub->rooms, &client->member);
-		ws_close(&client->member.conn, code);
+		if (client->kind == CLIENT_JSON && code == CLOSE_RESTART)
+			session_drain(client);
+		client_close(client, code);
 	}
 }
 

@@ -15,13 +15,6 @@
 
 struct hub;
 
-/* In the master, once, before the first fork: formats the log's area of the segment. */
-bool hub_log_format(struct segment *segment);
-/* The longest message that a chat.log_size of so many bytes can carry. */
-size_t hub_message_max(size_t log_size);
-/* In the master, when a process has died: makes sure that nobody sleeps over what it published. */
-void hub_log_recover(struct segment *segment, const struct doorbell *bell);
-
 /*
  * In a worker, after fork. `slot` is its own. Installs its pass hook, its sleep hooks and the
  * watch of its doorbell. NULL on failure, logged.
@@ -34,6 +27,8 @@ void hub_free(struct hub **hub);
 /* /chat, /chat/{room} and /echo. */
 void hub_add_routes(struct hub *hub, struct route_table *routes);
 
+/* Ends every event stream: the client comes again, to whoever accepts, and misses nothing. */
+void hub_end_streams(struct hub *hub);
 /* Closes every WebSocket with `code` (1001 stop, 1012 restart) after what is already written. */
 void hub_close_all(struct hub *hub, unsigned code);
 /* WebSockets that are still there. */

@@ -19,7 +19,7 @@ pace_init(struct pace *pace, struct chat_log *log)
 static bool
 anyone_behind(struct pace *pace, unsigned shard, uint64_t limit, uint64_t now_ms)
 {
-	uint64_t tail = chat_log_tail(pace->log, shard);
+	uint64_t tail = chat_log_written(pace->log, shard);
 	bool behind = false;
 
 	for (unsigned slot = 0; slot < CHAT_LOG_READERS; slot++) {
@@ -44,12 +44,12 @@ pace_must_hold(struct pace *pace, uint64_t now_ms)
 	bool hold = false;
 
 	for (unsigned shard = 0; shard < CHAT_LOG_SHARDS; shard++) {
-		uint64_t tail = chat_log_tail(pace->log, shard);
+		uint64_t tail = chat_log_written(pace->log, shard);
 
-		if (tail - pace->checked[shard] < pace->log->capacity / 16)
+		if (tail - pace->checked[shard] < pace->log->room_max / 16)
 			continue;
 		pace->checked[shard] = tail;
-		if (anyone_behind(pace, shard, pace->log->capacity / 2, now_ms))
+		if (anyone_behind(pace, shard, pace->log->room_max / 2, now_ms))
 			hold = true;
 	}
 	return hold;
@@ -59,7 +59,7 @@ bool
 pace_still_holds(struct pace *pace, uint64_t now_ms)
 {
 	for (unsigned shard = 0; shard < CHAT_LOG_SHARDS; shard++) {
-		if (anyone_behind(pace, shard, pace->log->capacity / 4, now_ms))
+		if (anyone_behind(pace, shard, pace->log->room_max / 4, now_ms))
 			return true;
 	}
 	return false;

@@ -286,7 +286,7 @@ hold_handle(struct exchange *x, void *ctx)
 static void
 stream_handle(struct exchange *x, void *ctx)
 {
-	static const struct stream_calls calls = {tell_cb, stop_cb};
+	static const struct stream_calls calls = {.proceed = tell_cb, .stop = stop_cb};
 	const struct reply head = {.status = 200, .content_type = "text/plain"};
 	struct span word = exchange_param(x, 0);
 	struct tale *tale = tales;

@@ -40,7 +40,8 @@ static const struct {
     {"GET", "/metrics", "", NULL, 404, false},
     {"GET", "/api/no", "", NULL, 404, true},
     {"POST", "/Ada", "", NULL, 405, false},
-    {"POST", "/chat", "", NULL, 405, true},
+    {"PUT", "/chat", "", NULL, 405, true},
+    {"POST", "/chat", "", NULL, 411, true},
     {"GET", "/chat/room", "", NULL, 426, true},
     {"GET", "/echo", "", NULL, 426, false},
     {"POST", "/api/products", "", "{}", 415, true},
@@ -123,7 +124,9 @@ START_TEST(a_404_lists_what_the_asker_may_use)
 	    "case counts, and so does a slash at the end.\n";
 	static const char greet[] = "GET /\nGET /{name}\nGET /health\nGET /robots.txt\n";
 	static const char chat[] =
-	    "GET /chat (WebSocket)\nGET /chat/{room} (WebSocket)\nGET /echo (WebSocket)\n";
+	    "GET /chat (WebSocket)\nGET /chat/{room} (WebSocket)\nGET /echo (WebSocket)\n"
+	    "POST /chat\nPOST /chat/{room}\nGET /chat/{room}/history\n"
+	    "GET /chat/{room}/members\nGET /chat/{room}/events\n";
 	static const char reading[] = "GET /api/products\n";
 	static const char writing[] = "POST /api/products\n";
 	static const char one[] = "GET /api/products/{id}\n";

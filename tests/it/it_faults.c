@@ -408,7 +408,8 @@ START_TEST(a_client_that_never_reads_is_closed)
 	enum { SIZE = 32768, MESSAGES = 800, SENT_AT_ONCE = 8 };
 	/* freed memory that a sanitizer keeps to itself would look like growth */
 	it_asan_option("quarantine_size_mb=1");
-	struct daemon *d = daemon_start("chat.client_queue_size=256k", "chat.log_size=256m", NULL);
+	struct daemon *d = daemon_start("chat.client_queue_size=256k", "chat.log_size=256m",
+					"chat.room_log_size=64m", NULL);
 	struct ws ws[4], deaf[2];
 	pid_t workers[PROCFS_MAX];
 	long before[2];

@@ -187,8 +187,8 @@ START_TEST(a_reload_is_checked_with_what_only_a_restart_changes)
 		bool taken;
 		const char *says;
 	} rows[] = {
-	    {"[chat]\nlog_size = 64m\nmax_message_size = 512k\n", false,
-	     "524288 bytes do not fit into chat.log_size = 1048576"},
+	    {"[chat]\nlog_size = 64m\nmax_message_size = 500k\n", false,
+	     "512000 bytes do not fit into chat.log_size = 1048576"},
 	    {"[chat]\nlog_size = 64m\nmax_message_size = 17k\n", true,
 	     "chat.max_message_size has changed"},
 	    /* as it stands it could not be started again */

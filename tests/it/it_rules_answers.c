@@ -228,7 +228,8 @@ static const struct rule upgrades[] = {
 	 ACCEPTED),
     RULE(STAYS, "6455 4.1: a handshake with a body", GET("/chat", WEBSOCKET KEY SMALL) FIVE,
 	 ANSWER(400, PROBLEM, NULL)),
-    RULE(STAYS, "9110 15.5.6: another method", POST("/chat", WEBSOCKET KEY),
+    RULE(STAYS, "9110 15.5.6: another method",
+	 "DELETE /chat HTTP/1.1\r\n" HOST WEBSOCKET KEY "\r\n",
 	 ANSWER(405, "Allow:\n" PROBLEM, NULL)),
 };
 

@@ -22,27 +22,27 @@
 /* ---- what can be done ---- */
 
 #define GREET_ALLOW    "Allow: GET, HEAD, OPTIONS"
-#define PRODUCT_ALLOW  "Allow: GET, HEAD, POST, OPTIONS"
+#define POST_ALLOW     "Allow: GET, HEAD, POST, OPTIONS"
 #define ALLOWED(allow) ANSWER(204, allow "\n!Content-Type", "")
 #define TRACED         ANSWER(405, GREET_ALLOW "\n" TEXT, NULL)
 
 static const struct rule allowed[] = {
-    RULE(STAYS, "9110 9.3.7: of the server", OPTIONS("*", ""), ALLOWED(PRODUCT_ALLOW)),
+    RULE(STAYS, "9110 9.3.7: of the server", OPTIONS("*", ""), ALLOWED(POST_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /", OPTIONS("/", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of a name", OPTIONS("/Ada?x", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /health", OPTIONS("/health", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /robots.txt", OPTIONS("/robots.txt", ""), ALLOWED(GREET_ALLOW)),
-    RULE(STAYS, "9110 9.3.7: of the products", OPTIONS(PRODUCTS, ""), ALLOWED(PRODUCT_ALLOW)),
+    RULE(STAYS, "9110 9.3.7: of the products", OPTIONS(PRODUCTS, ""), ALLOWED(POST_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of a product", OPTIONS(PRODUCTS "/1", ""), ALLOWED(GREET_ALLOW)),
-    RULE(STAYS, "9110 9.3.7: of /chat", OPTIONS("/chat", ""), ALLOWED(GREET_ALLOW)),
-    RULE(STAYS, "9110 9.3.7: of a room", OPTIONS("/chat/room", ""), ALLOWED(GREET_ALLOW)),
+    RULE(STAYS, "9110 9.3.7: of /chat", OPTIONS("/chat", ""), ALLOWED(POST_ALLOW)),
+    RULE(STAYS, "9110 9.3.7: of a room", OPTIONS("/chat/room", ""), ALLOWED(POST_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /echo", OPTIONS("/echo", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of nothing", OPTIONS("/a/b", ""), ANSWER(404, "!Allow\n" TEXT, NULL)),
     RULE(STAYS, "9110 9.3.7: of what is kept free", OPTIONS("/api", ""),
 	 ANSWER(404, "!Allow\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 9.3.7: with a body", OPTIONS("/", SMALL) FIVE, ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of the server, with a body", OPTIONS("*", SMALL) FIVE,
-	 ALLOWED(PRODUCT_ALLOW)),
+	 ALLOWED(POST_ALLOW)),
     RULE(ENDS, "9110 9.3.7: in 1.0", "OPTIONS / HTTP/1.0\r\n\r\n", ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 10.2.1: GET is not all of it", METHOD("POST", "/Ada"),
 	 ANSWER(405, GREET_ALLOW "\n" TEXT, NULL)),
@@ -51,8 +51,10 @@ static const struct rule allowed[] = {
     RULE(STAYS, "9110 15.5.6: DELETE", METHOD("DELETE", PRODUCTS "/1"),
 	 ANSWER(405, GREET_ALLOW "\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 15.5.6: PUT of all products", METHOD("PUT", PRODUCTS),
-	 ANSWER(405, PRODUCT_ALLOW "\n" PROBLEM, NULL)),
-    RULE(STAYS, "9110 15.5.6: POST to a room", METHOD("POST", "/chat/room"),
+	 ANSWER(405, POST_ALLOW "\n" PROBLEM, NULL)),
+    RULE(STAYS, "9110 15.5.6: PUT to a room", METHOD("PUT", "/chat/room"),
+	 ANSWER(405, POST_ALLOW "\n" PROBLEM, NULL)),
+    RULE(STAYS, "9110 15.5.6: POST to what is said in a room", METHOD("POST", "/chat/room/history"),
 	 ANSWER(405, GREET_ALLOW "\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 15.5.6: POST to /echo", METHOD("POST", "/echo"),
 	 ANSWER(405, GREET_ALLOW "\n" TEXT, NULL)),
@@ -62,7 +64,7 @@ static const struct rule allowed[] = {
     RULE(STAYS, "9110 9.3.8: TRACE of nothing", METHOD("TRACE", "/a/b"),
 	 ANSWER(404, "!Allow", NULL)),
     RULE(LINGERS, "9110 9.3.6: CONNECT", "CONNECT localhost:80 HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(405, PRODUCT_ALLOW, NULL)),
+	 ANSWER(405, POST_ALLOW, NULL)),
 };
 
 /* ---- errors ---- */

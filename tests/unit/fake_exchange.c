@@ -86,6 +86,18 @@ exchange_body(const struct exchange *x)
 	return x->body;
 }
 
+bool
+exchange_is_local(const struct exchange *x)
+{
+	return !x->is_remote;
+}
+
+void
+exchange_client(const struct exchange *x, uint8_t client[EXCHANGE_CLIENT_SIZE])
+{
+	memcpy(client, x->client, EXCHANGE_CLIENT_SIZE);
+}
+
 static void
 answer(struct exchange *x, int status, const char *fields)
 {

@@ -22,6 +22,8 @@ struct exchange {
 	struct request request;
 	struct span param[4];
 	struct span body;
+	bool is_remote; /* not from this machine */
+	uint8_t client[EXCHANGE_CLIENT_SIZE];
 
 	/* what it did */
 	bool answered;

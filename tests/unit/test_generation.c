@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "generation.h"
-#include "hub/hub.h"
+#include "hub/hub_segment.h"
 #include "worker.h"
 
 static struct generation g;
@@ -64,8 +64,9 @@ worker_run(const struct worker_args *args)
 }
 
 void
-hub_log_recover(struct segment *segment, const struct doorbell *bell)
+hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot)
 {
+	ck_assert_uint_lt(slot, SEGMENT_SLOTS);
 	ck_assert_ptr_eq(segment, common.segment);
 	ck_assert_ptr_eq(bell, &common.bell);
 	recovered++;

@@ -1,8 +1,5 @@
-/* links: src/hub/hub.c src/hub/echo.c src/hub/inflater.c src/hub/pace.c src/hub/ws.c src/hub/room.c
- * src/hub/log.c
- * src/hub/frame.c src/base/siphash.c src/proc/address_count.c src/proc/segment.c
- * src/proc/doorbell.c src/base/log.c src/base/clock.c src/base/loop.c src/base/deadline.c
- * src/base/buffer.c -levent_core -lwebsockets -lz -lpthread */
+/* links: $(hub_sources) $(door) src/http/json_text.c src/http/query.c src/proc/segment.c
+ * src/proc/doorbell.c -levent_core -lwebsockets -ljansson -lcrypto -lz -lpthread -lm */
 /*
  * test_hub.c - chat over several workers: real processes around one segment, raw clients.
  */
@@ -15,6 +12,7 @@
 #include "base/log.h"
 #include "hub/frame.h"
 #include "hub/hub_private.h"
+#include "hub/hub_segment.h"
 #include "ws_client.h"
 
 #define WORKERS 3
@@ -52,11 +50,19 @@ accept_cb(void *arg, short what)
 		close(fd);
 		return;
 	}
-	enum client_kind kind = strcmp(path, "/echo") == 0 ? CLIENT_ECHO : CLIENT_CHAT;
+	const bool is_echo = strcmp(path, "/echo") == 0;
 	const char *room = strcmp(path, "/chat") == 0 ? "lobby" : path + strlen("/chat/");
-	struct span name = kind == CLIENT_ECHO ? SPAN_LIT("") : span_str(room);
-	const struct upgrade_socket socket = {.fd = fd, .head = span_from(head, len)};
-	if (!hub_adopt(hub, &socket, kind, name))
+	const struct upgrade_socket socket = {
+	    .fd = fd, .is_local = true, .head = span_from(head, len)};
+	const struct adopt_wish wish = {
+	    .kind = is_echo ? CLIENT_ECHO : CLIENT_PLAIN,
+	    .room = is_echo ? SPAN_LIT("") : span_str(room),
+	};
+	enum log_result result;
+	struct client *client = hub_admit(hub, &wish, &result);
+	if (client)
+		hub_adopt(client, &socket);
+	else
 		close(fd);
 }
 
@@ -117,12 +123,19 @@ setup(void)
 	    .chat_client_queue_size = 65536,
 	    .chat_ping_interval = 25000,
 	    .chat_pong_timeout = 10000,
+	    .chat_log_size = 8u << 20,
+	    .chat_room_log_size = 2u << 20,
+	    .chat_max_rooms = 1000,
+	    .chat_history_messages = 1000,
+	    .chat_history_age = 3600 * 1000,
+	    .chat_max_output_memory = 64u << 20,
+	    .chat_compression = 1, /* off */
 	    .http_max_connections = 100,
 	};
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_WARNING);
-	segment = segment_new(8u << 20);
+	segment = segment_new(hub_memory(&config));
 	ck_assert_ptr_nonnull(segment);
-	ck_assert(hub_log_format(segment));
+	ck_assert(hub_log_format(segment, &config));
 	ck_assert(doorbell_init(&bell));
 	for (unsigned i = 0; i < WORKERS; i++)
 		worker[i].listener = server_listen(&worker[i].port);
@@ -460,17 +473,18 @@ START_TEST(publishers_wait_for_a_busy_worker)
 {
 	enum { SLOT = 77 };
 	struct chat_log log;
+	struct log_room lobby;
 	uint64_t begin, pos;
-	unsigned shard;
 
 	start_all();
-	ck_assert(chat_log_attach(&log, segment->log, segment->log_bytes));
-	shard = chat_log_shard(chat_log_hash(&log, SPAN_LIT("lobby")));
+	ck_assert(hub_log_attach(&log, segment));
 	int talker = open_path(0, "/chat", 0);
 	/* position 0 is nobody's */
 	client_text(talker, "first");
 	client_expect_text(talker, "first");
-	begin = pos = chat_log_tail(&log, shard);
+	ck_assert(chat_log_find_room(&log, SPAN_LIT("lobby"), &lobby));
+	const unsigned shard = lobby.shard;
+	begin = pos = chat_log_written(&log, shard);
 	chat_log_set_reader(&log, SLOT, shard, pos);
 	/* not a publisher: each answer to it is a pass of their worker, in which they might go on
 	 */
@@ -480,16 +494,16 @@ START_TEST(publishers_wait_for_a_busy_worker)
 		ck_assert(client_send(pacer, FIN | PING, "", 0));
 		client_expect(pacer, FIN | PONG, "", 0);
 		chat_log_set_reader(&log, SLOT, shard, pos += 16);
-		uint64_t behind = chat_log_tail(&log, shard) - begin;
-		ck_assert_uint_le(behind, log.capacity / 4 * 3);
-		if (behind > log.capacity / 2)
+		uint64_t behind = chat_log_written(&log, shard) - begin;
+		ck_assert_uint_le(behind, log.room_max / 4 * 3);
+		if (behind > log.room_max / 2)
 			held++;
 	}
 	close(pacer);
 	/* it has caught up: all go on */
 	chat_log_set_reader(&log, SLOT, shard, 0);
 	expect_exit_0(child);
-	ck_assert_uint_gt(chat_log_tail(&log, shard) - begin, 3 * log.capacity);
+	ck_assert_uint_gt(chat_log_written(&log, shard) - begin, 3 * log.room_max);
 	close(talker);
 }
 END_TEST
@@ -546,7 +560,7 @@ START_TEST(a_killed_worker_takes_nothing_with_it)
 		}
 		kill(worker[0].pid, SIGKILL);
 		waitpid(worker[0].pid, NULL, 0);
-		hub_log_recover(segment, &bell);
+		hub_log_recover(segment, &bell, 0);
 		start_worker(0);
 		/* still there: the rest of the flood, then what comes now */
 		int talker = open_path(0, "/chat", 0);

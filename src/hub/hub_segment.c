@@ -1,0 +1,81 @@
+/*
+ * hub_segment.c - what the hub keeps in the shared segment: the counters of each slot, the log.
+ */
+#include "hub/hub_segment.h"
+
+#include <stdatomic.h>
+
+/* The hub's part of the segment: what each slot has counted, then the log. */
+static size_t
+counters_bytes(void)
+{
+	return (SEGMENT_SLOTS * sizeof(struct chat_counters) + 4095) / 4096 * 4096;
+}
+
+static struct chat_log_sizes
+log_sizes(const struct config *config)
+{
+	const size_t most = config->chat_log_size / CHAT_LOG_SHARDS;
+
+	return (struct chat_log_sizes){
+	    .bytes = config->chat_log_size,
+	    .room_max = config->chat_room_log_size < most ? config->chat_room_log_size : most,
+	    .n_rooms = (unsigned)config->chat_max_rooms,
+	};
+}
+
+size_t
+hub_memory(const struct config *config)
+{
+	const struct chat_log_sizes sizes = log_sizes(config);
+	size_t bytes = chat_log_memory(&sizes);
+
+	return bytes > 0 ? counters_bytes() + bytes : 0;
+}
+
+bool
+hub_log_format(struct segment *segment, const struct config *config)
+{
+	const struct chat_log_sizes sizes = log_sizes(config);
+
+	return chat_log_format((char *)segment->log + counters_bytes(),
+			       segment->log_bytes - counters_bytes(), &sizes);
+}
+
+struct chat_counters *
+hub_counters(struct segment *segment, unsigned slot)
+{
+	return (struct chat_counters *)segment->log + slot;
+}
+
+bool
+hub_log_attach(struct chat_log *log, struct segment *segment)
+{
+	return chat_log_attach(log, (char *)segment->log + counters_bytes(),
+			       segment->log_bytes - counters_bytes());
+}
+
+size_t
+hub_message_max(const struct config *config)
+{
+	const struct chat_log_sizes sizes = log_sizes(config);
+
+	return chat_log_payload_max_in(&sizes);
+}
+
+void
+hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot)
+{
+	struct chat_log log;
+
+	if (!hub_log_attach(&log, segment))
+		return;
+	chat_log_recover(&log, slot);
+	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
+		for (unsigned j = 0; j < CHAT_LOG_SHARDS && segment->slots[i].pid == 0; j++)
+			chat_log_set_reader(&log, i, j, 0);
+		/* the dead may have said that it rings somebody, and not have done it */
+		if (atomic_load(&segment->slots[i].sleep) != SLEEP_AWAKE)
+			doorbell_ring(bell, i);
+	}
+}
