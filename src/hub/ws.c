@@ -57,6 +57,7 @@ struct ws {
 	struct ws_conn *adopting;
 	struct ws_conn *serving;
 	bool received;   /* a message or part of one came since this was cleared */
+	bool owes_read;  /* messages were delivered, on_read is to follow */
 	bool last_words; /* the library's Close is due, and not yet sent */
 	size_t n_conns;
 	struct deadline_list lingering;
@@ -146,6 +147,24 @@ conn_yield(struct ws_conn *c)
 	watch_start(&c->write);
 }
 
+/* Also of one that has been closed since: what its owner has gathered must not stay behind. */
+static void
+tell_read(struct ws_conn *c)
+{
+	c->ws->owes_read = false;
+	c->ws->events->on_read(c, c->ws->ctx);
+}
+
+/* For what the client did wrong: what came before that is answered before the Close. */
+static void
+conn_refuse(struct ws_conn *c, unsigned code)
+{
+	if (c->state != WS_OPEN)
+		return;
+	tell_read(c);
+	ws_close(c, code);
+}
+
 /* False: the connection is gone. */
 static bool
 conn_service(struct ws_conn *c, int revents)
@@ -161,7 +180,7 @@ conn_service(struct ws_conn *c, int revents)
 	if (n != 0 && c->state == WS_OPEN) {
 		/* the library closes, over bad framing: what came before is answered before */
 		ws->last_words = true;
-		ws->events->on_read(c, ws->ctx);
+		tell_read(c);
 		ws->last_words = false;
 	}
 	if (n != 0 && c->state == WS_OPEN) {
@@ -210,7 +229,7 @@ conn_check_mask(struct ws_conn *c)
 	c->mask_at = -1;
 	lws_rx_flow_control(c->lws, 1);
 	if (n > at && !(head[at] & 0x80))
-		ws_close(c, CLOSE_PROTOCOL);
+		conn_refuse(c, CLOSE_PROTOCOL);
 }
 
 /* Input, and then what the library has to say. False: the connection is gone. */
@@ -232,8 +251,8 @@ conn_serve(struct ws_conn *c)
 		/* more of a message that is under way, or bytes that the library holds */
 	} while (++reads < MAX_READS && ((ws->received && c->message.len > 0) ||
 					 lws_service_adjust_timeout(ws->context, 1, 0) == 0));
-	if (c->state == WS_OPEN)
-		ws->events->on_read(c, ws->ctx);
+	if (c->state == WS_OPEN || ws->owes_read)
+		tell_read(c);
 	/* pongs and Closes wait for a writable event */
 	if (!conn_service(c, LWS_POLLOUT))
 		return false;
@@ -323,7 +342,7 @@ unpack(struct ws_conn *c, const unsigned char *data, size_t len)
 	if (ws->n_unpacked > UNPACK_TURN)
 		conn_yield(c);
 	if (code != 0)
-		ws_close(c, code);
+		conn_refuse(c, code);
 	return code == 0;
 }
 
@@ -341,10 +360,12 @@ deliver(struct ws_conn *c, const unsigned char *data, size_t len)
 		data = (unsigned char *)ws->unpacked.data;
 		len = ws->unpacked.len;
 	}
-	if (!binary && !frame_utf8_valid(data + c->checked, len - c->checked))
-		ws_close(c, CLOSE_INVALID_DATA);
-	else
+	if (!binary && !frame_utf8_valid(data + c->checked, len - c->checked)) {
+		conn_refuse(c, CLOSE_INVALID_DATA);
+	} else {
+		ws->owes_read = true;
 		ws->events->on_message(c, binary, data, len, ws->ctx);
+	}
 	if (ws->unpacked.cap > UNPACK_KEEP)
 		buffer_fini(&ws->unpacked);
 }
@@ -354,7 +375,7 @@ static void
 keep(struct ws_conn *c, const void *data, size_t len, size_t max)
 {
 	if (!buffer_append(&c->message, data, len, max)) {
-		ws_close(c, CLOSE_INTERNAL);
+		conn_refuse(c, CLOSE_INTERNAL);
 		return;
 	}
 	if (len == 0 || lws_frame_is_binary(c->lws) || c->is_deflated)
@@ -362,7 +383,7 @@ keep(struct ws_conn *c, const void *data, size_t len, size_t max)
 	size_t whole = frame_utf8_whole((unsigned char *)c->message.data + c->checked,
 					c->message.len - c->checked);
 	if (whole == FRAME_NO_UTF8)
-		ws_close(c, CLOSE_INVALID_DATA);
+		conn_refuse(c, CLOSE_INVALID_DATA);
 	else
 		c->checked += whole;
 }
@@ -388,14 +409,14 @@ receive(struct ws_conn *c, const void *data, size_t len)
 		c->is_deflated = rsv1;
 	} else if (starts_frame && rsv1) {
 		/* RFC 7692 6.1: on the first frame only */
-		ws_close(c, CLOSE_PROTOCOL);
+		conn_refuse(c, CLOSE_PROTOCOL);
 		return;
 	}
 	/* what the frame announces counts before it comes: it may be 2^62 bytes */
 	size_t max = c->is_deflated ? inflater_input_max(ws->max_message) : ws->max_message;
 	if (expected > max || c->message.len + len + expected > max ||
 	    (expected == 0 && ++c->fragments > MAX_FRAGMENTS)) {
-		ws_close(c, CLOSE_TOO_BIG);
+		conn_refuse(c, CLOSE_TOO_BIG);
 		return;
 	}
 	if (last && c->message.len == 0) {
@@ -408,19 +429,17 @@ receive(struct ws_conn *c, const void *data, size_t len)
 		}
 	}
 	/* the library's slow timer reads as well */
-	if (ws->serving != c && c->state == WS_OPEN)
-		ws->events->on_read(c, ws->ctx);
+	if (ws->serving != c && (c->state == WS_OPEN || ws->owes_read))
+		tell_read(c);
 }
 
 static void
 peer_closes(struct ws_conn *c, const unsigned char *body, size_t len)
 {
-	struct ws *ws = c->ws;
-
 	if (c->state != WS_OPEN)
 		return;
 	/* what came before the Close is answered before it */
-	ws->events->on_read(c, ws->ctx);
+	tell_read(c);
 	if (c->state != WS_OPEN)
 		return;
 	/* RFC 6455 5.5.1 and 7.4; the other codes that must not be sent the library makes 1002 */
@@ -512,7 +531,7 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	case LWS_CALLBACK_RECEIVE: receive(c, in, len); return 0;
 	case LWS_CALLBACK_RECEIVE_PONG:
 		if (lws_get_reserved_bits(wsi))
-			ws_close(c, CLOSE_PROTOCOL);
+			conn_refuse(c, CLOSE_PROTOCOL);
 		return 0;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: peer_closes(c, in, len); return 0;
 	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
@@ -533,6 +552,8 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	ws->n_conns--;
 	if (ws->serving == c)
 		ws->serving = NULL;
+	if (ws->owes_read)
+		tell_read(c);
 	if (ws->adopting != c)
 		ws->events->on_closed(c, ws->ctx);
 	return 0;

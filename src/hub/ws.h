@@ -6,7 +6,7 @@
  * of a handshake that the front door has checked. From then on it hears:
  *   on_open     the 101 answer is on its way; may come inside ws_adopt
  *   on_message  a whole text (valid UTF-8) or binary message
- *   on_read     bytes came in: once for each readable event, after its messages
+ *   on_read     bytes came in: after the messages of each readable event, in any case
  *   on_writable what ws_write left is gone, or ws_want_writable asked
  *   on_closed   exactly once, when the socket is closed: the memory may be freed in it. It may come
  *               inside ws_adopt; never inside ws_write, ws_close or ws_pause.
