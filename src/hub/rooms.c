@@ -29,21 +29,6 @@ rooms_new(const struct rooms_options *options)
 	return rooms;
 }
 
-void
-rooms_free(struct rooms **rooms)
-{
-	struct rooms *r = *rooms;
-
-	if (!r)
-		return;
-	for (size_t i = 0; i < r->n_spare; i++)
-		buffer_fini(&r->spare[i]);
-	buffer_fini(&r->payload);
-	free(r->by_index);
-	free(r);
-	*rooms = NULL;
-}
-
 struct span
 room_name(const struct room *room)
 {
@@ -115,6 +100,24 @@ room_free(struct rooms *rooms, struct room *room)
 		free(room->audience[i].member);
 	free(room);
 	gauge_sub(&rooms->options.counters->rooms);
+}
+
+void
+rooms_free(struct rooms **rooms)
+{
+	struct rooms *r = *rooms;
+
+	if (!r)
+		return;
+	/* those that were to go at the end of a pass */
+	while (r->all.next != &r->all)
+		room_free(r, r->all.next);
+	for (size_t i = 0; i < r->n_spare; i++)
+		buffer_fini(&r->spare[i]);
+	buffer_fini(&r->payload);
+	free(r->by_index);
+	free(r);
+	*rooms = NULL;
 }
 
 void
