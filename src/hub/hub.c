@@ -367,7 +367,12 @@ hub_admit(struct hub *hub, const struct adopt_wish *wish, enum log_result *resul
 		return NULL;
 	client->hub = hub;
 	client->kind = wish->kind;
-	client->wire = wish->kind == CLIENT_JSON ? WIRE_JSON : WIRE_PLAIN;
+	if (wish->deflates)
+		client->wire = wish->kind == CLIENT_JSON ? WIRE_JSON_DEFLATE : WIRE_PLAIN_DEFLATE;
+	else if (wish->kind == CLIENT_JSON)
+		client->wire = wish->deflates ? WIRE_JSON_DEFLATE : WIRE_JSON;
+	else
+		client->wire = wish->deflates ? WIRE_PLAIN_DEFLATE : WIRE_PLAIN;
 	client->number = hub_next_number(hub);
 	if ((wish->kind == CLIENT_JSON && !session_open(client)) ||
 	    (wish->kind != CLIENT_ECHO &&

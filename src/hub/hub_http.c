@@ -49,10 +49,15 @@ take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span roo
 	if (kind == CLIENT_PLAIN &&
 	    handshake_offers_protocol(exchange_request(x), SPAN_LIT(CHAT_PROTOCOL)))
 		choice.protocol = CHAT_PROTOCOL;
+	if (hub->deflate)
+		choice.deflate = handshake_deflate(exchange_request(x));
 	/* the subprotocol and ?mode=json are the same wish */
 	if (kind == CLIENT_PLAIN && (url.is_json || choice.protocol))
 		kind = CLIENT_JSON;
-	const struct adopt_wish wish = {.kind = kind, .room = room, .from = url.from};
+	if (hub->deflate)
+		choice.deflate = handshake_deflate(exchange_request(x));
+	const struct adopt_wish wish = {
+	    .kind = kind, .deflates = choice.deflate, .room = room, .from = url.from};
 	struct client *client = hub_admit(hub, &wish, &result);
 	if (!client) {
 		exchange_problem(x, result == LOG_BUSY   ? &log_busy

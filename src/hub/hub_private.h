@@ -104,6 +104,7 @@ struct hub {
 /* What a handshake asks for. */
 struct adopt_wish {
 	enum client_kind kind;
+	bool deflates;    /* compressed messages may go to it */
 	struct span room; /* not of CLIENT_ECHO */
 	struct join_wish from;
 };
