@@ -257,7 +257,8 @@ main(int argc, char **argv)
 	}
 	for (; optind < argc && n_servers < MAX_SERVERS; optind++) {
 		chat_server_parse(&servers[n_servers].at, argv[optind]);
-		has_json = has_json || servers[n_servers++].at.is_json;
+		has_json = has_json || servers[n_servers].at.is_json;
+		n_servers++;
 	}
 	if (n_servers == 0 || n_members < 2 || rounds == 0 || size < 32 || size > CHAT_TEXT_MAX / 2)
 		client_die("usage: bench_chat [-m MEMBERS] [-k BURST,...] [-s SIZE] [-d MS] "
