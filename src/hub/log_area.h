@@ -19,6 +19,8 @@
 #define LOG_ORDERS    20 /* a block is a unit << order */
 #define LOG_NEWS      4096
 #define LOG_SEATS     131072 /* of a shard */
+/* Nobody writes so much: what is beyond is damage. */
+#define LOG_POSITION_MAX (UINT64_MAX / 4)
 
 /* Lets a test end the process between any two steps. */
 #ifdef PLAZA_FAULTS
@@ -69,6 +71,7 @@ struct room_slot {
 	_Atomic uint64_t presence_seq;
 	uint64_t hash;
 	uint64_t used;           /* when it was last published to or left, by the shard's clock */
+	struct rate rate;        /* of all its publishers together */
 	struct log_list members; /* (derived) in the order of coming */
 	struct log_link idle;    /* (derived) in the list `is_in` */
 	struct log_link peers;   /* (derived) among those with a ring of the same order */

@@ -291,9 +291,14 @@ log_room_drop_records(struct chat_log_area *area, unsigned shard, uint32_t numbe
 	struct room_slot *room = log_room_at(area, shard, number);
 	const struct room_commit *c =
 	    &room->commit[atomic_load_explicit(&room->n_commits, memory_order_relaxed) & 1];
+	uint64_t tail = atomic_load_explicit(&c->tail, memory_order_relaxed);
 
-	atomic_store_explicit(&room->head, atomic_load_explicit(&c->tail, memory_order_relaxed),
-			      memory_order_release);
+	if (tail > LOG_POSITION_MAX) {
+		tail = 0;
+		log_room_commit(room, tail, atomic_load_explicit(&c->seq, memory_order_relaxed),
+				atomic_load_explicit(&c->ts_ms, memory_order_relaxed), 0);
+	}
+	atomic_store_explicit(&room->head, tail, memory_order_release);
 	log_barrier();
 	FAULT("dropped");
 	if (ring_of(area, shard, atomic_load_explicit(&room->ring, memory_order_relaxed)).bytes)
@@ -345,6 +350,7 @@ log_room_make(struct chat_log_area *area, uint64_t hash, struct span name)
 	room->name_len = (uint8_t)name.len;
 	memcpy(room->name, name.ptr, name.len);
 	room->used = ++s->clock;
+	room->rate = (struct rate){0};
 	room->is_in = IDLE_NOT;
 	room->members = (struct log_list){0};
 	atomic_store_explicit(&room->head, 0, memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/siphash.h"
 #include "hub/log_area.h"
 #include "hub/log_lock.h"
@@ -108,7 +109,14 @@ publish(struct chat_log_area *area, uint64_t hash, const struct log_message *m,
 	} else {
 		number = log_room_make(area, hash, m->room);
 	}
-	if (!number || !append(area, shard, number, h, m))
+	if (!number)
+		return LOG_FULL;
+	receipt->retry_ms = m->room_limit ? rate_take(&log_room_at(area, shard, number)->rate,
+						      m->room_limit, clock_monotonic_us())
+					  : 0;
+	if (receipt->retry_ms > 0)
+		return LOG_RATE;
+	if (!append(area, shard, number, h, m))
 		return LOG_FULL;
 	receipt->seq = h->seq;
 	receipt->ts_ms = h->ts_ms;

@@ -1,4 +1,5 @@
-/* links: $(hub_log) src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz */
+/* links: src/hub/rate.c $(hub_log) src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz
+ */
 /*
  * fuzz_log.c - the walks over the records of the broadcast log's rooms, in memory that is damaged:
  * none of them leaves the ring or goes round for ever, and after chat_log_check all that is kept

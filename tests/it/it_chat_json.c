@@ -480,13 +480,16 @@ START_TEST(a_room_has_a_rate_of_its_own)
 	open_json(&b, d, "/chat/r");
 	asks(&a, "{\"t\":\"pub\",\"room\":\"r\",\"data\":1}",
 	     MSG("r", "1", ",\"from\":\"@\",\"data\":1"));
-	asks(&a, "{\"t\":\"pub\",\"room\":\"r\",\"data\":2}",
-	     MSG("r", "2", ",\"from\":\"@\",\"data\":2"));
+	asks(&a, "{\"t\":\"pub\",\"room\":\"r\",\"data\":2,\"cid\":\"k\"}",
+	     MSG("r", "2", ",\"from\":\"@\",\"cid\":\"k\",\"data\":2"));
 	hears(&b, MSG("r", "1", ",\"from\":\"@\",\"data\":1"));
-	hears(&b, MSG("r", "2", ",\"from\":\"@\",\"data\":2"));
+	hears(&b, MSG("r", "2", ",\"from\":\"@\",\"cid\":\"k\",\"data\":2"));
 	asks(&b, "{\"t\":\"pub\",\"room\":\"r\",\"data\":3}",
 	     "{\"t\":\"err\",\"code\":\"rate\",\"msg\":\"too many messages at once\",\"temp\":true,"
 	     "\"retry\":#}");
+	/* what was published already costs nothing */
+	asks(&b, "{\"id\":1,\"t\":\"pub\",\"room\":\"r\",\"data\":2,\"cid\":\"k\"}",
+	     "{\"id\":1,\"t\":\"ok\",\"room\":\"r\",\"seq\":2,\"ts\":#,\"dup\":true}");
 	ws_close(&a);
 	ws_close(&b);
 	daemon_stop(d);

@@ -1,4 +1,4 @@
-/* links: src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz */
+/* links: src/hub/rate.c src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz */
 /*
  * test_log.c - the broadcast log: order, wrapping, growing, lapping, who gets how much of the pool,
  * ids, history, rooms that go and come back, members.

@@ -1,4 +1,4 @@
-/* links: src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz */
+/* links: src/hub/rate.c src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz */
 /*
  * test_log_death.c - processes that are killed, or stopped, at each step that the broadcast log
  * has.
