@@ -47,11 +47,11 @@ records_are_whole(struct chat_log_area *area, unsigned shard, const struct room_
 	struct record_head h;
 
 	if (!(incarnation & 1) || !log_room_look(room, incarnation, &look) ||
-	    look.head == look.tail)
+	    (look.head == look.tail && look.tail <= LOG_POSITION_MAX))
 		return true;
 	struct ring ring = ring_of(area, shard, look.ring);
 
-	if (look.head > look.tail || !ring.bytes ||
+	if (look.head > look.tail || look.tail > LOG_POSITION_MAX || !ring.bytes ||
 	    look.tail - look.head > ring_capacity(ring.order))
 		return !log_room_still_has(room, incarnation, look.ring, look.head);
 	uint64_t prev = look.head, seq = 0;
