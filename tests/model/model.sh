@@ -36,7 +36,7 @@ errors=$(verify "")
 }
 grep 'states, stored' pan.out
 for broken in BREAK_HEAD BREAK_COMMIT BREAK_LOOK BREAK_HEAD_CHECK BREAK_RING_CHECK \
-	BREAK_DEATH_RING BREAK_SLEEP; do
+	BREAK_RECOVERY BREAK_SLEEP; do
 	[ "$(verify $broken)" = 1 ] || {
 		cat pan.out
 		echo "log.pml: spin finds nothing wrong with $broken"
