@@ -105,6 +105,15 @@ sink_write(struct member *m, unsigned char *bytes, size_t len)
 }
 
 static void
+sink_soon(const struct member *m)
+{
+	const struct client *client = ((const struct seat *)m)->client;
+
+	__builtin_prefetch(client);
+	__builtin_prefetch(&client->replies);
+}
+
+static void
 sink_want(struct member *m)
 {
 	struct seat *seat = seat_of(m), **link = &seat->client->waiting;
@@ -134,6 +143,7 @@ sink_lose(struct member *m, unsigned code)
 static const struct sink_calls socket_calls = {
     .write = sink_write,
     .want = sink_want,
+    .soon = sink_soon,
     .lose = sink_lose,
 };
 

@@ -24,7 +24,7 @@ enum publish_result {
 
 /*
  * `limit`: the publisher's own bucket, or NULL for one that has no limit. The room's bucket
- * (chat.room_rate) counts besides. A duplicate (message->id) costs nothing.
+ * (chat.room_rate) counts besides; for that one, a duplicate (message->id) costs nothing.
  */
 enum publish_result hub_publish(struct hub *hub, struct rate *limit,
 				const struct log_message *message, struct log_receipt *receipt,

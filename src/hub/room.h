@@ -37,6 +37,9 @@ struct sink_calls {
 	/* It is behind and there is something for it: rooms_catch_up is to be called when it takes
 	 * bytes, now or later. */
 	void (*want)(struct member *m);
+	/* It will be written to soon: what that touches may be fetched from memory. NULL: nothing
+	 */
+	void (*soon)(const struct member *m);
 	/* It has left its room already. `code` as in frame.h: CLOSE_SLOW, _LOST, _INTERNAL. */
 	void (*lose)(struct member *m, unsigned code);
 };

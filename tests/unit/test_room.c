@@ -70,7 +70,8 @@ fake_lose(struct member *m, unsigned code)
 		f->closed = code;
 }
 
-static const struct sink_calls fake_calls = {fake_write, fake_want, fake_lose};
+static const struct sink_calls fake_calls = {
+    .write = fake_write, .want = fake_want, .lose = fake_lose};
 
 /* The socket takes `window` bytes more. */
 static void
