@@ -226,6 +226,12 @@ on_welcome(struct talk *talk, const json_t *event, uint64_t now_ms)
 	talk->retry_base_ms = base > 0 && base <= HOUR_MS ? (uint64_t)base : RETRY_BASE_MS;
 	talk->retry_max_ms = most > 0 && most <= HOUR_MS ? (uint64_t)most : RETRY_MAX_MS;
 	talk->came_ms = now_ms;
+	if (!talk->has_position && talk->last == 0) {
+		/* nothing is missed between the welcome and the join */
+		set_epoch(talk, string(event, "epoch"));
+		talk->seq = number(event, "seq");
+		talk->has_position = true;
+	}
 	set_state(talk, TALK_JOINING);
 	command(talk, json_pack("{s:s,s:s}", "t", "leave", "room", talk->room), NULL);
 	ask_join(talk);
@@ -234,8 +240,9 @@ on_welcome(struct talk *talk, const json_t *event, uint64_t now_ms)
 static void
 on_joined(struct talk *talk, const json_t *event, uint64_t now_ms)
 {
-	bool was_in = talk->has_position;
+	bool was_in = talk->was_in;
 
+	talk->was_in = true;
 	set_state(talk, TALK_IN);
 	set_epoch(talk, string(event, "epoch"));
 	/* what is replayed comes next, or a gap that says what cannot be */
@@ -461,7 +468,7 @@ talk_tick(struct talk *talk, uint64_t now_ms)
 		if (now_ms - talk->heard_ms < ALIVE_MS)
 			return true;
 		/* one that was there once may be in trouble */
-		if (!talk->has_position)
+		if (!talk->was_in)
 			talk_fail(talk, "the server sends no welcome: it does not speak "
 					"chat.v1.json, or is stuck");
 		return false;

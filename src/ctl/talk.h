@@ -42,7 +42,8 @@ struct talk {
 	/* its own */
 	struct queue commands; /* ready to be sent */
 	char room[65];
-	bool has_position; /* it was in the room: epoch and seq say up to where */
+	bool was_in;       /* once at least */
+	bool has_position; /* what comes after epoch and seq is wanted */
 	char epoch[33];
 	int64_t seq;
 	int64_t oldest; /* what came before it has not been shown; 0: unknown */

@@ -135,7 +135,9 @@ expect_lines(const char *expected)
 	"{\"t\":\"welcome\",\"v\":1,\"conn\":\"c1\",\"epoch\":\"e1\",\"room\":\"ops\"," \
 	"\"seq\":7,\"first\":1,\"max\":200,\"ping\":25,\"retry\":{\"base\":500,\"max\":4000}}"
 #define JOINED "{\"id\":1,\"t\":\"ok\",\"room\":\"ops\",\"epoch\":\"e1\",\"seq\":7,\"first\":1}"
-#define LEAVE  "{\"t\":\"leave\",\"room\":\"ops\"}"
+/* of the welcome */
+#define SINCE "\"since\":{\"epoch\":\"e1\",\"seq\":7}"
+#define LEAVE "{\"t\":\"leave\",\"room\":\"ops\"}"
 #define MSG(seq, more) \
 	"{\"t\":\"msg\",\"room\":\"ops\",\"seq\":" #seq ",\"ts\":1700000000000" more "}"
 #define PUB(id, n, data)                                                        \
@@ -150,7 +152,7 @@ come_in(void)
 	expect_nothing();
 	hear(WELCOME);
 	expect_next(LEAVE);
-	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"none\",\"id\":1}");
+	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"none\"," SINCE ",\"id\":1}");
 	hear(JOINED);
 	ck_assert_int_eq(talk.state, TALK_IN);
 }
@@ -159,7 +161,7 @@ come_in(void)
 static void
 come_in_again(void)
 {
-	talk.has_position = false;
+	talk.has_position = talk.was_in = false;
 	talk.id = 0;
 	come_in();
 }
@@ -298,7 +300,7 @@ START_TEST(what_may_pass_is_tried_again)
 	talk_begin(&talk, now);
 	hear(WELCOME);
 	expect_next(LEAVE);
-	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"none\",\"id\":1}");
+	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"none\"," SINCE ",\"id\":1}");
 	hear("{\"id\":1,\"t\":\"err\",\"code\":\"unavailable\",\"msg\":\"m\",\"temp\":true,"
 	     "\"retry\":50}");
 	ck_assert(talk_tick(&talk, now));
@@ -306,7 +308,7 @@ START_TEST(what_may_pass_is_tried_again)
 	ck_assert_uint_eq(talk_wait_ms(&talk, now), 50);
 	now += 50;
 	ck_assert(talk_tick(&talk, now));
-	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"none\",\"id\":2}");
+	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"none\"," SINCE ",\"id\":2}");
 	hear("{\"id\":2,\"t\":\"ok\",\"epoch\":\"e1\",\"seq\":7}");
 	type("a");
 	expect_next(PUB(3, 0, "a"));
@@ -491,7 +493,7 @@ START_TEST(events_are_shown)
 	talk_begin(&talk, now);
 	hear(WELCOME);
 	expect_next(LEAVE);
-	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"diff\",\"id\":1}");
+	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"diff\"," SINCE ",\"id\":1}");
 	hear(JOINED);
 	expect_lines("-- in the room ops; /help tells more\n");
 	hear(lines[_i].event);
@@ -525,7 +527,7 @@ START_TEST(commands_are_run)
 	hear(WELCOME);
 	hear(JOINED);
 	expect_next(LEAVE);
-	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"diff\",\"id\":1}");
+	expect_next("{\"t\":\"join\",\"room\":\"ops\",\"pres\":\"diff\"," SINCE ",\"id\":1}");
 	expect_lines("-- in the room ops; /help tells more\n");
 	type("/who");
 	expect_next("{\"t\":\"presence\",\"room\":\"ops\",\"limit\":100,\"id\":2}");
