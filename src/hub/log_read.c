@@ -53,6 +53,7 @@ read_head(const struct chat_log *log, const struct log_room *handle, uint64_t po
 			return LOG_LOST;
 		if (!ring.bytes)
 			continue;
+		FAULT("read: copying");
 		ring_get(&ring, pos, h, sizeof(*h));
 		/* bounded by hand, for these bytes may be torn still */
 		if (text && h->name_len <= CHAT_LOG_NAME_MAX && h->id_len <= CHAT_LOG_ID_MAX) {
@@ -101,6 +102,7 @@ chat_log_copy(const struct chat_log *log, const struct log_room *handle,
 		    atomic_load_explicit(&room->incarnation, memory_order_relaxed) !=
 			handle->incarnation)
 			return false;
+		FAULT("read: copying");
 		if (record->len)
 			ring_get(&ring, record->payload, out, record->len);
 		if (log_room_still_has(room, handle->incarnation, word, record->pos))

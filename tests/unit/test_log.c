@@ -163,6 +163,64 @@ START_TEST(a_lapped_reader_is_told)
 }
 END_TEST
 
+static struct span moving, robber;
+static const char *move_at;
+
+/* Between a reader's look and its copying: the ring moves, and another room writes into the old
+ * one. */
+static void
+move_once(const char *step)
+{
+	static char text[3000];
+
+	if (!move_at || strcmp(step, move_at) != 0)
+		return;
+	move_at = NULL;
+	memset(text, '!', sizeof(text));
+	rig_publish(moving, text, sizeof(text));
+	rig_publish(robber, text, sizeof(text));
+}
+
+START_TEST(a_reader_meets_a_ring_that_moves)
+{
+	struct log_record record;
+	struct log_room room;
+	char text[700], got[3001];
+
+	memset(text, 'm', sizeof(text));
+	chat_log_fault = move_once;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t pos = 0;
+
+		moving = rig_name(1, 2 * i);
+		robber = rig_name(1, 2 * i + 1);
+		for (unsigned j = 0; j < 4; j++)
+			rig_publish(moving, text, sizeof(text));
+		uint64_t ring =
+		    atomic_load(&log_room_slot_of(chat, (rig_view(moving, &room), &room))->ring);
+
+		move_at = i == 0 ? "read: copying" : NULL;
+		ck_assert_int_eq(chat_log_read(chat, &room, pos, &record), LOG_MESSAGE);
+		ck_assert_uint_eq(record.len, sizeof(text));
+		move_at = i == 1 ? "read: copying" : NULL;
+		ck_assert(chat_log_copy(chat, &room, &record, got));
+		ck_assert_mem_eq(got, text, sizeof(text));
+		ck_assert_ptr_null(move_at);
+		/* it has, and the block is the other's */
+		uint64_t now = atomic_load(&log_room_slot_of(chat, &room)->ring);
+		struct log_room other;
+
+		ck_assert_uint_ne(ring, now);
+		rig_view(robber, &other);
+		ck_assert_uint_eq(
+		    ring_of(chat->area, 1, ring).unit,
+		    ring_of(chat->area, 1, atomic_load(&log_room_slot_of(chat, &other)->ring))
+			.unit);
+	}
+	chat_log_fault = NULL;
+}
+END_TEST
+
 START_TEST(too_long_is_refused)
 {
 	size_t max = chat_log_payload_max(chat);
@@ -891,6 +949,7 @@ main(void)
 	tcase_add_test(tc, records_of_all_sizes_go_round);
 	tcase_add_test(tc, a_ring_grows_with_what_is_kept);
 	tcase_add_test(tc, a_lapped_reader_is_told);
+	tcase_add_test(tc, a_reader_meets_a_ring_that_moves);
 	tcase_add_test(tc, too_long_is_refused);
 	tcase_add_test(tc, sizes_are_looked_at);
 	tcase_add_test(tc, what_is_no_log_is_refused);
