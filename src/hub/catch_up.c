@@ -74,7 +74,8 @@ survives_loss(struct rooms *rooms, struct member *m)
 	if (!chat_log_view(rooms->options.log, &m->room->in_log, &view) ||
 	    view.epoch != m->room->epoch)
 		return false;
-	m->pos = view.head < m->room->pos ? view.head : m->room->pos;
+	/* at the head it is damaged: it goes on where the worker is */
+	m->pos = view.head > m->pos && view.head < m->room->pos ? view.head : m->room->pos;
 	m->has_gap = true;
 	m->why = GAP_SLOW;
 	return true;

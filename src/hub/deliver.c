@@ -8,9 +8,7 @@
 #include "hub/frame.h"
 #include "hub/room_private.h"
 
-/* What one pass may take from the log before sockets are looked at again, and one room of that. */
-#define PASS_RECORDS 256
-#define PASS_BYTES   (256 * 1024)
+/* What one room may take of a pass when others have news, too. */
 #define TURN_RECORDS 64
 #define NEWS_AT_ONCE 64
 
@@ -118,17 +116,22 @@ room_flush(struct rooms *rooms, struct room *room)
 	}
 }
 
-/* The worker has lost its place in a room: it goes on with the oldest that is kept. */
-static void
+/*
+ * The worker has lost its place in a room: it goes on with the oldest that is kept. False: the room
+ * is gone, and all of its members with it.
+ */
+static bool
 room_lost(struct rooms *rooms, struct room *room)
 {
-	struct log_view view;
+	struct log_view view = {0};
 	size_t closed = 0;
 	bool is_there;
 
 	room_flush(rooms, room);
 	is_there = chat_log_view(rooms->options.log, &room->in_log, &view);
 	const enum gap_why why = is_there && view.epoch == room->epoch ? GAP_LAG : GAP_EPOCH;
+	/* what is there and cannot be read is damaged: behind it all is well again */
+	const uint64_t go_on = is_there && view.head != room->pos ? view.head : view.tail;
 	count_add(&rooms->options.counters->laps, 1);
 	for (unsigned i = 0; i < WIRES; i++) {
 		struct audience *a = &room->audience[i];
@@ -136,6 +139,9 @@ room_lost(struct rooms *rooms, struct room *room)
 		for (size_t j = 0; j < a->n; j++) {
 			struct member *m = a->member[j];
 
+			/* one that is just joining has missed nothing */
+			if (m->state == MEMBER_OUT)
+				continue;
 			if (!is_there || (!tells_gaps(m) && !m->skips_when_slow)) {
 				member_lose(rooms, m, CLOSE_LOST);
 				closed++;
@@ -147,7 +153,7 @@ room_lost(struct rooms *rooms, struct room *room)
 				m->unsent = 0;
 				member_set_state(m, MEMBER_BEHIND);
 			}
-			m->pos = view.head;
+			m->pos = go_on;
 			m->taken = room->bytes;
 			m->has_gap = true;
 			m->why = why;
@@ -157,15 +163,16 @@ room_lost(struct rooms *rooms, struct room *room)
 		struct log_record oldest;
 
 		room->epoch = view.epoch;
-		room->pos = view.head;
-		room->seq = chat_log_read(rooms->options.log, &room->in_log, view.head, &oldest) ==
-				    LOG_MESSAGE
-				? oldest.seq - 1
-				: view.seq;
+		room->pos = go_on;
+		room->seq =
+		    chat_log_read(rooms->options.log, &room->in_log, go_on, &oldest) == LOG_MESSAGE
+			? oldest.seq - 1
+			: view.seq;
 	}
 	log_warning("chat: this worker fell behind in the room %.*s (chat.room_log_size); %zu "
 		    "clients closed with %d",
 		    (int)room->name_len, room->name, closed, CLOSE_LOST);
+	return is_there;
 }
 
 static void
@@ -254,7 +261,8 @@ room_read(struct rooms *rooms, struct room *room, struct budget *budget)
 			budget->bytes -= record.len < budget->bytes ? record.len : budget->bytes;
 			continue;
 		}
-		room_lost(rooms, room);
+		if (!room_lost(rooms, room))
+			return true;
 		budget->records--;
 	}
 }
@@ -317,7 +325,10 @@ rooms_deliver(struct rooms *rooms)
 			room_free(rooms, room);
 			continue;
 		}
-		turn.records = budget.records < TURN_RECORDS ? budget.records : TURN_RECORDS;
+		turn.records = budget.records;
+		/* alone it may have all: the longer a run, the less a message costs */
+		if (rooms->due_first && turn.records > TURN_RECORDS)
+			turn.records = TURN_RECORDS;
 		turn.bytes = budget.bytes;
 		budget.records -= turn.records;
 		bool is_done = room_read(rooms, room, &turn);

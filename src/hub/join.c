@@ -60,11 +60,30 @@ place_member(struct rooms *rooms, struct member *m, const struct join_wish *wish
 	member_set_state(m, result->replay > 0 || m->has_gap ? MEMBER_BEHIND : MEMBER_LIVE);
 }
 
+/*
+ * What was said before it came is for the others alone: it is still OUT. If that is more than a
+ * pass may take, it joins where the worker has come to, and `seq` says so; but it has to be beyond
+ * what it has heard from another worker.
+ */
+static void
+read_before(struct rooms *rooms, struct room *room, const struct join_wish *wish)
+{
+	bool is_done;
+
+	do {
+		struct budget budget = {PASS_RECORDS, PASS_BYTES};
+
+		is_done = room_read(rooms, room, &budget);
+	} while (!is_done && wish->from == JOIN_SINCE && wish->since_epoch == room->epoch &&
+		 wish->since_seq > room->seq);
+	if (!is_done)
+		room_due(rooms, room);
+}
+
 enum log_result
 rooms_join(struct rooms *rooms, struct member *m, struct span name, const struct log_member *who,
 	   const struct join_wish *wish, struct join_result *result)
 {
-	struct budget all = {SIZE_MAX, SIZE_MAX};
 	struct log_view view;
 	enum log_result joined =
 	    chat_log_join(rooms->options.log, name, rooms->options.slot, who, &m->seat);
@@ -85,8 +104,7 @@ rooms_join(struct rooms *rooms, struct member *m, struct span name, const struct
 	room->n_members++;
 	count_add(&rooms->options.counters->members, 1);
 	m->room = room;
-	/* what was said before it came is for the others alone: it is still OUT */
-	room_read(rooms, room, &all);
+	read_before(rooms, room, wish);
 	room_flush(rooms, room);
 	place_member(rooms, m, wish, result);
 	if (chat_log_view(rooms->options.log, &room->in_log, &view))

@@ -89,6 +89,10 @@ bool read_payload(struct rooms *rooms, const struct room *room, const struct log
 
 /* ---- deliver.c ---- */
 
+/* What one pass may take from the log before sockets are looked at again. */
+#define PASS_RECORDS 256
+#define PASS_BYTES   (256 * 1024)
+
 struct budget {
 	size_t records, bytes;
 };
