@@ -277,8 +277,8 @@ START_TEST(a_slow_client_that_speaks_is_alive)
 {
 	enum { TIMES = 20 };
 	struct daemon *d =
-	    daemon_start(QUEUE, LOG, "chat.slow_client=skip", "chat.ping_interval=200ms",
-			 "chat.pong_timeout=300ms", NULL);
+	    daemon_start(QUEUE, LOG, "chat.slow_client=skip", "chat.ping_interval=500ms",
+			 "chat.pong_timeout=1500ms", NULL);
 	struct ws talker, slow;
 	struct ws_frame f;
 	unsigned pongs = 0;
@@ -288,8 +288,8 @@ START_TEST(a_slow_client_that_speaks_is_alive)
 	ws_open(&slow, daemon_port(d), "/chat/r", NULL);
 	const uint64_t began_ms = it_now_ms();
 	unsigned n = 0;
-	/* several times as long as a silent one would have, and more than its socket takes */
-	while (it_now_ms() - began_ms < 2000 || n < MESSAGES) {
+	/* twice as long as a silent one would have, and more than its socket takes */
+	while (it_now_ms() - began_ms < 4000 || n < MESSAGES) {
 		talk(&talker, n, n + MESSAGES / TIMES - 1);
 		n += MESSAGES / TIMES;
 		ws_send_frame(&slow, true, WS_PING, "alive", 5);
