@@ -76,8 +76,8 @@ survives_loss(struct rooms *rooms, struct member *m)
 		return false;
 	/* at the head it is damaged: it goes on where the worker is */
 	m->pos = view.head > m->pos && view.head < m->room->pos ? view.head : m->room->pos;
+	m->why = m->has_gap && m->why == GAP_EPOCH ? GAP_EPOCH : GAP_SLOW;
 	m->has_gap = true;
-	m->why = GAP_SLOW;
 	return true;
 }
 

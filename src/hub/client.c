@@ -219,14 +219,17 @@ client_reply(struct client *client, struct span json)
 		client_close(client, CLOSE_INTERNAL);
 		return;
 	}
-	if (out == &client->replies)
+	if (out == &client->replies) {
+		client_holds(client, head_len + json.len);
 		return;
+	}
 	switch (ws_write(&client->conn, (unsigned char *)out->data + WS_PRE, out->len - WS_PRE)) {
 	case WS_SENT:
 	case WS_REFUSED: break;
 	case WS_PARTIAL: client_holds(client, out->len - WS_PRE); break;
 	case WS_STUCK:
 		/* it asks and does not listen */
+		client_holds(client, out->len);
 		client->replies = *out;
 		buffer_init(out);
 		client_hold(hub, client, 0);

@@ -18,8 +18,9 @@ member_skip(struct room *room, struct member *m, enum gap_why why)
 {
 	m->pos = room->pos;
 	m->taken = room->bytes;
+	/* that nothing is known of what was before says more */
+	m->why = m->has_gap && m->why == GAP_EPOCH ? GAP_EPOCH : why;
 	m->has_gap = true;
-	m->why = why;
 }
 
 /* Too far behind, by its own fault or the log's. */
@@ -155,8 +156,8 @@ room_lost(struct rooms *rooms, struct room *room)
 			}
 			m->pos = go_on;
 			m->taken = room->bytes;
+			m->why = m->has_gap && m->why == GAP_EPOCH ? GAP_EPOCH : why;
 			m->has_gap = true;
-			m->why = why;
 		}
 	}
 	if (is_there) {
@@ -273,8 +274,11 @@ look_at(struct rooms *rooms, struct room *room)
 	struct log_view view;
 
 	room_due(rooms, room);
-	if (!chat_log_view(rooms->options.log, &room->in_log, &view) ||
-	    view.presence_seq == room->presence_seq)
+	if (!chat_log_view(rooms->options.log, &room->in_log, &view))
+		return;
+	/* another room of the shard was damaged; positions from before are no more */
+	room->epoch = view.epoch;
+	if (view.presence_seq == room->presence_seq)
 		return;
 	room->presence_seq = view.presence_seq;
 	if (rooms->options.members_changed)
@@ -284,6 +288,7 @@ look_at(struct rooms *rooms, struct room *room)
 static void
 read_news(struct rooms *rooms, unsigned shard)
 {
+	const uint32_t limit = chat_log_room_limit(rooms->options.log);
 	uint32_t index[NEWS_AT_ONCE];
 	size_t n;
 
@@ -298,7 +303,8 @@ read_news(struct rooms *rooms, unsigned shard)
 			continue;
 		}
 		for (size_t i = 0; i < n; i++) {
-			if (rooms->by_index[index[i]])
+			/* it comes out of shared memory */
+			if (index[i] < limit && rooms->by_index[index[i]])
 				look_at(rooms, rooms->by_index[index[i]]);
 		}
 	} while (n == NEWS_AT_ONCE);

@@ -55,8 +55,14 @@ place_member(struct rooms *rooms, struct member *m, const struct join_wish *wish
 	m->fresh = room->pos;
 	m->taken = room->bytes;
 	m->pos = room->pos;
-	if (result->replay > 0)
-		chat_log_seek(rooms->options.log, &room->in_log, start, &m->pos);
+	if (result->replay > 0 &&
+	    (!chat_log_seek(rooms->options.log, &room->in_log, start, &m->pos) ||
+	     m->pos > room->pos)) {
+		/* overwritten just now */
+		m->pos = room->pos;
+		m->has_gap = true;
+		m->why = GAP_TRIMMED;
+	}
 	member_set_state(m, result->replay > 0 || m->has_gap ? MEMBER_BEHIND : MEMBER_LIVE);
 }
 

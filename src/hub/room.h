@@ -68,7 +68,7 @@ struct member {
 	/* BEHIND: how much of the room's bytes it was given, and how much more its sink owes */
 	uint64_t taken;
 	size_t unsent;
-	struct member *next_lost; /* found too far behind during a pass */
+	struct member *prev_lost, *next_lost; /* found too far behind during a pass */
 	unsigned lost_code;
 };
 

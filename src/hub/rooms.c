@@ -200,13 +200,13 @@ member_set_state(struct member *m, enum member_state state)
 static void
 unlink_lost(struct rooms *rooms, struct member *m)
 {
-	struct member **link = &rooms->lost;
-
-	while (*link && *link != m)
-		link = &(*link)->next_lost;
-	if (*link)
-		*link = m->next_lost;
-	m->next_lost = NULL;
+	if (m->prev_lost)
+		m->prev_lost->next_lost = m->next_lost;
+	else
+		rooms->lost = m->next_lost;
+	if (m->next_lost)
+		m->next_lost->prev_lost = m->prev_lost;
+	m->prev_lost = m->next_lost = NULL;
 	m->lost_code = 0;
 }
 
@@ -237,7 +237,10 @@ member_lose(struct rooms *rooms, struct member *m, unsigned code)
 	/* it gets nothing more */
 	member_set_state(m, MEMBER_OUT);
 	m->lost_code = code;
+	m->prev_lost = NULL;
 	m->next_lost = rooms->lost;
+	if (m->next_lost)
+		m->next_lost->prev_lost = m;
 	rooms->lost = m;
 }
 

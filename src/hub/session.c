@@ -398,6 +398,7 @@ presence(struct client *client, const struct command *command)
 	else if (out.len > 0)
 		result = presence_write_room(p, command->room, command->presence.offset,
 					     command->presence.limit, &out);
+	client_hold(client->hub, client, loop_now_ms(client->hub->loop));
 	answer_page(client, command, result, &out);
 }
 
