@@ -82,20 +82,10 @@ lobby_upgrade(struct exchange *x, void *ctx)
 static void
 room_upgrade(struct exchange *x, void *ctx)
 {
-	static const struct problem no_room = {
-	    .status = 404,
-	    .type = "no-room",
-	    .title = "There is no such room",
-	    .detail = "A room's name is 1 to 64 of A-Z a-z 0-9 . _ - and not . or ..",
-	    .hint = "Choose another name; any that fits is a room. /chat is the lobby.",
-	};
-	struct span room = exchange_param(x, 0);
+	struct span room;
 
-	if (!room_name_valid(room)) {
-		exchange_problem(x, &no_room);
-		return;
-	}
-	take(x, ctx, CLIENT_PLAIN, room);
+	if (chat_http_room(x, &room))
+		take(x, ctx, CLIENT_PLAIN, room);
 }
 
 static void
