@@ -187,12 +187,25 @@ note_latency(struct chat_counters *counters, uint64_t ts_ms, uint64_t now_ms)
 	count_add(&counters->latency[bucket], 1);
 }
 
-/* Nobody may miss a message and not be told. */
+/*
+ * Nobody may miss a message and not be told. One that is behind has the log to get it from, and one
+ * that is just joining begins behind it.
+ */
 static void
 out_of_memory(struct rooms *rooms, struct audience *a)
 {
-	for (size_t i = 0; i < a->n; i++)
-		member_lose(rooms, a->member[i], CLOSE_INTERNAL);
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->member[i]->state == MEMBER_LIVE)
+			member_lose(rooms, a->member[i], CLOSE_INTERNAL);
+	}
+}
+
+static void
+room_has_read(struct room *room, const struct log_record *record)
+{
+	room->pos = record->next;
+	room->seq = record->seq;
+	room->bytes += frame_size(record->len);
 }
 
 static void
@@ -225,9 +238,7 @@ deliver_record(struct rooms *rooms, struct room *room, const struct log_record *
 		}
 		a->run_messages++;
 	}
-	room->pos = record->next;
-	room->seq = record->seq;
-	room->bytes += frame_size(record->len);
+	room_has_read(room, record);
 }
 
 /* Up to its end in the log. False: the budget was used up before. */
@@ -251,8 +262,7 @@ room_read(struct rooms *rooms, struct room *room, struct budget *budget)
 			if (no_memory) {
 				for (unsigned i = 0; i < WIRES; i++)
 					out_of_memory(rooms, &room->audience[i]);
-				room->pos = record.next;
-				room->seq = record.seq;
+				room_has_read(room, &record);
 			} else {
 				deliver_record(rooms, room, &record);
 				note_latency(rooms->options.counters, record.ts_ms, now_ms);

@@ -1,5 +1,5 @@
-/* links: $(hub_log) src/hub/rooms.c src/hub/room_name.c src/hub/run.c src/hub/deliver.c
- * src/hub/join.c src/hub/catch_up.c src/hub/wire.c src/hub/rate.c src/hub/frame.c
+/* links: tests/unit/fail_alloc.c $(hub_log) src/hub/rooms.c src/hub/room_name.c src/hub/run.c
+ * src/hub/deliver.c src/hub/join.c src/hub/catch_up.c src/hub/wire.c src/hub/rate.c src/hub/frame.c
  * src/http/chars.c src/base/siphash.c src/base/log.c src/base/clock.c src/base/buffer.c -lpthread
  * -lz */
 /*
@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "fail_alloc.h"
 #include "hub/frame.h"
 
 #define QUEUE_MAX 100000
@@ -36,6 +37,14 @@ static struct rooms *rooms;
 static struct rooms_options options;
 static uint64_t next_conn;
 
+/* As ck_assert, but without memory of its own. */
+static void
+must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
 static enum sink_result
 fake_write(struct member *m, unsigned char *bytes, size_t len)
 {
@@ -48,10 +57,10 @@ fake_write(struct member *m, unsigned char *bytes, size_t len)
 	f->writes++;
 	size_t n = len < f->window ? len : f->window;
 	f->window -= n;
-	ck_assert(buffer_append(&f->got, bytes, n, SIZE_MAX));
+	must(buffer_append(&f->got, bytes, n, SIZE_MAX));
 	if (n == len)
 		return SINK_SENT;
-	ck_assert(buffer_append(&f->waiting, bytes + n, len - n, SIZE_MAX));
+	must(buffer_append(&f->waiting, bytes + n, len - n, SIZE_MAX));
 	return SINK_PARTIAL;
 }
 
@@ -79,7 +88,7 @@ take(struct fake *f, size_t window)
 {
 	size_t n = f->waiting.len < window ? f->waiting.len : window;
 
-	ck_assert(buffer_append(&f->got, f->waiting.data, n, SIZE_MAX));
+	must(buffer_append(&f->got, f->waiting.data, n, SIZE_MAX));
 	buffer_consume(&f->waiting, n);
 	f->window = window - n;
 	if (f->waiting.len > 0)
@@ -679,6 +688,379 @@ START_TEST(any_mix_keeps_the_order)
 }
 END_TEST
 
+/* ---- events that are not in the log ---- */
+
+static unsigned told_yes, told_no, wanted_of[WIRES];
+
+static bool
+everybody_wants(struct member *m, void *ctx)
+{
+	wanted_of[m->wire]++;
+	return m != ctx;
+}
+
+static void
+was_told(struct member *m, bool is_accepted, void *ctx)
+{
+	must(m != ctx);
+	if (is_accepted)
+		told_yes++;
+	else
+		told_no++;
+}
+
+/* All but `not_to`, who does not want it. */
+static bool
+announce(const struct fake *in, const struct fake *not_to)
+{
+	struct rooms_event event = {
+	    .name = "pres",
+	    .json = SPAN_LIT("{\"n\":1}"),
+	    .wanted = everybody_wants,
+	    .told = was_told,
+	    .ctx = not_to ? (void *)(uintptr_t)&not_to->m : NULL,
+	};
+
+	told_yes = told_no = 0;
+	memset(wanted_of, 0, sizeof(wanted_of));
+	return rooms_announce(rooms, in->m.room, &event);
+}
+
+START_TEST(an_event_is_for_those_whose_wire_can_say_it)
+{
+	static const struct join_wish now;
+	struct fake plain, pressed, json, deaf, events, other;
+
+	join(&plain, "room");
+	join_as(&pressed, "room", WIRE_PLAIN_DEFLATE, &now);
+	join_as(&json, "room", WIRE_JSON, &now);
+	join_as(&deaf, "room", WIRE_JSON, &now);
+	join_as(&events, "room", WIRE_EVENTS, &now);
+	join_as(&other, "other", WIRE_JSON, &now);
+	ck_assert(announce(&plain, &deaf));
+	expect(&json, "{\"n\":1}");
+	ck_assert_uint_eq(events.got.len, strlen("event: pres\ndata: {\"n\":1}\n\n"));
+	ck_assert_mem_eq(events.got.data, "event: pres\ndata: {\"n\":1}\n\n", events.got.len);
+	ck_assert_uint_eq(told_yes, 2);
+	ck_assert_uint_eq(told_no, 0);
+	/* the plain ones are not even asked, each other once */
+	ck_assert_uint_eq(wanted_of[WIRE_PLAIN] + wanted_of[WIRE_PLAIN_DEFLATE], 0);
+	ck_assert_uint_eq(wanted_of[WIRE_JSON], 2);
+	ck_assert_uint_eq(wanted_of[WIRE_EVENTS], 1);
+	expect(&plain, "");
+	expect(&pressed, "");
+	expect(&deaf, "");
+	expect(&other, "");
+	leave(&plain);
+	leave(&pressed);
+	leave(&json);
+	leave(&deaf);
+	leave(&events);
+	leave(&other);
+}
+END_TEST
+
+/* Nothing of an event is kept for one that does not take it, and no message is lost over it. */
+START_TEST(an_event_waits_for_nobody)
+{
+	static const struct join_wish now;
+	struct fake part, stuck, behind, gone;
+
+	join_as(&part, "room", WIRE_JSON, &now);
+	join_as(&stuck, "room", WIRE_JSON, &now);
+	join_as(&behind, "room", WIRE_JSON, &now);
+	join_as(&gone, "room", WIRE_JSON, &now);
+	behind.window = 1;
+	publish("room", "1");
+	deliver();
+	ck_assert_int_eq(behind.m.state, MEMBER_BEHIND);
+	part.got.len = stuck.got.len = gone.got.len = 0;
+	part.window = 4;
+	ck_assert(buffer_append(&stuck.waiting, "\x81\4pong", 6, SIZE_MAX));
+	gone.closed = CLOSE_RATE;
+	ck_assert(announce(&part, NULL));
+	ck_assert_uint_eq(told_yes, 1);
+	ck_assert_uint_eq(told_no, 3);
+	/* what was accepted is whole when the socket takes it, and what follows comes behind it */
+	ck_assert_int_eq(part.m.state, MEMBER_BEHIND);
+	publish("room", "2");
+	deliver();
+	take(&part, SIZE_MAX);
+	ck_assert_mem_eq(part.got.data, "\x81\7{\"n\":1}", 9);
+	part.got.len -= 9;
+	memmove(part.got.data, part.got.data + 9, part.got.len);
+	ck_assert_uint_eq(part.got.len, 2u + (unsigned char)part.got.data[1]);
+	ck_assert_ptr_nonnull(memmem(part.got.data, part.got.len, "\"data\":\"2\"", 10));
+	take(&stuck, SIZE_MAX);
+	ck_assert_ptr_nonnull(memmem(stuck.got.data, stuck.got.len, "\"data\":\"2\"", 10));
+	ck_assert_ptr_null(memmem(stuck.got.data, stuck.got.len, "\"n\"", 3));
+	take(&behind, SIZE_MAX);
+	ck_assert_ptr_nonnull(memmem(behind.got.data, behind.got.len, "\"data\":\"1\"", 10));
+	ck_assert_ptr_nonnull(memmem(behind.got.data, behind.got.len, "\"data\":\"2\"", 10));
+	ck_assert_ptr_null(memmem(behind.got.data, behind.got.len, "\"n\"", 3));
+	ck_assert_uint_eq(gone.got.len, 0);
+	leave(&part);
+	leave(&stuck);
+	leave(&behind);
+	leave(&gone);
+}
+END_TEST
+
+/* ---- memory that runs out: each allocation in turn, alone and with all after it ---- */
+
+#define WALK_MAX 200
+
+/* From nothing, so that whatever keeps its memory has to get it again. */
+static void
+rooms_anew(void)
+{
+	while (rooms_deliver(rooms))
+		;
+	rooms_free(&rooms);
+	rooms = rooms_new(&options);
+	ck_assert_ptr_nonnull(rooms);
+}
+
+/* The test's own memory is not to run out. */
+static void
+make_ready(struct fake *f)
+{
+	ck_assert(buffer_reserve(&f->got, 1 << 17, SIZE_MAX));
+	ck_assert(buffer_reserve(&f->waiting, 1 << 17, SIZE_MAX));
+}
+
+static bool
+got(const struct fake *f, const char *text)
+{
+	return f->got.len > 0 && memmem(f->got.data, f->got.len, text, strlen(text)) != NULL;
+}
+
+START_TEST(memory_runs_out_at_an_event)
+{
+	static const struct join_wish now;
+	bool has_failed = true;
+
+	for (unsigned n = 1; has_failed; n++) {
+		struct fake json, events;
+
+		ck_assert_uint_lt(n, WALK_MAX);
+		rooms_anew();
+		join_as(&json, "room", WIRE_JSON, &now);
+		join_as(&events, "room", WIRE_EVENTS, &now);
+		make_ready(&json);
+		make_ready(&events);
+		fail_alloc_at(n, _i);
+		bool is_told = announce(&json, NULL);
+		has_failed = fail_alloc_end();
+		ck_assert(is_told != has_failed);
+		unsigned n_got = json.got.len > 0;
+		n_got += events.got.len > 0;
+		ck_assert_uint_eq(told_yes, n_got);
+		ck_assert_uint_eq(told_no, 0);
+		ck_assert(!is_told || told_yes == 2);
+		json.got.len = events.got.len = 0;
+		ck_assert(announce(&json, NULL));
+		ck_assert_uint_eq(told_yes, 2);
+		expect(&json, "{\"n\":1}");
+		leave(&json);
+		leave(&events);
+	}
+}
+END_TEST
+
+START_TEST(memory_runs_out_at_a_beginning)
+{
+	bool has_failed = true;
+
+	for (unsigned n = 1; has_failed; n++) {
+		rooms_free(&rooms);
+		fail_alloc_at(n, _i);
+		rooms = rooms_new(&options);
+		has_failed = fail_alloc_end();
+		ck_assert(!rooms == has_failed);
+	}
+}
+END_TEST
+
+/* Somebody comes in while there are messages that another one has not got yet. */
+START_TEST(memory_runs_out_at_a_join)
+{
+	static const struct join_wish now;
+	const struct join_wish last = {.from = JOIN_LAST, .last = 2};
+	unsigned joined_in_need = 0;
+	bool has_failed = true;
+
+	for (unsigned n = 1; has_failed; n++) {
+		const struct log_member who = {.conn = ++next_conn};
+		struct fake old, f = {.window = SIZE_MAX};
+		struct join_result r;
+		struct log_view view;
+
+		ck_assert_uint_lt(n, WALK_MAX);
+		rooms_anew();
+		join_as(&old, "room", WIRE_JSON, &now);
+		make_ready(&old);
+		make_ready(&f);
+		f.m.calls = &fake_calls;
+		publish("room", "one");
+		publish("room", "two");
+		fail_alloc_at(n, _i);
+		enum log_result result = rooms_join(rooms, &f.m, SPAN_LIT("room"), &who, &last, &r);
+		has_failed = fail_alloc_end();
+		if (result == LOG_OK) {
+			joined_in_need += has_failed;
+			ck_assert_uint_eq(r.count, 2);
+			ck_assert_uint_eq(r.replay, 2);
+		} else {
+			ck_assert(has_failed);
+			ck_assert_int_eq(result, LOG_TOO_LONG);
+			ck_assert_ptr_null(f.m.room);
+			ck_assert(chat_log_view(&chat, room_in_log(old.m.room), &view));
+			ck_assert_uint_eq(view.n_members, 1);
+			result = rooms_join(rooms, &f.m, SPAN_LIT("room"), &who, &last, &r);
+			ck_assert_int_eq(result, LOG_OK);
+		}
+		take(&f, SIZE_MAX);
+		publish("room", "three");
+		deliver();
+		/* whatever the others have lost, it has its own */
+		ck_assert_uint_eq(f.closed, 0);
+		expect(&f, "one two three");
+		ck_assert(old.closed == 0 || old.closed == CLOSE_INTERNAL);
+		ck_assert(old.closed ||
+			  (got(&old, "one") && got(&old, "two") && got(&old, "three")));
+		ck_assert(has_failed || !old.closed);
+		leave(&old);
+		leave(&f);
+	}
+	ck_assert_uint_gt(joined_in_need, 0);
+}
+END_TEST
+
+/* The first one into a room of which this worker knows nothing. */
+START_TEST(memory_runs_out_at_the_first_join)
+{
+	const struct join_wish last = {.from = JOIN_LAST, .last = 2};
+	bool has_failed = true;
+
+	publish("room", "one");
+	for (unsigned n = 1; has_failed; n++) {
+		const struct log_member who = {.conn = ++next_conn};
+		struct fake f = {.window = SIZE_MAX, .m = {.calls = &fake_calls}};
+		struct join_result r;
+
+		ck_assert_uint_lt(n, WALK_MAX);
+		rooms_anew();
+		make_ready(&f);
+		fail_alloc_at(n, _i);
+		enum log_result result = rooms_join(rooms, &f.m, SPAN_LIT("room"), &who, &last, &r);
+		has_failed = fail_alloc_end();
+		if (result != LOG_OK) {
+			ck_assert(has_failed);
+			ck_assert_int_eq(result, LOG_TOO_LONG);
+			deliver();
+			ck_assert_uint_eq(counters.rooms, 0);
+			ck_assert_uint_eq(counters.members, 0);
+			result = rooms_join(rooms, &f.m, SPAN_LIT("room"), &who, &last, &r);
+			ck_assert_int_eq(result, LOG_OK);
+			ck_assert_uint_eq(r.count, 1);
+		}
+		take(&f, SIZE_MAX);
+		expect(&f, "one");
+		leave(&f);
+	}
+}
+END_TEST
+
+/* Nobody misses a message and goes on: each has all of it, or is closed. */
+START_TEST(memory_runs_out_at_a_delivery)
+{
+	static const enum wire wires[] = {WIRE_PLAIN, WIRE_JSON, WIRE_EVENTS, WIRE_JSON};
+	enum { N = 4, SLOW = 3 };
+	static const struct join_wish now;
+	unsigned closed = 0;
+	bool has_failed = true;
+
+	for (unsigned n = 1; has_failed; n++) {
+		struct fake f[N];
+
+		ck_assert_uint_lt(n, WALK_MAX);
+		rooms_anew();
+		for (unsigned i = 0; i < N; i++) {
+			join_as(&f[i], "room", wires[i], &now);
+			make_ready(&f[i]);
+		}
+		/* it is behind when there is no memory */
+		f[SLOW].window = 1;
+		publish("room", "one");
+		deliver();
+		publish("room", "two");
+		publish("room", "three");
+		fail_alloc_at(n, _i);
+		deliver();
+		has_failed = fail_alloc_end();
+		publish("room", "four");
+		deliver();
+		take(&f[SLOW], SIZE_MAX);
+		for (unsigned i = 0; i < N; i++) {
+			closed += f[i].closed != 0;
+			ck_assert(f[i].closed == 0 ||
+				  (has_failed && f[i].closed == CLOSE_INTERNAL));
+			ck_assert(!f[i].closed || !f[i].m.room);
+			ck_assert(f[i].closed || (got(&f[i], "one") && got(&f[i], "two") &&
+						  got(&f[i], "three") && got(&f[i], "four")));
+		}
+		ck_assert_uint_eq(f[SLOW].closed, 0);
+		for (unsigned i = 0; i < N; i++)
+			leave(&f[i]);
+	}
+	ck_assert_uint_gt(closed, 0);
+}
+END_TEST
+
+START_TEST(memory_runs_out_at_catching_up)
+{
+	static const struct join_wish now;
+	static char text[20001];
+	unsigned closed = 0;
+	bool has_failed = true;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (unsigned n = 1; has_failed; n++) {
+		struct fake slow, other;
+
+		ck_assert_uint_lt(n, WALK_MAX);
+		rooms_anew();
+		join_as(&slow, "room", WIRE_JSON, &now);
+		join(&other, "room");
+		make_ready(&slow);
+		slow.window = 1;
+		/* what it catches up with is longer than any run so far */
+		for (int i = 0; i < 4; i++) {
+			publish("room", text);
+			deliver();
+		}
+		publish("room", "end");
+		deliver();
+		fail_alloc_at(n, _i);
+		take(&slow, SIZE_MAX);
+		has_failed = fail_alloc_end();
+		ck_assert(n > 1 || has_failed);
+		deliver();
+		closed += slow.closed != 0;
+		ck_assert(slow.closed == 0 || (has_failed && slow.closed == CLOSE_INTERNAL));
+		ck_assert(slow.closed || got(&slow, "end"));
+		ck_assert(slow.closed || slow.got.len > 4 * strlen(text));
+		ck_assert(!slow.closed || !slow.m.room);
+		ck_assert_uint_eq(other.closed, 0);
+		ck_assert_uint_eq(other.got.len, 4 * (strlen(text) + 4) + 5);
+		leave(&slow);
+		leave(&other);
+	}
+	ck_assert_uint_gt(closed, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -702,6 +1084,14 @@ main(void)
 	tcase_add_test(tc, runs_are_bounded);
 	tcase_add_test(tc, many_rooms_come_and_go);
 	tcase_add_loop_test(tc, any_mix_keeps_the_order, 0, 20);
+	tcase_add_test(tc, an_event_is_for_those_whose_wire_can_say_it);
+	tcase_add_test(tc, an_event_waits_for_nobody);
+	tcase_add_loop_test(tc, memory_runs_out_at_an_event, 0, 2);
+	tcase_add_loop_test(tc, memory_runs_out_at_a_beginning, 0, 2);
+	tcase_add_loop_test(tc, memory_runs_out_at_a_join, 0, 2);
+	tcase_add_loop_test(tc, memory_runs_out_at_the_first_join, 0, 2);
+	tcase_add_loop_test(tc, memory_runs_out_at_a_delivery, 0, 2);
+	tcase_add_loop_test(tc, memory_runs_out_at_catching_up, 0, 2);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	int failed = srunner_ntests_failed(sr);
