@@ -13,12 +13,12 @@ void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
 static unsigned countdown; /* 0: nothing fails */
-static bool is_for_good, has_failed;
+static bool is_for_good, is_held, has_failed;
 
 static bool
 fails(void)
 {
-	if (countdown == 0 || --countdown > 0)
+	if (is_held || countdown == 0 || --countdown > 0)
 		return false;
 	countdown = is_for_good ? 1 : 0;
 	has_failed = true;
@@ -49,6 +49,12 @@ fail_alloc_at(unsigned n, bool for_good)
 	countdown = n;
 	is_for_good = for_good;
 	has_failed = false;
+}
+
+void
+fail_alloc_hold(bool held)
+{
+	is_held = held;
 }
 
 bool

@@ -10,6 +10,9 @@
 
 /* The n-th allocation from now on fails, and with `for_good` all after it. */
 void fail_alloc_at(unsigned n, bool for_good);
+/* What is allocated until it is let go succeeds and does not count: the test's own. libcheck's is
+ * as well: nothing may be asserted while memory runs out and is not held. */
+void fail_alloc_hold(bool is_held);
 /* Memory is there again. Whether any allocation has failed. */
 bool fail_alloc_end(void);
 

@@ -1,4 +1,4 @@
-/* links: tests/unit/fake_exchange.c src/hub/chat_http.c src/hub/position.c
+/* links: tests/unit/fake_exchange.c tests/unit/fail_alloc.c src/hub/chat_http.c src/hub/position.c
  * src/hub/room_name.c src/hub/wire.c src/hub/frame.c src/http/query.c src/http/chars.c
  * src/http/route.c src/base/buffer.c src/base/clock.c src/base/log.c src/base/loop.c
  * src/base/siphash.c -levent_core -lz */
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "fail_alloc.h"
 #include "fake_exchange.h"
 #include "hub/history.h"
 #include "hub/hub_private.h"
@@ -59,6 +60,7 @@ enum publish_result
 hub_publish(struct hub *h, struct rate *limit, const struct log_message *message,
 	    struct log_receipt *receipt, uint64_t *retry_ms)
 {
+	fail_alloc_hold(true);
 	ck_assert_ptr_eq(h, &hub);
 	published.calls++;
 	published.message = *message;
@@ -71,6 +73,7 @@ hub_publish(struct hub *h, struct rate *limit, const struct log_message *message
 					.ts_ms = 1732291200123,
 					.is_duplicate = message->id.len == 3};
 	*retry_ms = published.retry_ms;
+	fail_alloc_hold(false);
 	return published.result;
 }
 
@@ -438,6 +441,46 @@ START_TEST(a_page_that_cannot_be_had_is_a_problem)
 }
 END_TEST
 
+/* What is published is published: its receipt alone is lost. */
+START_TEST(memory_runs_out)
+{
+	static const char *const paths[] = {"/chat/room/history", "/chat/room/members"};
+	struct exchange *x = fake_exchange_new(NULL, "r1", "hello");
+	const struct route *route = find(HTTP_POST, "/chat/room");
+
+	x->request.method = HTTP_POST;
+	fail_alloc_at(1, false);
+	route->handle(x, route->ctx);
+	ck_assert(fail_alloc_end());
+	is_problem(x, 503, "chat-busy", "Retry-After: 1\r\n");
+	ck_assert_uint_eq(published.calls, 1);
+	for (size_t i = 0; i < 2; i++) {
+		x = fake_exchange_new("", "r1", NULL);
+		route = find(HTTP_GET, paths[i]);
+		fail_alloc_at(1, true);
+		route->handle(x, route->ctx);
+		ck_assert(fail_alloc_end());
+		is_problem(x, 503, "chat-busy", "Retry-After: 1\r\n");
+	}
+	/* an answer that cannot be held is given at once */
+	hub.holding = true;
+	x = fake_exchange_new(NULL, "r1", "hello");
+	x->request.method = HTTP_POST;
+	route = find(HTTP_POST, "/chat/room");
+	fail_alloc_at(1, false);
+	route->handle(x, route->ctx);
+	ck_assert(fail_alloc_end());
+	ck_assert_int_eq(x->status, 200);
+	fake_exchange_free(&x);
+	hub.holding = false;
+	chat_http_free(&http);
+	fail_alloc_at(1, false);
+	http = chat_http_new(&hub);
+	ck_assert(fail_alloc_end());
+	ck_assert_ptr_null(http);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -454,6 +497,7 @@ main(void)
 	tcase_add_loop_test(tc, history_is_asked_for, 0, N(histories));
 	tcase_add_loop_test(tc, members_are_asked_for, 0, N(pages));
 	tcase_add_test(tc, a_page_that_cannot_be_had_is_a_problem);
+	tcase_add_test(tc, memory_runs_out);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

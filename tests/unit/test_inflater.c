@@ -1,4 +1,4 @@
-/* links: src/hub/inflater.c src/base/buffer.c -lz */
+/* links: tests/unit/fail_alloc.c src/hub/inflater.c src/base/buffer.c -lz */
 /*
  * test_inflater.c - compressed messages: right, wrong, cut off, and too big when unpacked.
  */
@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
+
+#include "fail_alloc.h"
 
 #define N(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
@@ -210,6 +212,63 @@ START_TEST(noise)
 }
 END_TEST
 
+int __real_inflateInit2_(z_stream *z, int bits, const char *version, int size);
+int __wrap_inflateInit2_(z_stream *z, int bits, const char *version, int size);
+
+static void *
+zlib_alloc(void *opaque, unsigned n, unsigned size)
+{
+	(void)opaque;
+	return calloc(n, size);
+}
+
+static void
+zlib_free(void *opaque, void *p)
+{
+	(void)opaque;
+	free(p);
+}
+
+/* So that it is our memory that zlib has, and it can run out. */
+int
+__wrap_inflateInit2_(z_stream *z, int bits, const char *version, int size)
+{
+	z->zalloc = zlib_alloc;
+	z->zfree = zlib_free;
+	return __real_inflateInit2_(z, bits, version, size);
+}
+
+START_TEST(memory_runs_out)
+{
+	unsigned char *data = fill(100000, 1);
+	struct span c = compress_message(data, 100000, 6, 15, 8, 0);
+	bool has_failed = true;
+	unsigned n;
+
+	for (n = 1; has_failed; n++) {
+		teardown();
+		setup();
+		fail_alloc_at(n, _i);
+		enum inflater_result result = inflater_message(inflater, c, &out, 100000);
+		has_failed = fail_alloc_end();
+		ck_assert_int_eq(result, has_failed ? INFLATER_NO_MEMORY : INFLATER_OK);
+		/* and the same one has all of it when there is memory again */
+		ck_assert_int_eq(inflater_message(inflater, c, &out, 100000), INFLATER_OK);
+		ck_assert_uint_eq(out.len, 100000);
+		ck_assert_mem_eq(out.data, data, 100000);
+	}
+	/* zlib's state, its window, and several times the room for the message */
+	ck_assert_uint_gt(n, 5);
+	free((void *)(uintptr_t)c.ptr);
+	free(data);
+	inflater_free(&inflater);
+	fail_alloc_at(1, false);
+	inflater = inflater_new();
+	ck_assert(fail_alloc_end());
+	ck_assert_ptr_null(inflater);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -224,6 +283,7 @@ main(void)
 	tcase_add_test(tc, what_is_cut_off_is_corrupt);
 	tcase_add_loop_test(tc, what_is_no_deflate_data_is_corrupt, 0, N(wrong));
 	tcase_add_test(tc, noise);
+	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	int failed = srunner_ntests_failed(sr);

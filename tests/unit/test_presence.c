@@ -1,5 +1,5 @@
-/* links: src/hub/presence.c src/hub/picture.c src/hub/wire.c src/hub/frame.c src/base/buffer.c
- * src/base/log.c src/base/clock.c -ljansson -lz */
+/* links: tests/unit/fail_alloc.c src/hub/presence.c src/hub/picture.c src/hub/wire.c
+ * src/hub/frame.c src/base/buffer.c src/base/log.c src/base/clock.c -ljansson -lz */
 /*
  * test_presence.c - who is told what of those who come and go. The log, the room and the time are
  * fakes: a clock that the test moves, a table of members, and seats that take an event or do not.
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "fail_alloc.h"
 #include "hub/hub_private.h"
 
 #define SEATS       6
@@ -252,6 +253,7 @@ bool
 rooms_announce(struct rooms *rooms, struct room *r, const struct rooms_event *event)
 {
 	(void)rooms;
+	fail_alloc_hold(true);
 	ck_assert_str_eq(event->name, "pres");
 	for (size_t i = 0; i < SEATS; i++) {
 		struct listener *l = &listener[i];
@@ -262,6 +264,7 @@ rooms_announce(struct rooms *rooms, struct room *r, const struct rooms_event *ev
 			listener_event(l, event->json);
 		event->told(&l->seat->member, !l->is_stuck, event->ctx);
 	}
+	fail_alloc_hold(false);
 	return true;
 }
 
@@ -737,6 +740,51 @@ START_TEST(lists_are_right_in_the_end)
 }
 END_TEST
 
+/* With each allocation failing, alone and with all after it: later, but in the end all is told. */
+START_TEST(memory_runs_out)
+{
+	bool has_failed = true;
+
+	for (unsigned n = 1; has_failed; n++) {
+		struct buffer page = {0};
+
+		ck_assert_uint_lt(n, 200);
+		teardown();
+		setup();
+		n_table = 0;
+		come(1, "ann");
+		come(2, "b");
+		struct listener *diff = sit(0, SEAT_NO_PRESENCE), *count = sit(1, SEAT_COUNT);
+		diff->seat->presence = SEAT_DIFF;
+		fail_alloc_at(n, _i);
+		const bool is_watched = presence_watch(presence, diff->seat);
+		pass_ms(0);
+		fail_alloc_hold(true);
+		come(3, "c");
+		go(1);
+		fail_alloc_hold(false);
+		pass_ms(INTERVAL_MS);
+		const enum log_result result =
+		    presence_write_seat(presence, diff->seat, 0, 100, &page);
+		has_failed = fail_alloc_end();
+		ck_assert(is_watched || has_failed);
+		ck_assert(result == LOG_OK || (has_failed && result == LOG_TOO_LONG));
+		buffer_fini(&page);
+		if (!is_watched)
+			ck_assert(presence_watch(presence, diff->seat));
+		pass_ms(2 * INTERVAL_MS);
+		check_list(diff);
+		ck_assert_uint_eq(count->count, 2);
+	}
+	presence_free(&presence);
+	fail_alloc_at(1, false);
+	presence = presence_new(NULL, NULL);
+	ck_assert(fail_alloc_end());
+	ck_assert_ptr_null(presence);
+	setup();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -756,6 +804,7 @@ main(void)
 	tcase_add_test(tc, a_list_and_changes_do_not_race);
 	tcase_add_test(tc, pages_of_a_room);
 	tcase_add_loop_test(tc, lists_are_right_in_the_end, 0, 2);
+	tcase_add_loop_test(tc, memory_runs_out, 0, 2);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
