@@ -50,7 +50,7 @@ struct chat_counters {
 	    latency[CHAT_LATENCY_BUCKETS]; /* [i]: below 2^i ms; the last: all others */
 };
 
-/* Only its own process writes: no locked instruction. */
+/* Only its own process writes, and the master when that is dead: no locked instruction. */
 static inline void
 count_add(_Atomic uint64_t *counter, uint64_t n)
 {

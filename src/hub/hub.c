@@ -162,20 +162,42 @@ set_readers(struct hub *hub, bool present)
 				    present ? rooms_seen(hub->rooms, i) : 0);
 }
 
+/* What is known elsewhere, for those who look at the counters. */
+static void
+count_log(struct hub *hub)
+{
+	uint64_t lag = 0;
+
+	for (unsigned i = 0; i < CHAT_LOG_SHARDS; i++) {
+		uint64_t written = chat_log_written(&hub->log, i), seen = rooms_seen(hub->rooms, i);
+
+		lag += written > seen ? written - seen : 0;
+	}
+	count_set(&hub->counters->lag_bytes, lag);
+	count_add(&hub->counters->repairs, hub->log.repaired);
+	hub->log.repaired = 0;
+}
+
 static bool
 pass_cb(void *arg)
 {
 	struct hub *hub = arg;
 
-	if (hub->published) {
-		hub->published = false;
-		doorbell_ring_sleepers(hub->bell, hub->segment, hub->slot);
+	const bool published = hub->published;
+
+	hub->published = false;
+	/* a move that a pass itself brings about is news for its own worker: there is another pass
+	 */
+	if (rooms_moved(hub->rooms) || published)
+		count_add(&hub->counters->wakes,
+			  doorbell_ring_sleepers(hub->bell, hub->segment, hub->slot));
+	if (published)
 		hub_pace(hub);
-	}
 	bool more = rooms_deliver(hub->rooms);
 	if (hub->is_over)
 		clients_shed(hub);
 	set_readers(hub, true);
+	count_log(hub);
 	return more;
 }
 
@@ -367,9 +389,7 @@ hub_admit(struct hub *hub, const struct adopt_wish *wish, enum log_result *resul
 		return NULL;
 	client->hub = hub;
 	client->kind = wish->kind;
-	if (wish->deflates)
-		client->wire = wish->kind == CLIENT_JSON ? WIRE_JSON_DEFLATE : WIRE_PLAIN_DEFLATE;
-	else if (wish->kind == CLIENT_JSON)
+	if (wish->kind == CLIENT_JSON)
 		client->wire = wish->deflates ? WIRE_JSON_DEFLATE : WIRE_JSON;
 	else
 		client->wire = wish->deflates ? WIRE_PLAIN_DEFLATE : WIRE_PLAIN;

@@ -49,8 +49,6 @@ take(struct exchange *x, struct hub *hub, enum client_kind kind, struct span roo
 	if (kind == CLIENT_PLAIN &&
 	    handshake_offers_protocol(exchange_request(x), SPAN_LIT(CHAT_PROTOCOL)))
 		choice.protocol = CHAT_PROTOCOL;
-	if (hub->deflate)
-		choice.deflate = handshake_deflate(exchange_request(x));
 	/* the subprotocol and ?mode=json are the same wish */
 	if (kind == CLIENT_PLAIN && (url.is_json || choice.protocol))
 		kind = CLIENT_JSON;

@@ -64,13 +64,25 @@ hub_message_max(const struct config *config)
 }
 
 void
-hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot)
+hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot, bool crashed)
 {
+	struct chat_counters *counters = hub_counters(segment, slot);
 	struct chat_log log;
 
+	/* what it has counted stays, what it had is gone: the next one of this slot adds to that */
+	count_set(&counters->connections, 0);
+	count_set(&counters->rooms, 0);
+	count_set(&counters->members, 0);
+	count_set(&counters->held_bytes, 0);
+	count_set(&counters->lag_bytes, 0);
 	if (!hub_log_attach(&log, segment))
 		return;
+	const uint64_t resets = chat_log_resets(&log);
 	chat_log_recover(&log, slot);
+	if (crashed)
+		chat_log_check(&log);
+	count_add(&counters->repairs, log.repaired);
+	count_add(&counters->epochs, chat_log_resets(&log) - resets);
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
 		for (unsigned j = 0; j < CHAT_LOG_SHARDS && segment->slots[i].pid == 0; j++)
 			chat_log_set_reader(&log, i, j, 0);

@@ -13,17 +13,19 @@
 #include "proc/doorbell.h"
 #include "proc/segment.h"
 
-/* The shared memory that the hub wants of a segment; 0, logged, when the options do not fit. */
+/* The shared memory that the hub wants of a segment; 0 when the options do not fit. */
 size_t hub_memory(const struct config *config);
 /* In the master, once, before the first fork: makes the log in the segment's area. */
 bool hub_log_format(struct segment *segment, const struct config *config);
 /* The longest message that these options let a log carry. */
 size_t hub_message_max(const struct config *config);
 /*
- * In the master, when the process of a slot has died: its members leave their rooms, and nobody
- * sleeps over what it published.
+ * In the master, when the process of a slot has ended: its members leave their rooms, and nobody
+ * sleeps over what it published. `crashed`: by a fault of its own, which may have spoilt the memory
+ * that it shared; then every record is looked at.
  */
-void hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot);
+void hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot,
+		     bool crashed);
 
 /* A process's view of the log. False, logged, if there is none. */
 bool hub_log_attach(struct chat_log *log, struct segment *segment);

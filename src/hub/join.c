@@ -62,6 +62,7 @@ place_member(struct rooms *rooms, struct member *m, const struct join_wish *wish
 		m->pos = room->pos;
 		m->has_gap = true;
 		m->why = GAP_TRIMMED;
+		result->is_recovered = false;
 	}
 	member_set_state(m, result->replay > 0 || m->has_gap ? MEMBER_BEHIND : MEMBER_LIVE);
 }
@@ -108,6 +109,7 @@ rooms_join(struct rooms *rooms, struct member *m, struct span name, const struct
 		return LOG_TOO_LONG;
 	}
 	room->n_members++;
+	rooms->has_moved = true;
 	count_add(&rooms->options.counters->members, 1);
 	m->room = room;
 	read_before(rooms, room, wish);

@@ -140,6 +140,8 @@ size_t room_members(const struct room *room, enum wire wire);
  */
 bool rooms_deliver(struct rooms *rooms);
 
+/* Whether members came or went here since this was asked last: sleeping workers are to be rung. */
+bool rooms_moved(struct rooms *rooms);
 /* Whether the log has something that has not been read. */
 bool rooms_have_news(const struct rooms *rooms);
 /* How much of what was written into a shard has been given out, as chat_log_set_reader wants it. */

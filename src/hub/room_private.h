@@ -45,6 +45,7 @@ struct rooms {
 	uint64_t seen[CHAT_LOG_SHARDS]; /* at least so much has been given out or is not wanted */
 	struct room *due_first, *due_last;
 	struct member *lost;
+	bool has_moved;        /* since rooms_moved */
 	struct buffer payload; /* of the record in hand */
 	size_t n_spare;
 	struct buffer spare[SPARE_RUNS];

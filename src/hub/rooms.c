@@ -223,9 +223,19 @@ rooms_leave(struct rooms *rooms, struct member *m)
 	audience_remove(&room->audience[m->wire], m);
 	m->room = NULL;
 	chat_log_leave(rooms->options.log, &m->seat);
+	rooms->has_moved = true;
 	gauge_sub(&rooms->options.counters->members);
 	if (--room->n_members == 0)
 		room_due(rooms, room);
+}
+
+bool
+rooms_moved(struct rooms *rooms)
+{
+	bool has_moved = rooms->has_moved;
+
+	rooms->has_moved = false;
+	return has_moved;
 }
 
 /* It leaves when the pass is over: until then rooms and their arrays stay as they are. */

@@ -48,7 +48,7 @@ doorbell_answer(const struct doorbell *bell, unsigned slot)
 	(void)n;
 }
 
-void
+unsigned
 doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segment, unsigned self)
 {
 	/*
@@ -56,6 +56,8 @@ doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segmen
 	 * after it; a sleeper stores `sleep`, passes such a fence and looks for news once more
 	 * before it blocks. One of the two sees the other.
 	 */
+	unsigned n = 0;
+
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
 		struct slot *slot = &segment->slots[i];
@@ -65,7 +67,10 @@ doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segmen
 		    atomic_load_explicit(&slot->sleep, memory_order_relaxed) != SLEEP_ASLEEP)
 			continue;
 		/* of several ringers only one pays for the system call */
-		if (atomic_compare_exchange_strong(&slot->sleep, &asleep, SLEEP_RUNG))
+		if (atomic_compare_exchange_strong(&slot->sleep, &asleep, SLEEP_RUNG)) {
 			doorbell_ring(bell, i);
+			n++;
+		}
 	}
+	return n;
 }

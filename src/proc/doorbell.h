@@ -26,9 +26,9 @@ void doorbell_answer(const struct doorbell *bell, unsigned slot);
 
 /*
  * Rings every slot other than `self` that said it was about to sleep, and each just once until it
- * has slept again. Call it after publishing something in the segment.
+ * has slept again. Call it after publishing something in the segment. Returns how many.
  */
-void doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segment,
-			    unsigned self);
+unsigned doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segment,
+				unsigned self);
 
 #endif

@@ -73,7 +73,7 @@ START_TEST(only_sleepers_are_rung_and_each_once)
 	segment->slots[5].sleep = SLEEP_ASLEEP;
 	segment->slots[6].sleep = SLEEP_RUNG;
 
-	doorbell_ring_sleepers(&bell, segment, 5);
+	ck_assert_uint_eq(doorbell_ring_sleepers(&bell, segment, 5), 2);
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++)
 		ck_assert_msg(rings(i) == (i == 1 || i == SEGMENT_SLOTS - 1), "slot %u", i);
 	ck_assert_uint_eq(segment->slots[1].sleep, SLEEP_RUNG);
@@ -81,7 +81,7 @@ START_TEST(only_sleepers_are_rung_and_each_once)
 
 	/* until it has slept again, it knows */
 	doorbell_answer(&bell, 1);
-	doorbell_ring_sleepers(&bell, segment, 5);
+	ck_assert_uint_eq(doorbell_ring_sleepers(&bell, segment, 5), 0);
 	ck_assert(!rings(1));
 	segment->slots[1].sleep = SLEEP_ASLEEP;
 	doorbell_ring_sleepers(&bell, segment, 5);

@@ -13,6 +13,7 @@
 #include "hub/frame.h"
 #include "hub/hub_private.h"
 #include "hub/hub_segment.h"
+#include "hub/log_area.h"
 #include "ws_client.h"
 
 #define WORKERS 3
@@ -558,9 +559,17 @@ START_TEST(a_killed_worker_takes_nothing_with_it)
 			ck_assert_uint_eq(client_receive(reader, m), FIN | TEXT);
 			ck_assert_int_eq(atoi((char *)m->data), next);
 		}
+		const struct chat_counters *counters = hub_counters(segment, 0);
+
+		ck_assert_uint_eq(counters->members, 1);
 		kill(worker[0].pid, SIGKILL);
 		waitpid(worker[0].pid, NULL, 0);
-		hub_log_recover(segment, &bell, 0);
+		hub_log_recover(segment, &bell, 0, false);
+		/* or the next one in this slot would begin with what is no more */
+		ck_assert_uint_eq(counters->connections, 0);
+		ck_assert_uint_eq(counters->rooms, 0);
+		ck_assert_uint_eq(counters->members, 0);
+		ck_assert_uint_ge(counters->messages_in, 50);
 		start_worker(0);
 		/* still there: the rest of the flood, then what comes now */
 		int talker = open_path(0, "/chat", 0);
@@ -577,6 +586,90 @@ START_TEST(a_killed_worker_takes_nothing_with_it)
 		close(talker);
 		close(reader);
 	}
+}
+END_TEST
+
+/* ---- what is counted ---- */
+
+/* Waits for what a worker does at the end of a pass. */
+static void
+wait_for(const _Atomic uint64_t *counter, uint64_t n)
+{
+	const uint64_t until_ms = clock_monotonic_ms() + CLIENT_TIMEOUT_S * 1000;
+
+	while (atomic_load(counter) < n && clock_monotonic_ms() < until_ms)
+		usleep(1000);
+	ck_assert_uint_eq(atomic_load(counter), n);
+}
+
+/* Who listens to the members of a room elsewhere is not to hear of it when it happens to wake. */
+START_TEST(who_comes_or_goes_wakes_those_who_sleep)
+{
+	const uint64_t until_ms = clock_monotonic_ms() + CLIENT_TIMEOUT_S * 1000;
+	const struct chat_counters *counters = hub_counters(segment, 0);
+
+	start_all();
+	/* the others may not be asleep yet, and need no bell then */
+	while (counters->wakes == 0 && clock_monotonic_ms() < until_ms)
+		close(open_path(0, "/chat", 0));
+	ck_assert_uint_gt(counters->wakes, 0);
+	ck_assert_uint_eq(counters->messages_in, 0);
+}
+END_TEST
+
+START_TEST(locks_of_the_dead_are_counted)
+{
+	const struct chat_counters *counters = hub_counters(segment, 0);
+	struct chat_log log;
+	int status;
+
+	start_all();
+	int fd = open_path(0, "/chat/here", 0);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (!hub_log_attach(&log, segment))
+			_exit(1);
+		for (unsigned i = 0; i < CHAT_LOG_SHARDS; i++)
+			if (pthread_mutex_lock(&log.area->shard[i].mutex) != 0)
+				_exit(1);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	client_text(fd, "on we go");
+	client_expect_text(fd, "on we go");
+	wait_for(&counters->repairs, 1);
+	/* the master finds those that nobody has needed since */
+	hub_log_recover(segment, &bell, 5, false);
+	ck_assert_uint_eq(hub_counters(segment, 5)->repairs, CHAT_LOG_SHARDS - 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(memory_is_looked_at_after_a_crash)
+{
+	const struct chat_counters *counters = hub_counters(segment, 5);
+	const char *needle = "to be spoilt";
+	char *at;
+
+	start_all();
+	int fd = open_path(0, "/chat/here", 0);
+	client_text(fd, needle);
+	client_expect_text(fd, needle);
+	hub_log_recover(segment, &bell, 5, true);
+	ck_assert_uint_eq(counters->epochs, 0);
+	at = memmem(segment->log, segment->log_bytes, needle, strlen(needle));
+	ck_assert_ptr_nonnull(at);
+	at[3] ^= 1;
+	hub_log_recover(segment, &bell, 5, false);
+	ck_assert_uint_eq(counters->epochs, 0);
+	hub_log_recover(segment, &bell, 5, true);
+	ck_assert_uint_eq(counters->epochs, 1);
+	/* who had heard it is still there, and hears what comes */
+	client_text(fd, "well");
+	client_expect_text(fd, "well");
+	close(fd);
 }
 END_TEST
 
@@ -655,6 +748,9 @@ main(void)
 	tcase_add_test(tc, publishers_wait_for_a_busy_worker);
 	tcase_add_test(tc, publishers_do_not_wait_for_a_stopped_worker);
 	tcase_add_test(tc, a_killed_worker_takes_nothing_with_it);
+	tcase_add_test(tc, who_comes_or_goes_wakes_those_who_sleep);
+	tcase_add_test(tc, locks_of_the_dead_are_counted);
+	tcase_add_test(tc, memory_is_looked_at_after_a_crash);
 	tcase_add_test(tc, echo);
 	tcase_add_test(tc, echo_stops_reading_from_one_that_does_not_read);
 	suite_add_tcase(s, tc);
