@@ -7,7 +7,7 @@
 
 #include "base/put.h"
 #include "config/config.h"
-#include "hub/command.h"
+#include "hub/command_quick.h"
 #include "hub/frame.h"
 #include "hub/hub_private.h"
 #include "hub/presence.h"
@@ -438,6 +438,8 @@ ping(struct client *client, const struct command *command)
 void
 session_message(struct client *client, bool binary, const unsigned char *data, size_t len)
 {
+	const struct span text = span_from((const char *)data, len);
+	const size_t max = client->hub->max_message;
 	struct command command = {.has_id = false};
 	struct command_error error;
 
@@ -446,8 +448,7 @@ session_message(struct client *client, bool binary, const unsigned char *data, s
 		       "a command is a text message; a binary one is none");
 		return;
 	}
-	if (command_read(&command, span_from((const char *)data, len), client->hub->max_message,
-			 &error)) {
+	if (command_read_quick(&command, text, max) || command_read(&command, text, max, &error)) {
 		switch (command.type) {
 		case COMMAND_JOIN: join(client, &command); break;
 		case COMMAND_PUB: publish(client, &command); break;

@@ -13,6 +13,7 @@
 #include "base/put.h"
 #include "base/utf8.h"
 #include "hub/frame.h"
+#include "hub/plain_text.h"
 
 /* Everything of an event but its texts: names of fields, numbers, punctuation. */
 #define FIXED_MAX 256
@@ -96,24 +97,6 @@ put_span(char *p, struct span s)
 
 /* ---- text ---- */
 
-#define EACH(byte) (0x0101010101010101 * (uint64_t)(byte))
-
-/* Whether one of eight bytes is not ASCII, is below a space, or is a quote or a backslash. */
-static inline bool
-is_special(uint64_t word)
-{
-	uint64_t quote = word ^ EACH('"'), backslash = word ^ EACH('\\');
-
-	return ((word | (word - EACH(' ')) | (quote - EACH(1)) | (backslash - EACH(1))) &
-		EACH(0x80)) != 0;
-}
-
-static inline bool
-is_plain(char c)
-{
-	return (unsigned char)c >= ' ' && (unsigned char)c < 0x80 && c != '"' && c != '\\';
-}
-
 /* What stands at `text` and is no plain ASCII; returns how much of it is done. */
 static size_t
 put_special(char **out, const char *text, size_t len)
@@ -166,15 +149,15 @@ append_escaped(struct buffer *out, struct span text)
 
 			while (stop - s >= (ptrdiff_t)sizeof(word)) {
 				memcpy(&word, s, sizeof(word));
-				if (is_special(word))
+				if (!plain_word(word))
 					break;
 				memcpy(p, &word, sizeof(word));
 				s += sizeof(word);
 				p += sizeof(word);
 			}
-			while (s < stop && is_plain(*s))
+			while (s < stop && plain_character(*s))
 				*p++ = *s++;
-			while (s < stop && !is_plain(*s))
+			while (s < stop && !plain_character(*s))
 				s += put_special(&p, s, (size_t)(end - s));
 		}
 		out->len = (size_t)(p - out->data);

@@ -1,14 +1,15 @@
-/* links: src/hub/command.c src/hub/position.c src/hub/room_name.c src/hub/wire.c src/hub/frame.c
- * src/http/json_text.c src/http/chars.c src/base/buffer.c src/base/log.c src/base/clock.c
- * -ljansson -lz */
+/* links: src/hub/command.c src/hub/command_quick.c src/hub/position.c src/hub/room_name.c
+ * src/hub/wire.c src/hub/frame.c src/http/json_text.c src/http/chars.c src/base/buffer.c
+ * src/base/log.c src/base/clock.c -ljansson -lz */
 /*
  * fuzz_command.c - commands of chat.v1.json: nothing is read that is not there, what is accepted
- * keeps the bounds that it promises, and what is published comes out as the JSON that went in.
+ * keeps the bounds that it promises, what is published comes out as the JSON that went in, and what
+ * the quick reader takes means what jansson makes of it.
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_command tests/fuzz/fuzz_command.c \
- *		src/hub/{command,position,room_name,wire,frame}.c src/http/{json_text,chars}.c \
- *		src/base/{buffer,log,clock}.c -ljansson -lz
+ *		src/hub/{command,command_quick,position,room_name,wire,frame}.c
+ *src/http/{json_text,chars}.c \ src/base/{buffer,log,clock}.c -ljansson -lz
  *	./fuzz_command -max_len=4096 -dict=tests/fuzz/command.dict tests/fuzz/corpus/command
  */
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "hub/command.h"
+#include "hub/command_quick.h"
 #include "hub/frame.h"
 #include "hub/position.h"
 #include "hub/wire.h"
@@ -91,13 +93,36 @@ check_command(const struct command *command)
 	}
 }
 
+/* What the quick reader takes is what jansson makes of it; what it leaves, it leaves alone. */
+static void
+check_quick(struct span text, bool is_read, const struct command *read)
+{
+	struct command quick, before;
+
+	memset(&quick, 0x5a, sizeof(quick));
+	memcpy(&before, &quick, sizeof(quick));
+	if (!command_read_quick(&quick, text, MAX)) {
+		check(memcmp(&quick, &before, sizeof(quick)) == 0);
+		return;
+	}
+	check(is_read && read->type == COMMAND_PUB && quick.type == COMMAND_PUB);
+	check(quick.has_id == read->has_id && quick.id == read->id);
+	check(span_eq(quick.room, read->room));
+	check(quick.pub.kind == read->pub.kind && span_eq(quick.pub.data, read->pub.data));
+	check(span_eq(quick.pub.cid, read->pub.cid));
+	check(!quick.json && !quick.compact.data);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct span text = span_from((const char *)data, size);
 	struct command command;
 	struct command_error error;
+	bool is_read = command_read(&command, text, MAX, &error);
 
-	if (command_read(&command, span_from((const char *)data, size), MAX, &error)) {
+	check_quick(text, is_read, &command);
+	if (is_read) {
 		check_command(&command);
 	} else {
 		check(strlen(error.text) > 0 && strlen(command_code_name(error.code)) > 0);

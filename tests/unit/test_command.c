@@ -1,9 +1,9 @@
-/* links: src/hub/command.c src/hub/position.c src/hub/room_name.c src/http/json_text.c
- * src/http/chars.c src/base/buffer.c -ljansson */
+/* links: src/hub/command.c src/hub/command_quick.c src/hub/position.c src/hub/room_name.c
+ * src/http/json_text.c src/http/chars.c src/base/buffer.c -ljansson */
 /*
  * test_command.c - what each command is read as, and the code and text that each mistake gets.
  */
-#include "hub/command.h"
+#include "hub/command_quick.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -366,6 +366,154 @@ START_TEST(an_echo_has_a_limit)
 }
 END_TEST
 
+/* ---- the short way ---- */
+
+#define PUB(members) "{\"t\":\"pub\",\"room\":\"r\"," members "}"
+#define TEXT(text)   DATA(PUB("\"data\":\"" text "\""))
+
+static const struct {
+	const char *text;
+	size_t len;
+	bool is_quick;
+} ways[] = {
+    {TEXT("hi"), true},
+    {TEXT(""), true},
+    {TEXT("0123456 8"), true},
+    {TEXT("\x7f/'"), true},
+    {TEXT("\xc3\xa9 12345678 \xe2\x82\xac \xf0\x9f\x98\x80"), true},
+    {TEXT("1234567\xc3\xa9"), true},
+    {TEXT("{\\\"t\\\":1}"), false},
+    {TEXT("\xef\xbf\xbf"), true},
+    {DATA(" {\t\"cid\" :\r\n\"c\" , \"id\" : 0 ,\"data\":\"d\",\"room\":\"r\",\"t\":\"pub\"\n} \t"),
+     true},
+    {DATA(PUB("\"data\":\"d\",\"cid\":\"" LONG64 "\"")), true},
+    {DATA(PUB("\"data\":\"d\",\"id\":4294967295")), true},
+    {DATA(PUB("\"data\":\"d\",\"id\":10")), true},
+    /* right, but of another shape */
+    {DATA("{\"t\":\"ping\"}"), false},
+    {DATA("{\"t\":\"leave\",\"room\":\"r\"}"), false},
+    {DATA(PUB("\"data\":1")), false},
+    {DATA(PUB("\"data\":null")), false},
+    {DATA(PUB("\"data\":[\"d\"]")), false},
+    {DATA(PUB("\"data\":\"d\",\"x\":\"y\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"\":\"y\"")), false},
+    {DATA(PUB("\"d\\u0061ta\":\"d\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":1.0")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":1e1")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":-0")), false},
+    {TEXT("a\\nb"), false},
+    {TEXT("12345678\\\""), false},
+    /* wrong */
+    {DATA(""), false},
+    {DATA("{"), false},
+    {DATA("{}"), false},
+    {DATA("pub"), false},
+    {DATA("[\"pub\"]"), false},
+    {TEXT("1234567\x1f"), false},
+    {TEXT("\0"), false},
+    {TEXT("1234567\n"), false},
+    {TEXT("\x80"), false},
+    {TEXT("\xc3"), false},
+    {TEXT("\xc0\x80"), false},
+    {TEXT("\xed\xa0\x80"), false},
+    {TEXT("\xf4\x90\x80\x80"), false},
+    {DATA(PUB("\"data\":\"d\",\"data\":\"d\"")), false},
+    {DATA(PUB("\"data\":\"\",\"data\":\"\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":1,\"id\":1")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":4294967296")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":10000000000")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":18446744073709551617")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":01")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":-1")), false},
+    {DATA(PUB("\"data\":\"d\",\"id\":\"1\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"cid\":\"\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"cid\":\"\x7f\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"cid\":\"" LONG64 "x\"")), false},
+    {DATA(PUB("\"data\":\"d\",\"cid\":1")), false},
+    {DATA(PUB("\"data\":\"d\",")), false},
+    {DATA(PUB("\"data\" \"d\"")), false},
+    {DATA(PUB("\"data\":\"d\" \"id\":1")), false},
+    {DATA(PUB("\"data\":\"d\"") "}"), false},
+    {DATA(PUB("\"data\":\"d\"") "\0"), false},
+    {DATA(PUB("\"data\":\"d\"") "\v"), false},
+    {DATA(PUB("data:\"d\"")), false},
+    {DATA(PUB("\"id\":1")), false},
+    {DATA("{\"t\":\"pub\",\"data\":\"d\"}"), false},
+    {DATA("{\"room\":\"r\",\"data\":\"d\"}"), false},
+    {DATA("{\"t\":\"PUB\",\"room\":\"r\",\"data\":\"d\"}"), false},
+    {DATA("{\"t\":\"pub\",\"room\":\"\",\"data\":\"d\"}"), false},
+    {DATA("{\"t\":\"pub\",\"room\":\"..\",\"data\":\"d\"}"), false},
+    {DATA("{\"t\":\"pub\",\"room\":\"a b\",\"data\":\"d\"}"), false},
+    {DATA("{\"t\":\"pub\",\"room\":\"" LONG64 "x\",\"data\":\"d\"}"), false},
+};
+
+/* Both readers on a copy in a block of its own; whether the quick one takes it. */
+static bool
+compare_readers(struct span text)
+{
+	char *copy = malloc(text.len ? text.len : 1);
+	struct command quick = {.type = COMMAND_PING};
+
+	ck_assert_ptr_nonnull(copy);
+	if (text.len)
+		memcpy(copy, text.ptr, text.len);
+	bool is_quick = command_read_quick(&quick, span_from(copy, text.len), MAX);
+	bool is_read = command_read(&command, span_from(copy, text.len), MAX, &error);
+
+	if (is_quick) {
+		ck_assert_msg(is_read, "%.*s: %s", (int)text.len, text.ptr, error.text);
+		ck_assert_int_eq(quick.type, command.type);
+		ck_assert_int_eq(quick.has_id, command.has_id);
+		ck_assert_uint_eq(quick.id, command.id);
+		ck_assert(span_eq(quick.room, command.room));
+		ck_assert_int_eq(quick.pub.kind, command.pub.kind);
+		ck_assert(span_eq(quick.pub.data, command.pub.data));
+		ck_assert(span_eq(quick.pub.cid, command.pub.cid));
+		ck_assert_ptr_null(quick.json);
+	} else {
+		ck_assert_int_eq(quick.type, COMMAND_PING);
+	}
+	command_fini(&command);
+	command_fini(&quick);
+	free(copy);
+	return is_quick;
+}
+
+START_TEST(the_short_way_is_no_other_way)
+{
+	bool is_quick = compare_readers(span_from(ways[_i].text, ways[_i].len));
+
+	ck_assert_msg(is_quick == ways[_i].is_quick, "%.*s", (int)ways[_i].len, ways[_i].text);
+}
+END_TEST
+
+/* Each text cut off at each place, and with each byte at each place. */
+START_TEST(the_short_way_is_no_other_way_nearby)
+{
+	static const char text[] = " {\"t\":\"pub\",\"room\":\"r\",\"data\":\"0123456789\xc3\xa9\","
+				   "\"id\":10 ,\"cid\":\"c\"} ";
+	char other[sizeof(text)];
+	size_t n_quick = 0;
+
+	for (size_t at = 0; at < sizeof(text) - 1; at++) {
+		compare_readers(span_from(text, at));
+		for (int c = 0; c < 256; c++) {
+			memcpy(other, text, sizeof(text));
+			other[at] = (char)c;
+			n_quick += compare_readers(span_from(other, sizeof(other) - 1));
+			/* one more */
+			memcpy(other, text, at);
+			other[at] = (char)c;
+			memcpy(other + at + 1, text + at, sizeof(text) - 1 - at);
+			n_quick += compare_readers(span_from(other, sizeof(other)));
+		}
+	}
+	/* any of 94 characters, for 10 places and 11 between, and some more */
+	ck_assert_uint_gt(n_quick, 21 * 94);
+}
+END_TEST
+
 /* What would take jansson long is not given to it. */
 START_TEST(worst_cases_are_bounded)
 {
@@ -407,10 +555,12 @@ START_TEST(worst_cases_are_bounded)
 	n = (size_t)sprintf(text, "{\"t\":\"pub\",\"room\":\"r\",\"data\":\"");
 	memset(text + n, 'x', MAX - n - 2);
 	memcpy(text + MAX - 2, "\"}x", 3);
+	ck_assert(compare_readers(span_from(text, MAX)));
 	ck_assert(read_text(span_from(text, MAX)));
 	ck_assert_uint_eq(command.pub.data.len, MAX - n - 2);
 	command_fini(&command);
 	memcpy(text + MAX - 2, "\"} ", 3);
+	ck_assert(!compare_readers(span_from(text, MAX + 1)));
 	ck_assert(!read_text(span_from(text, MAX + 1)));
 	ck_assert_int_eq(error.code, CODE_BAD_REQUEST);
 }
@@ -444,6 +594,8 @@ main(void)
 	tcase_add_test(tc, pings);
 	tcase_add_test(tc, an_echo_has_a_limit);
 	tcase_add_test(tc, worst_cases_are_bounded);
+	tcase_add_loop_test(tc, the_short_way_is_no_other_way, 0, sizeof(ways) / sizeof(ways[0]));
+	tcase_add_test(tc, the_short_way_is_no_other_way_nearby);
 	tcase_add_loop_test(tc, codes_have_names, 0, sizeof(names) / sizeof(names[0]));
 	suite_add_tcase(suite, tc);
 

@@ -1,6 +1,6 @@
-/* links: tests/unit/fail_alloc.c src/hub/session.c src/hub/command.c src/hub/position.c
- * src/hub/room_name.c src/hub/wire.c src/hub/frame.c src/http/json_text.c src/http/chars.c
- * src/base/buffer.c src/base/log.c src/base/clock.c -ljansson -lz */
+/* links: tests/unit/fail_alloc.c src/hub/session.c src/hub/command.c src/hub/command_quick.c
+ * src/hub/position.c src/hub/room_name.c src/hub/wire.c src/hub/frame.c src/http/json_text.c
+ * src/http/chars.c src/base/buffer.c src/base/log.c src/base/clock.c -ljansson -lz */
 /*
  * test_session.c - what a JSON client is told when the log, the rooms or memory fail, and when its
  * mistakes become abuse: what the real daemon cannot be made to do at will. All around session.c is
