@@ -57,9 +57,21 @@ fetch_ahead(const struct audience *a, size_t i)
 	}
 }
 
+static bool
+is_spent(const struct budget *budget)
+{
+	return budget->records == 0 || budget->bytes == 0 || budget->writes == 0;
+}
+
+static void
+spend(size_t *left, size_t n)
+{
+	*left -= n < *left ? n : *left;
+}
+
 /* The hot loop: everybody on a wire gets the run, which ends at room->pos. */
 static void
-audience_flush(struct rooms *rooms, struct room *room, struct audience *a)
+audience_flush(struct rooms *rooms, struct room *room, struct audience *a, struct budget *budget)
 {
 	struct chat_counters *counters = rooms->options.counters;
 	size_t len = run_len(&a->run), sent = 0;
@@ -98,6 +110,7 @@ audience_flush(struct rooms *rooms, struct room *room, struct audience *a)
 		}
 		member_set_state(m, MEMBER_BEHIND);
 	}
+	spend(&budget->writes, a->n);
 	count_add(&counters->writes, sent);
 	count_add(&counters->deliveries, sent * a->run_messages);
 	count_add(&counters->bytes_out, sent * len);
@@ -106,12 +119,12 @@ audience_flush(struct rooms *rooms, struct room *room, struct audience *a)
 }
 
 void
-room_flush(struct rooms *rooms, struct room *room)
+room_flush(struct rooms *rooms, struct room *room, struct budget *budget)
 {
 	for (unsigned i = 0; i < WIRES; i++) {
 		struct audience *a = &room->audience[i];
 
-		audience_flush(rooms, room, a);
+		audience_flush(rooms, room, a, budget);
 		if (a->run.data)
 			run_give(rooms, &a->run);
 	}
@@ -122,13 +135,13 @@ room_flush(struct rooms *rooms, struct room *room)
  * is gone, and all of its members with it.
  */
 static bool
-room_lost(struct rooms *rooms, struct room *room)
+room_lost(struct rooms *rooms, struct room *room, struct budget *budget)
 {
 	struct log_view view = {0};
 	size_t closed = 0;
 	bool is_there;
 
-	room_flush(rooms, room);
+	room_flush(rooms, room, budget);
 	is_there = chat_log_view(rooms->options.log, &room->in_log, &view);
 	const enum gap_why why = is_there && view.epoch == room->epoch ? GAP_LAG : GAP_EPOCH;
 	/* what is there and cannot be read is damaged: behind it all is well again */
@@ -208,8 +221,29 @@ room_has_read(struct room *room, const struct log_record *record)
 	room->bytes += frame_size(record->len);
 }
 
+/* Of its run: nothing goes behind that any more. */
+static bool
+is_full(const struct audience *a, const struct log_record *record)
+{
+	return run_len(&a->run) > 0 && run_len(&a->run) + frame_size(record->len) > RUN_MAX;
+}
+
+/* How many members have to be given their runs before this can go into one. */
+static size_t
+writes_before(const struct room *room, const struct log_record *record)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < WIRES; i++) {
+		if (is_full(&room->audience[i], record))
+			n += room->audience[i].n;
+	}
+	return n;
+}
+
 static void
-deliver_record(struct rooms *rooms, struct room *room, const struct log_record *record)
+deliver_record(struct rooms *rooms, struct room *room, const struct log_record *record,
+	       struct budget *budget)
 {
 	const struct wire_message message = {
 	    .room = room_name(room),
@@ -223,8 +257,8 @@ deliver_record(struct rooms *rooms, struct room *room, const struct log_record *
 
 		if (a->n == 0)
 			continue;
-		if (run_len(&a->run) > 0 && run_len(&a->run) + frame_size(record->len) > RUN_MAX)
-			audience_flush(rooms, room, a);
+		if (is_full(a, record))
+			audience_flush(rooms, room, a, budget);
 		if (!a->run.data)
 			run_take(rooms, &a->run);
 		if (a->run.len == 0) {
@@ -257,6 +291,9 @@ room_read(struct rooms *rooms, struct room *room, struct budget *budget)
 		case LOG_END: return true;
 		case LOG_LOST: break;
 		case LOG_MESSAGE:
+			/* runs are better whole: the last ones are given out when it returns */
+			if (writes_before(room, &record) >= budget->writes)
+				return false;
 			if (!read_payload(rooms, room, &record, &no_memory))
 				break;
 			if (no_memory) {
@@ -264,15 +301,15 @@ room_read(struct rooms *rooms, struct room *room, struct budget *budget)
 					out_of_memory(rooms, &room->audience[i]);
 				room_has_read(room, &record);
 			} else {
-				deliver_record(rooms, room, &record);
+				deliver_record(rooms, room, &record, budget);
 				note_latency(rooms->options.counters, record.ts_ms, now_ms);
 			}
 			rooms->seen[room->in_log.shard] += record.next - record.pos;
 			budget->records--;
-			budget->bytes -= record.len < budget->bytes ? record.len : budget->bytes;
+			spend(&budget->bytes, record.len);
 			continue;
 		}
-		if (!room_lost(rooms, room))
+		if (!room_lost(rooms, room, budget))
 			return true;
 		budget->records--;
 	}
@@ -323,7 +360,7 @@ read_news(struct rooms *rooms, unsigned shard)
 bool
 rooms_deliver(struct rooms *rooms)
 {
-	struct budget budget = {PASS_RECORDS, PASS_BYTES};
+	struct budget budget = PASS_BUDGET;
 	uint64_t written[CHAT_LOG_SHARDS];
 
 	for (unsigned i = 0; i < CHAT_LOG_SHARDS; i++) {
@@ -331,7 +368,7 @@ rooms_deliver(struct rooms *rooms)
 		if (chat_log_has_news(rooms->options.log, i, rooms->cursor[i]))
 			read_news(rooms, i);
 	}
-	while (budget.records > 0 && budget.bytes > 0) {
+	while (!is_spent(&budget)) {
 		struct room *room = rooms_next_due(rooms);
 		struct budget turn;
 
@@ -341,16 +378,15 @@ rooms_deliver(struct rooms *rooms)
 			room_free(rooms, room);
 			continue;
 		}
-		turn.records = budget.records;
+		turn = budget;
 		/* alone it may have all: the longer a run, the less a message costs */
 		if (rooms->due_first && turn.records > TURN_RECORDS)
 			turn.records = TURN_RECORDS;
-		turn.bytes = budget.bytes;
 		budget.records -= turn.records;
 		bool is_done = room_read(rooms, room, &turn);
-		budget.records += turn.records;
-		budget.bytes = turn.bytes;
-		room_flush(rooms, room);
+		room_flush(rooms, room, &turn);
+		turn.records += budget.records;
+		budget = turn;
 		if (!is_done)
 			room_due(rooms, room);
 	}

@@ -68,21 +68,34 @@ place_member(struct rooms *rooms, struct member *m, const struct join_wish *wish
 }
 
 /*
+ * What it says that it has heard, from another worker, this one has to have come to. What has never
+ * been said is not waited for.
+ */
+static bool
+has_heard_more(const struct room *room, const struct join_wish *wish, uint64_t newest)
+{
+	return wish->from == JOIN_SINCE && wish->since_epoch == room->epoch &&
+	       wish->since_seq > room->seq && wish->since_seq <= newest;
+}
+
+/*
  * What was said before it came is for the others alone: it is still OUT. If that is more than a
- * pass may take, it joins where the worker has come to, and `seq` says so; but it has to be beyond
- * what it has heard from another worker.
+ * pass may take, it joins where the worker has come to, and `seq` says so.
  */
 static void
 read_before(struct rooms *rooms, struct room *room, const struct join_wish *wish)
 {
+	struct log_view view = {0};
 	bool is_done;
 
+	if (!chat_log_view(rooms->options.log, &room->in_log, &view))
+		return;
 	do {
-		struct budget budget = {PASS_RECORDS, PASS_BYTES};
+		struct budget budget = PASS_BUDGET;
 
 		is_done = room_read(rooms, room, &budget);
-	} while (!is_done && wish->from == JOIN_SINCE && wish->since_epoch == room->epoch &&
-		 wish->since_seq > room->seq);
+		room_flush(rooms, room, &budget);
+	} while (!is_done && has_heard_more(room, wish, view.seq));
 	if (!is_done)
 		room_due(rooms, room);
 }
@@ -113,7 +126,6 @@ rooms_join(struct rooms *rooms, struct member *m, struct span name, const struct
 	count_add(&rooms->options.counters->members, 1);
 	m->room = room;
 	read_before(rooms, room, wish);
-	room_flush(rooms, room);
 	place_member(rooms, m, wish, result);
 	if (chat_log_view(rooms->options.log, &room->in_log, &view))
 		result->count = view.n_members;

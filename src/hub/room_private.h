@@ -90,15 +90,20 @@ bool read_payload(struct rooms *rooms, const struct room *room, const struct log
 
 /* ---- deliver.c ---- */
 
-/* What one pass may take from the log before sockets are looked at again. */
+/*
+ * What one pass may take from the log, and write to members, before sockets are looked at again.
+ * A run goes to all members of its room: of writes there may be one round more.
+ */
 #define PASS_RECORDS 256
 #define PASS_BYTES   (256 * 1024)
+#define PASS_WRITES  4096
 
 struct budget {
-	size_t records, bytes;
+	size_t records, bytes, writes;
 };
+#define PASS_BUDGET ((struct budget){PASS_RECORDS, PASS_BYTES, PASS_WRITES})
 /* Reads up to the room's end in the log. False: the budget was used up before. */
 bool room_read(struct rooms *rooms, struct room *room, struct budget *budget);
-void room_flush(struct rooms *rooms, struct room *room);
+void room_flush(struct rooms *rooms, struct room *room, struct budget *budget);
 
 #endif
