@@ -18,7 +18,7 @@ build_run(struct rooms *rooms, struct member *m, struct buffer *run, unsigned *b
 	struct room *room = m->room;
 	struct log_record record;
 
-	while (m->pos<room->pos && * budget> 0) {
+	while (*budget > 0 && m->pos < room->pos) {
 		bool no_memory = false;
 
 		switch (chat_log_read(rooms->options.log, &room->in_log, m->pos, &record)) {
@@ -33,6 +33,11 @@ build_run(struct rooms *rooms, struct member *m, struct buffer *run, unsigned *b
 		if (no_memory)
 			return BUILD_NO_MEMORY;
 		--*budget;
+		/* what it was to begin with went between two looks at the log */
+		if (!m->has_gap && record.seq > m->seq) {
+			m->has_gap = true;
+			m->why = GAP_TRIMMED;
+		}
 		if (m->has_gap && (m->why == GAP_EPOCH || record.seq > m->seq) &&
 		    !run_gap(rooms, run, m, record.seq - 1))
 			return BUILD_NO_MEMORY;

@@ -233,8 +233,7 @@ struct log_seat {
 enum log_result chat_log_join(struct chat_log *log, struct span room, unsigned slot,
 			      const struct log_member *member, struct log_seat *seat)
     __attribute__((warn_unused_result));
-/* When the lock cannot be had in time, the seat is given up a little later, by whoever has it next.
- */
+/* When the lock cannot be had in time, the seat is given up a little later, by whoever has it. */
 void chat_log_leave(struct chat_log *log, const struct log_seat *seat);
 
 /*

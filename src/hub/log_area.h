@@ -64,7 +64,7 @@ enum idle_list {
 struct room_slot {
 	_Alignas(64) _Atomic uint32_t incarnation; /* odd: there is a room */
 	_Atomic uint32_t n_members;                /* (derived) */
-	_Atomic uint64_t ring;                     /* see log_ring.h */
+	_Atomic uint64_t ring;                     /* see log_record.h */
 	_Atomic uint64_t head;
 	_Atomic uint64_t n_commits;
 	struct room_commit commit[2];

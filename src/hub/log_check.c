@@ -30,7 +30,8 @@ chat_log_recover(struct chat_log *log, unsigned slot)
 			else
 				log_seat_mark(area, shard, i);
 		}
-		if (have_lock)
+		/* or it has been given back meanwhile */
+		if (have_lock || log_lock(log, shard))
 			log_unlock(log, shard);
 	}
 }
@@ -60,7 +61,7 @@ records_are_whole(struct chat_log_area *area, unsigned shard, const struct room_
 	     pos += record_size(h.name_len, h.id_len, h.len)) {
 		ring_get(&ring, pos, &h, sizeof(h));
 		bool is_good = record_is_sane(&h, pos, look.tail) &&
-			       h.crc == record_crc_in(&ring, &h) &&
+			       h.crc == record_crc(&ring, &h) &&
 			       (pos == look.head || (h.prev == prev && h.seq == seq + 1));
 
 		if (!log_room_still_has(room, incarnation, look.ring, pos))

@@ -43,6 +43,29 @@ repair(struct chat_log *log, unsigned shard)
 	log->repaired++;
 }
 
+/* Makes what the mutex has said into a lock that is good, or into none. */
+static bool
+has_lock(struct chat_log *log, unsigned shard, int err)
+{
+	struct log_shard *s = &log->area->shard[shard];
+
+	if (err == EOWNERDEAD) {
+		log_warning("chat log: a process died writing to shard %u; repaired", shard);
+		repair(log, shard);
+		err = pthread_mutex_consistent(&s->mutex);
+		if (err)
+			pthread_mutex_unlock(&s->mutex);
+	}
+	if (err && err != EBUSY && err != ETIMEDOUT)
+		log_error("chat log: shard %u cannot be locked: %s", shard, strerror(err));
+	if (err)
+		return false;
+	FAULT("locked");
+	if (atomic_load_explicit(&s->n_leaving, memory_order_relaxed))
+		log_seats_sweep(log->area, shard);
+	return true;
+}
+
 bool
 log_lock(struct chat_log *log, unsigned shard)
 {
@@ -64,27 +87,23 @@ log_lock(struct chat_log *log, unsigned shard)
 	}
 	/* wait once, not once per message: the loop has others to serve */
 	log->stuck[shard] = err == EBUSY || err == ETIMEDOUT;
-	if (err == EOWNERDEAD) {
-		log_warning("chat log: a process died writing to shard %u; repaired", shard);
-		repair(log, shard);
-		err = pthread_mutex_consistent(&s->mutex);
-		if (err)
-			pthread_mutex_unlock(&s->mutex);
-	}
-	if (err && err != EBUSY && err != ETIMEDOUT)
-		log_error("chat log: shard %u cannot be locked: %s", shard, strerror(err));
-	if (err)
-		return false;
-	FAULT("locked");
-	if (atomic_load_explicit(&s->n_leaving, memory_order_relaxed))
-		log_seats_sweep(log->area, shard);
-	return true;
+	return has_lock(log, shard, err);
 }
 
 void
 log_unlock(struct chat_log *log, unsigned shard)
 {
-	FAULT("unlocking");
-	pthread_mutex_unlock(&log->area->shard[shard].mutex);
-	FAULT("unlocked");
+	struct log_shard *s = &log->area->shard[shard];
+
+	/*
+	 * Who marked a seat, and then could not have the lock, leaves it to whoever has it: one of
+	 * the two sees the other.
+	 */
+	do {
+		FAULT("unlocking");
+		pthread_mutex_unlock(&s->mutex);
+		FAULT("unlocked");
+		log_barrier();
+	} while (atomic_load_explicit(&s->n_leaving, memory_order_relaxed) &&
+		 has_lock(log, shard, pthread_mutex_trylock(&s->mutex)));
 }

@@ -44,6 +44,9 @@ chat_log_leave(struct chat_log *log, const struct log_seat *seat)
 	assert(shard < CHAT_LOG_SHARDS && seat->index > 0 && seat->index <= LOG_SEATS);
 	if (!log_lock(log, shard)) {
 		log_seat_mark(area, shard, seat->index);
+		/* it may have been given back meanwhile */
+		if (log_lock(log, shard))
+			log_unlock(log, shard);
 		return;
 	}
 	uint64_t word = atomic_load(&log_seat_at(area, shard, seat->index)->word);

@@ -33,7 +33,7 @@ uint32_t log_seat_take(struct chat_log_area *area, unsigned shard, uint32_t room
 		       const struct log_member *member);
 void log_seat_give(struct chat_log_area *area, unsigned shard, uint32_t number);
 
-/* Without the lock: has a seat given back by whoever has it next. */
+/* Without the lock: has a seat given back by whoever has it, or next. Try to have it afterwards. */
 void log_seat_mark(struct chat_log_area *area, unsigned shard, uint32_t number);
 /* Gives back those that are marked. */
 void log_seats_sweep(struct chat_log_area *area, unsigned shard);

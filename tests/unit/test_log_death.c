@@ -487,6 +487,59 @@ START_TEST(a_stopped_writer_does_not_stop_the_others)
 }
 END_TEST
 
+static int told_to_go;
+
+static void
+hold_for_a_while(const char *step)
+{
+	char byte = 0;
+
+	if (strcmp(step, hold_at) != 0)
+		return;
+	chat_log_fault = NULL;
+	ck_assert_int_eq(write(held, &byte, 1), 1);
+	ck_assert_int_eq(read(told_to_go, &byte, 1), 1);
+}
+
+/* Nobody else may come for long, and members who have left are not to be seen until then. */
+START_TEST(one_that_goes_on_sweeps)
+{
+	struct log_member who = {.conn = 5};
+	struct log_seat seat, other;
+	struct log_view view;
+	int ready[2], go[2], status;
+	char byte = 0;
+
+	open_small();
+	ck_assert_int_eq(chat_log_join(chat, room_name[1], SLOT, &who, &seat), LOG_OK);
+	ck_assert_int_eq(chat_log_join(chat, room_name[1], OTHER, &who, &other), LOG_OK);
+	ck_assert_int_eq(pipe(ready), 0);
+	ck_assert_int_eq(pipe(go), 0);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		held = ready[1];
+		told_to_go = go[0];
+		hold_at = hold_points[_i];
+		chat_log_fault = hold_for_a_while;
+		rig_publish(room_name[1], "held", 4);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	chat_log_leave(chat, &seat);
+	chat_log_recover(chat, OTHER);
+	ck_assert(chat_log_view(chat, &seat.room, &view));
+	ck_assert_uint_eq(view.n_members, 2);
+	ck_assert_int_eq(write(go[1], &byte, 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert(chat_log_view(chat, &seat.room, &view));
+	ck_assert_uint_eq(view.n_members, 0);
+	ck_assert_uint_eq(view.seq, 1);
+	rig_verify();
+}
+END_TEST
+
 /* Seats that were marked while the lock was taken are swept when it is free again, with no death.
  */
 START_TEST(marked_seats_are_swept)
@@ -810,6 +863,8 @@ main(void)
 	tcase_add_loop_test(tc, a_process_killed_at_any_step_leaves_a_whole_log, 0, 4);
 	tcase_add_loop_test(tc, a_repairer_killed_at_any_step_is_repaired, 0, 4);
 	tcase_add_loop_test(tc, a_stopped_writer_does_not_stop_the_others, 0,
+			    sizeof(hold_points) / sizeof(hold_points[0]));
+	tcase_add_loop_test(tc, one_that_goes_on_sweeps, 0,
 			    sizeof(hold_points) / sizeof(hold_points[0]));
 	tcase_add_test(tc, marked_seats_are_swept);
 	tcase_add_test(tc, writers_killed_at_any_time);

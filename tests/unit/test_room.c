@@ -531,6 +531,74 @@ START_TEST(what_is_trimmed_is_told)
 }
 END_TEST
 
+/* While one joins, others publish: once, between the looks that it takes at the log. */
+static unsigned during_seek;
+
+bool __real_chat_log_seek(const struct chat_log *log, const struct log_room *room, uint64_t seq,
+			  uint64_t *pos);
+bool __wrap_chat_log_seek(const struct chat_log *log, const struct log_room *room, uint64_t seq,
+			  uint64_t *pos);
+
+bool
+__wrap_chat_log_seek(const struct chat_log *log, const struct log_room *room, uint64_t seq,
+		     uint64_t *pos)
+{
+	static char text[1001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (; during_seek > 0; during_seek--)
+		publish("room", text);
+	return __real_chat_log_seek(log, room, seq, pos);
+}
+
+static const struct {
+	unsigned during;
+	bool is_all;
+} overwriters[] = {{1, false}, {10, false}, {1000, true}};
+
+START_TEST(what_goes_while_one_joins_is_told)
+{
+	struct fake f;
+	struct join_result r;
+	struct join_wish since = {.from = JOIN_SINCE};
+	struct log_room room;
+	struct log_view view;
+	uint64_t first;
+	char text[1001], gap[64];
+
+	rooms_free(&rooms);
+	munmap(memory, memory_size);
+	start(1u << 20, 64u << 10);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (unsigned i = 0; i < 100; i++)
+		publish("room", text);
+	since.since_epoch = chat_log_epoch(&chat, SPAN_LIT("room"));
+	ck_assert(chat_log_find_room(&chat, SPAN_LIT("room"), &room));
+	ck_assert(chat_log_first(&chat, &room, 1000, 0, &first));
+	ck_assert_uint_gt(first, 1);
+	since.since_seq = first - 1;
+	during_seek = overwriters[_i].during;
+	r = join_as(&f, "room", WIRE_JSON, &since);
+	ck_assert_uint_eq(r.first, first);
+	ck_assert_uint_eq(r.seq, 100);
+	ck_assert(chat_log_view(&chat, &room, &view));
+	uint64_t kept;
+	ck_assert(chat_log_first(&chat, &room, 1000, 0, &kept));
+	ck_assert_uint_gt(kept, first);
+	ck_assert(r.is_recovered == !overwriters[_i].is_all);
+	take(&f, SIZE_MAX);
+	deliver();
+	take(&f, SIZE_MAX);
+	ck_assert_uint_eq(f.closed, 0);
+	snprintf(gap, sizeof(gap), "\"from\":%u,\"to\":%u,", (unsigned)first,
+		 overwriters[_i].is_all ? 100 : (unsigned)kept - 1);
+	ck_assert_ptr_nonnull(memmem(f.got.data, f.got.len, gap, strlen(gap)));
+	ck_assert_ptr_nonnull(memmem(f.got.data, f.got.len, "\"why\":\"trimmed\"", 15));
+	leave(&f);
+}
+END_TEST
+
 START_TEST(a_slow_one_that_skips_is_told_what_it_missed)
 {
 	static const struct join_wish now;
@@ -1080,6 +1148,8 @@ main(void)
 	tcase_add_test(tc, a_worker_that_is_lapped_closes_with_4010);
 	tcase_add_test(tc, those_who_come_later_get_what_they_wish_for);
 	tcase_add_test(tc, what_is_trimmed_is_told);
+	tcase_add_loop_test(tc, what_goes_while_one_joins_is_told, 0,
+			    sizeof(overwriters) / sizeof(overwriters[0]));
 	tcase_add_test(tc, a_slow_one_that_skips_is_told_what_it_missed);
 	tcase_add_test(tc, runs_are_bounded);
 	tcase_add_test(tc, many_rooms_come_and_go);
