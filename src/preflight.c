@@ -46,15 +46,19 @@ check_store(const struct config *config, struct config_errors *errors)
 static bool
 check_chat(const struct config *config, struct config_errors *errors)
 {
+	/* a room has its share, or a quarter of the log if that is less: one of them is short */
+	const bool by_share = config->chat_room_log_size < config->chat_log_size / CHAT_LOG_SHARDS;
 	size_t max = hub_message_max(config);
 
 	if (config->chat_max_message_size <= max)
 		return true;
-	config_errors_add_option(errors, config, OPTION_chat_max_message_size,
-				 "%" PRIu64 " bytes do not fit into chat.log_size = %" PRIu64
-				 "; accepted: at most %zu (or a larger chat.log_size and "
-				 "chat.room_log_size)",
-				 config->chat_max_message_size, config->chat_log_size, max);
+	config_errors_add_option(
+	    errors, config, OPTION_chat_max_message_size,
+	    "%" PRIu64 " bytes do not fit into %s = %" PRIu64
+	    "; accepted: at most %zu (or a larger %s)",
+	    config->chat_max_message_size, by_share ? "chat.room_log_size" : "chat.log_size",
+	    by_share ? config->chat_room_log_size : config->chat_log_size, max,
+	    by_share ? "chat.room_log_size" : "chat.log_size and chat.room_log_size");
 	return false;
 }
 

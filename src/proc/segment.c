@@ -57,8 +57,9 @@ segment_new(size_t log_bytes)
 	char *base = mmap(NULL, head + log_bytes, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base == MAP_FAILED) {
-		log_error("shared segment: %zu bytes cannot be mapped: %s", head + log_bytes,
-			  strerror(errno));
+		log_error("shared segment: %zu bytes cannot be mapped: %s; %zu of them are for the "
+			  "chat (chat.log_size, chat.max_rooms)",
+			  head + log_bytes, strerror(errno), log_bytes);
 		free(segment);
 		return NULL;
 	}

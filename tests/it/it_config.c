@@ -270,6 +270,13 @@ START_TEST(numbers_that_do_not_fit_together)
 		    "chat.log_size = 1048576; accepted: at most ",
 		    "larger chat.log_size");
 	run_fini(&run);
+	run_args(&run, NULL, it_plazad(), "-t", "-o", "chat.room_log_size=64k", NULL);
+	ck_assert_int_eq(run.status, EXIT_CONFIG);
+	expect_line(run.err,
+		    "default: chat.max_message_size: 65536 bytes do not fit into "
+		    "chat.room_log_size = 65536; accepted: at most ",
+		    "(or a larger chat.room_log_size)");
+	run_fini(&run);
 	run_args(&run, NULL, it_plazad(), "-t", "-o", "server.workers=4", "-o",
 		 "store.connections=7", "-o", "store.database=dbname=x", NULL);
 	ck_assert_int_eq(run.status, EXIT_CONFIG);
