@@ -200,8 +200,8 @@ static void
 fail_full(struct client *client, const struct command *command)
 {
 	fail(client, command,
-	     &(const struct failure){CODE_LIMIT, "there are as many rooms as chat.max_rooms", true,
-				     FULL_RETRY_MS});
+	     &(const struct failure){CODE_LIMIT, "no place for one more room (chat.max_rooms)",
+				     true, FULL_RETRY_MS});
 }
 
 static void
@@ -316,8 +316,10 @@ publish(struct client *client, const struct command *command)
 		return;
 	case PUBLISH_RATE:
 		fail(client, command,
-		     &(const struct failure){CODE_RATE, "too many messages at once", true,
-					     retry_ms});
+		     &(const struct failure){
+			 CODE_RATE,
+			 "too fast: `limits` of the welcome or chat.room_rate say how fast", true,
+			 retry_ms});
 		return;
 	case PUBLISH_BUSY: fail_busy(client, command); return;
 	case PUBLISH_FULL: fail_full(client, command); return;

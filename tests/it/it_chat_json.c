@@ -485,8 +485,9 @@ START_TEST(a_room_has_a_rate_of_its_own)
 	hears(&b, MSG("r", "1", ",\"from\":\"@\",\"data\":1"));
 	hears(&b, MSG("r", "2", ",\"from\":\"@\",\"cid\":\"k\",\"data\":2"));
 	asks(&b, "{\"t\":\"pub\",\"room\":\"r\",\"data\":3}",
-	     "{\"t\":\"err\",\"code\":\"rate\",\"msg\":\"too many messages at once\",\"temp\":true,"
-	     "\"retry\":#}");
+	     "{\"t\":\"err\",\"code\":\"rate\","
+	     "\"msg\":\"too fast: `limits` of the welcome or chat.room_rate say how fast\","
+	     "\"temp\":true,\"retry\":#}");
 	/* what was published already costs nothing */
 	asks(&b, "{\"id\":1,\"t\":\"pub\",\"room\":\"r\",\"data\":2,\"cid\":\"k\"}",
 	     "{\"id\":1,\"t\":\"ok\",\"room\":\"r\",\"seq\":2,\"ts\":#,\"dup\":true}");

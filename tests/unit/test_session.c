@@ -241,9 +241,9 @@ ck_said(const char *text, const char *answer)
 	"{\"id\":1,\"t\":\"err\",\"code\":\"" code "\",\"msg\":\"" text "\"," rest "}"
 #define BUSY   ERR("unavailable", "the log of messages is busy", "\"temp\":true,\"retry\":1000")
 #define MEMORY ERR("internal", "out of memory", "\"temp\":true,\"retry\":1000")
-#define FULL                                                      \
-	ERR("limit", "there are as many rooms as chat.max_rooms", \
-	    "\"temp\":true,\"retry\":"                            \
+#define FULL                                                        \
+	ERR("limit", "no place for one more room (chat.max_rooms)", \
+	    "\"temp\":true,\"retry\":"                              \
 	    "10000")
 
 START_TEST(joins_that_fail)
@@ -283,7 +283,8 @@ START_TEST(publishes_that_fail)
 	    {PUBLISH_TOO_BIG, 0,
 	     ERR("too_big", "data is longer than `max` of the welcome", "\"temp\":false")},
 	    {PUBLISH_RATE, 850,
-	     ERR("rate", "too many messages at once", "\"temp\":true,\"retry\":850")},
+	     ERR("rate", "too fast: `limits` of the welcome or chat.room_rate say how fast",
+		 "\"temp\":true,\"retry\":850")},
 	    {PUBLISH_BUSY, 1000, BUSY},
 	    {PUBLISH_FULL, 0, FULL},
 	};
