@@ -357,7 +357,7 @@ arguments_parse(int argc, char **argv, struct chat *chat, struct url *url)
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "plazactl: chat takes one room, as in lobby\n");
+		fprintf(stderr, "plazactl: chat takes one room, as in lobby, behind the options\n");
 		return usage_error();
 	}
 	wrong = room_parse(argv[optind], url);

@@ -290,7 +290,9 @@ arguments_parse(int argc, char **argv, struct ws *ws, struct url *url)
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "plazactl: ws takes one URL, as in ws://127.0.0.1:8080/chat\n");
+		fprintf(stderr,
+			"plazactl: ws takes one URL, as in ws://127.0.0.1:8080/chat, behind "
+			"the options\n");
 		return usage_error();
 	}
 	wrong = url_parse(argv[optind], url);
