@@ -53,8 +53,8 @@ client_took_all(struct client *client)
 	count_held(client->hub, client, 0);
 }
 
-/* It holds so many bytes more. Those that have been stuck for the longest go, if it is too much. */
-static void
+/* Those that have been stuck for the longest go, if it is too much. */
+void
 client_holds(struct client *client, size_t bytes)
 {
 	struct hub *hub = client->hub;
@@ -171,14 +171,16 @@ client_writable(struct client *client)
 		enum ws_result result =
 		    ws_write(&client->conn, (unsigned char *)client->replies.data + WS_PRE, len);
 
-		if (result == WS_STUCK)
+		if (result == WS_STUCK) {
+			client_holds(client, len);
 			return;
+		}
 		buffer_fini(&client->replies);
 		if (result == WS_PARTIAL)
 			client_holds(client, len);
 		if (result != WS_SENT)
 			return;
-		client_release(hub, client);
+		client_answered(hub, client);
 	}
 	/* each of its rooms has a turn; those that want more come again behind the others */
 	for (struct seat *seat = client->waiting; seat; seat = seat->next_waiting)

@@ -28,11 +28,15 @@ flush(struct hub *hub, struct client *client)
 	case WS_SENT:
 	case WS_REFUSED: break;
 	case WS_STUCK: /* something of the library's own, such as a pong */
+		client_holds(client, run->len);
 		client->replies = *run;
 		buffer_init(run);
 		ws_pause(&client->conn);
 		break;
-	case WS_PARTIAL: ws_pause(&client->conn); break;
+	case WS_PARTIAL:
+		client_holds(client, run->len);
+		ws_pause(&client->conn);
+		break;
 	}
 	run->len = 0;
 	if (run->cap > 2 * RUN_MAX)
@@ -59,13 +63,16 @@ echo_message(struct hub *hub, struct client *client, bool binary, const unsigned
 {
 	/* of one that is paused there may come what had been read already */
 	struct buffer *run = client->replies.len > 0 ? &client->replies : &hub->echo;
+	const size_t before = run->len;
 
 	if (!append_answer(run, binary, data, len)) {
 		run->len = 0;
 		ws_close(&client->conn, CLOSE_INTERNAL);
 		return;
 	}
-	if (run == &hub->echo && run->len > RUN_MAX)
+	if (run == &client->replies)
+		client_holds(client, run->len - before);
+	else if (run->len > RUN_MAX)
 		flush(hub, client);
 }
 
@@ -78,12 +85,20 @@ echo_read(struct hub *hub, struct client *client)
 void
 echo_writable(struct client *client)
 {
+	client_took_all(client);
 	if (client->replies.len > 0) {
+		const size_t len = client->replies.len;
 		enum ws_result result = write_run(client, &client->replies);
 
-		buffer_fini(&client->replies);
-		if (result == WS_PARTIAL)
+		if (result == WS_STUCK) {
+			client_holds(client, len);
 			return;
+		}
+		buffer_fini(&client->replies);
+		if (result == WS_PARTIAL) {
+			client_holds(client, len);
+			return;
+		}
 	}
 	ws_resume(&client->conn);
 }

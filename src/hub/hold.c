@@ -40,6 +40,24 @@ client_release(struct hub *hub, struct client *client)
 	ws_resume(&client->conn);
 }
 
+/* Whether it may be read from; one with answers to take is not even asked. */
+static bool
+is_over(const struct hub *hub, const struct client *client)
+{
+	return !hub->holding && loop_now_ms(hub->loop) >= client->held_until_ms;
+}
+
+void
+client_answered(struct hub *hub, struct client *client)
+{
+	if (!client->held)
+		return;
+	if (is_over(hub, client))
+		client_release(hub, client);
+	else if (!watch_started(&hub->release))
+		watch_start_ms(&hub->release, RELEASE_MS);
+}
+
 void
 hub_pace(struct hub *hub)
 {
@@ -53,17 +71,21 @@ void
 hub_release_cb(void *arg, short what)
 {
 	struct hub *hub = arg;
-	const uint64_t now_ms = loop_now_ms(hub->loop);
 	struct client *client, *next;
+	bool has_more = false;
 
 	(void)what;
-	hub->holding = hub->holding && pace_still_holds(&hub->pace, now_ms);
+	hub->holding = hub->holding && pace_still_holds(&hub->pace, loop_now_ms(hub->loop));
 	for (client = hub->held; client; client = next) {
 		next = client->held_next;
-		/* one with answers to take is released when it has taken them */
-		if (!hub->holding && now_ms >= client->held_until_ms && client->replies.len == 0)
+		/* whoever never takes them costs nothing here: see client_answered */
+		if (client->replies.len > 0)
+			continue;
+		if (is_over(hub, client))
 			client_release(hub, client);
+		else
+			has_more = true;
 	}
-	if (hub->holding || hub->held)
+	if (hub->holding || has_more)
 		watch_start_ms(&hub->release, RELEASE_MS);
 }

@@ -123,6 +123,8 @@ void hub_adopt(struct client *client, const struct upgrade_socket *socket);
 /* Stops reading from a client, until then at least and as long as a worker is far behind. */
 void client_hold(struct hub *hub, struct client *client, uint64_t until_ms);
 void client_release(struct hub *hub, struct client *client);
+/* It has taken its answers: releases it as soon as nothing else holds it. */
+void client_answered(struct hub *hub, struct client *client);
 
 /* After publishing: holds all who publish as long as another worker is far behind. */
 void hub_pace(struct hub *hub);
@@ -157,6 +159,8 @@ void client_leave_all(struct client *client);
 void client_close(struct client *client, unsigned code);
 /* The socket takes bytes. */
 void client_writable(struct client *client);
+/* So many bytes more of its output wait here: see clients_shed. */
+void client_holds(struct client *client, size_t bytes);
 /* Nothing of its output waits here any more. */
 void client_took_all(struct client *client);
 /* Closes those that have been stuck for the longest, while there is too much for all. */

@@ -726,6 +726,41 @@ START_TEST(echo_stops_reading_from_one_that_does_not_read)
 }
 END_TEST
 
+/* Those that have been stuck for the longest have to go, and hear why. */
+START_TEST(what_echo_holds_for_all_is_bounded)
+{
+	enum { DEAF = 20, MAX = 200000 };
+	static char text[5000];
+	const struct timeval short_time = {.tv_usec = 300 * 1000};
+	const struct chat_counters *counters = hub_counters(segment, 0);
+	int fd[DEAF], n = 0;
+
+	memset(text, 'x', sizeof(text));
+	config.chat_max_output_memory = MAX;
+	start_all();
+	while (n < DEAF && counters->kicks_slow == 0) {
+		fd[n] = open_path(0, "/echo", 4096);
+		setsockopt(fd[n], SOL_SOCKET, SO_SNDTIMEO, &short_time, sizeof(short_time));
+		while (client_send(fd[n], FIN | TEXT, text, sizeof(text)))
+			;
+		ck_assert_uint_gt(counters->held_bytes, 0);
+		n++;
+	}
+	ck_assert_uint_ge(counters->kicks_slow, 1);
+	ck_assert_uint_le(counters->held_bytes, MAX);
+	struct client_message *m = malloc(sizeof(*m));
+	ck_assert_ptr_nonnull(m);
+	unsigned first;
+	while ((first = client_receive(fd[0], m)) == (FIN | TEXT))
+		ck_assert_uint_eq(m->len, sizeof(text) + strlen("Server received: "));
+	ck_assert_uint_eq(first, FIN | CLOSE);
+	ck_assert_uint_eq((unsigned)m->data[0] << 8 | m->data[1], CLOSE_SLOW);
+	free(m);
+	while (n > 0)
+		close(fd[--n]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -753,6 +788,7 @@ main(void)
 	tcase_add_test(tc, memory_is_looked_at_after_a_crash);
 	tcase_add_test(tc, echo);
 	tcase_add_test(tc, echo_stops_reading_from_one_that_does_not_read);
+	tcase_add_test(tc, what_echo_holds_for_all_is_bounded);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	int failed = srunner_ntests_failed(sr);
