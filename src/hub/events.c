@@ -1,6 +1,6 @@
 /*
  * events.c - server-sent events (HTML 9.2): a stream is an answer without an end. Called by: the
- * front door, room.c through the table of a sink, the loop.
+ * front door, the files of room.h through the table of a sink, the loop.
  *
  * The front door takes one piece at a time, so a stream is either READY for one or BUSY with one;
  * what is said meanwhile it gets from the log, as a laggard. One run of its room is a piece.
@@ -211,7 +211,8 @@ static const struct sink_calls sink_calls = {
 static void
 catch_up(struct stream *s)
 {
-	if (s->member.state != MEMBER_BEHIND)
+	/* what waits may have been given a comment meanwhile; `proceed` comes back to it */
+	if (s->state != STREAM_READY || s->member.state != MEMBER_BEHIND)
 		return;
 	rooms_catch_up(s->events->hub->rooms, &s->member);
 	/* it has had its share of this pass */
