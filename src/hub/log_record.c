@@ -41,41 +41,18 @@ record_is_sane(const struct record_head *head, uint64_t pos, uint64_t end)
 	       pos < end && record_size(head->name_len, head->id_len, head->len) <= end - pos;
 }
 
-static uint32_t
-crc_of_head(const struct record_head *head)
+uint32_t
+record_crc(const struct ring *ring, const struct record_head *head)
 {
 	const size_t begin = offsetof(struct record_head, id_hash);
-
-	return (uint32_t)crc32(0, (const unsigned char *)head + begin,
-			       (unsigned)(sizeof(*head) - begin));
-}
-
-static uint32_t
-crc_on(uint32_t crc, const void *data, size_t len)
-{
-	return len ? (uint32_t)crc32(crc, data, (unsigned)len) : crc;
-}
-
-uint32_t
-record_crc(const struct record_head *head, struct span name, struct span id, struct span payload)
-{
-	uint32_t crc = crc_of_head(head);
-
-	crc = crc_on(crc, name.ptr, name.len);
-	crc = crc_on(crc, id.ptr, id.len);
-	return crc_on(crc, payload.ptr, payload.len);
-}
-
-uint32_t
-record_crc_in(const struct ring *ring, const struct record_head *head)
-{
-	uint64_t offset = ring_offset(ring->order, head->pos + sizeof(*head));
+	uint64_t offset = ring_offset(ring->order, head->pos + begin);
 	uint64_t left = ring_capacity(ring->order) - offset;
-	size_t len = (size_t)head->name_len + head->id_len + head->len;
+	size_t len = sizeof(*head) - begin + head->name_len + head->id_len + head->len;
 	size_t n = len < left ? len : (size_t)left;
-	uint32_t crc = crc_on(crc_of_head(head), ring->bytes + offset, n);
+	/* in as few calls as can be: each costs as much as some fifty bytes */
+	uint32_t crc = (uint32_t)crc32(0, ring->bytes + offset, (unsigned)n);
 
-	return crc_on(crc, ring->bytes, len - n);
+	return n < len ? (uint32_t)crc32(crc, ring->bytes, (unsigned)(len - n)) : crc;
 }
 
 static size_t

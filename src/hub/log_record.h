@@ -93,10 +93,8 @@ record_size(size_t name_len, size_t id_len, size_t len)
 /* Whether the head can be that of a record at `pos`, all of which lies before `end`. */
 bool record_is_sane(const struct record_head *head, uint64_t pos, uint64_t end);
 
-/* Its checksum, from what is to be written, or from what lies in a ring. */
-uint32_t record_crc(const struct record_head *head, struct span name, struct span id,
-		    struct span payload);
-uint32_t record_crc_in(const struct ring *ring, const struct record_head *head);
+/* The checksum of a sane record, from what lies in its ring; `head` is its own. */
+uint32_t record_crc(const struct ring *ring, const struct record_head *head);
 
 /*
  * The memory of ids: rows by the id's hash, each a chain of records from the newest back. Those

@@ -50,7 +50,6 @@ append(struct chat_log_area *area, unsigned shard, uint32_t number, struct recor
 	h->pos = tail;
 	h->prev = before;
 	h->seq = atomic_load_explicit(&c->seq, memory_order_relaxed) + 1;
-	h->crc = record_crc(h, m->name, m->id, m->payload);
 	atomic_thread_fence(memory_order_release);
 	ring_put(&ring, tail, h, sizeof(*h));
 	FAULT("half");
@@ -61,6 +60,8 @@ append(struct chat_log_area *area, unsigned shard, uint32_t number, struct recor
 	ring_put(&ring, at, m->id.ptr, m->id.len);
 	at += m->id.len;
 	ring_put(&ring, at, m->payload.ptr, m->payload.len);
+	h->crc = record_crc(&ring, h);
+	ring_put(&ring, tail + offsetof(struct record_head, crc), &h->crc, sizeof(h->crc));
 	FAULT("bytes");
 	/* 3. commit */
 	log_room_commit(room, tail + size, h->seq, h->ts_ms, tail);
