@@ -162,7 +162,7 @@ close_hint(unsigned code)
 	case 4008: return ": this client is too far behind with reading";
 	case 4010: return ": it missed messages itself; connect again";
 	case 4012: return ": this client did not answer its ping";
-	case 4013: return ": too many messages a second (chat.publish_rate)";
+	case 4013: return ": too many messages a second (chat.publish_rate, chat.room_rate)";
 	case 4501: return ": too many commands that were wrong";
 	default: return "";
 	}
@@ -216,7 +216,7 @@ static const char *
 status_hint(unsigned status)
 {
 	switch (status) {
-	case 400: return ": bad request";
+	case 400: return ": bad request, as by a wrong mode, last or since in the URL";
 	case 403: return ": forbidden; ACCESS in plaza.conf(5) tells which option allows it";
 	case 404: return ": there is no such path or room";
 	case 405: return ": no WebSocket is there";

@@ -40,9 +40,10 @@ problem_hint(int status)
 		return "Send the request in one go; http.header_timeout, http.body_timeout and "
 		       "http.min_body_rate are the operator's limits.";
 	case 409: return "Look at what is there, and send something that goes with it.";
-	case 411: return "curl -d and -T send a Content-Length by themselves.";
+	case 411: return "curl -d and --data-binary send a Content-Length by themselves.";
 	case 413:
-		return "Send less; http.max_body_size bounds all bodies, and a path may take less.";
+		return "Send less; http.max_body_size bounds all bodies, chat.max_message_size "
+		       "those of messages, and a path may take less.";
 	case 414: return "Send a shorter path; long data belong into a body.";
 	case 415: return "With curl: -H 'Content-Type: application/json'.";
 	case 417: return "Leave the field Expect out; with curl: -H 'Expect:'.";
