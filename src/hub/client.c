@@ -87,6 +87,8 @@ clients_shed(struct hub *hub)
 
 /* ---- a room's way to the socket ---- */
 
+_Static_assert(WIRE_HEADROOM >= WS_PRE, "a run is written as it is");
+
 static enum sink_result
 sink_write(struct member *m, unsigned char *bytes, size_t len)
 {
@@ -334,6 +336,8 @@ client_close(struct client *client, unsigned code)
 {
 	for (struct seat *seat = client->seats; seat; seat = seat->next)
 		rooms_leave(client->hub->rooms, &seat->member);
+	/* never to be sent, and the socket may take its time to close */
+	buffer_fini(&client->replies);
 	ws_close(&client->conn, code);
 }
 

@@ -174,7 +174,7 @@ void echo_message(struct hub *hub, struct client *client, bool binary, const uns
 void echo_read(struct hub *hub, struct client *client);
 void echo_writable(struct client *client);
 
-/* session.c: the events of a CLIENT_JSON. `wish`: of the URL. False: out of memory. */
+/* session.c: the events of a CLIENT_JSON. False: out of memory. */
 bool session_open(struct client *client);
 /* After the URL's room is joined: the welcome. */
 void session_welcome(struct client *client, const struct seat *seat,

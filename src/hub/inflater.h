@@ -19,9 +19,9 @@ void inflater_free(struct inflater **inflater);
 
 enum inflater_result {
 	INFLATER_OK,
-	INFLATER_TOO_BIG,  /* more than `max` bytes; no more than that were made */
-	INFLATER_CORRUPT,  /* not deflate data, or cut off */
-	INFLATER_NO_MEMORY /* */
+	INFLATER_TOO_BIG, /* more than `max` bytes; no more than that were made */
+	INFLATER_CORRUPT, /* not deflate data, or cut off */
+	INFLATER_NO_MEMORY
 };
 
 /* `data` is the payload of all the frames of a message. What comes of it replaces `out`. */

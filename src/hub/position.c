@@ -1,5 +1,5 @@
 /*
- * position.c - digits, and a colon between them. Called by: command.c, hub_http.c, events.c.
+ * position.c - digits, and a colon between them. Called by: command.c, wish.c, chat_http.c.
  */
 #include "hub/position.h"
 

@@ -1,5 +1,5 @@
 /*
- * wire.c - frames, events and their JSON. Called by: room.c, session.c, events.c, chat_http.c. This
+ * wire.c - frames, events and their JSON. Called by: run.c, deliver.c, history.c and others. This
  * is done once per message and kind of listener, so it is written for speed: no formatting routine,
  * no allocation but the growth of `out`.
  */
