@@ -8,6 +8,17 @@
 #define CATCH_UP_RUNS    4
 #define CATCH_UP_RECORDS 1024
 
+/* A message is compressed once, for those who get it together; for one alone it is not. */
+static enum wire
+own_wire(const struct member *m)
+{
+	switch (m->wire) {
+	case WIRE_PLAIN_DEFLATE: return WIRE_PLAIN;
+	case WIRE_JSON_DEFLATE: return WIRE_JSON;
+	default: return m->wire;
+	}
+}
+
 enum build_result { BUILD_OK, BUILD_LOST, BUILD_NO_MEMORY };
 
 /* A laggard's own run: its room's messages from its position up to the worker's. */
@@ -49,7 +60,7 @@ build_run(struct rooms *rooms, struct member *m, struct buffer *run, unsigned *b
 		    .payload = (const unsigned char *)rooms->payload.data,
 		    .is_replay = record.pos < m->fresh,
 		};
-		if (!run_message(rooms, run, m->wire, &message))
+		if (!run_message(rooms, run, own_wire(m), &message))
 			return BUILD_NO_MEMORY;
 		++*messages;
 		m->pos = record.next;

@@ -5,6 +5,7 @@
  */
 #include "hub/hub.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -598,7 +599,7 @@ wait_for(const _Atomic uint64_t *counter, uint64_t n)
 	const uint64_t until_ms = clock_monotonic_ms() + CLIENT_TIMEOUT_S * 1000;
 
 	while (atomic_load(counter) < n && clock_monotonic_ms() < until_ms)
-		usleep(1000);
+		sched_yield();
 	ck_assert_uint_eq(atomic_load(counter), n);
 }
 

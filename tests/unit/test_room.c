@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <zlib.h>
 
 #include "base/log.h"
 #include "fail_alloc.h"
@@ -599,6 +600,66 @@ START_TEST(what_goes_while_one_joins_is_told)
 }
 END_TEST
 
+static unsigned n_deflated;
+
+int __real_deflate(z_stream *stream, int flush);
+int __wrap_deflate(z_stream *stream, int flush);
+
+int
+__wrap_deflate(z_stream *stream, int flush)
+{
+	n_deflated++;
+	return __real_deflate(stream, flush);
+}
+
+/* Of those who are behind, or come later, each would cost what all the others together do. */
+START_TEST(a_message_is_compressed_once)
+{
+	static const struct join_wish now, last = {.from = JOIN_LAST, .last = 10};
+	const enum wire wire[] = {WIRE_PLAIN_DEFLATE, WIRE_JSON_DEFLATE};
+	struct fake crowd[2][3], slow[2], late[2];
+	char text[1001];
+
+	rooms_free(&rooms);
+	options.deflate = wire_deflate_new(100);
+	rooms = rooms_new(&options);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned j = 0; j < 3; j++)
+			join_as(&crowd[i][j], "room", wire[i], &now);
+		join_as(&slow[i], "room", wire[i], &now);
+		slow[i].window = 0;
+	}
+	n_deflated = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		publish("room", text);
+		deliver();
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		join_as(&late[i], "room", wire[i], &last);
+		take(&late[i], SIZE_MAX);
+		take(&slow[i], SIZE_MAX);
+		/* compressed ones are far shorter */
+		ck_assert_uint_lt(crowd[i][0].got.len, 10 * 200);
+		ck_assert_uint_gt(late[i].got.len, 10 * 1000);
+		ck_assert_uint_gt(slow[i].got.len, 9 * 1000);
+	}
+	ck_assert_uint_eq(n_deflated, 2 * 10);
+	/* and all together again */
+	publish("room", text);
+	deliver();
+	ck_assert_uint_eq(n_deflated, 2 * 11);
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned j = 0; j < 3; j++)
+			leave(&crowd[i][j]);
+		leave(&slow[i]);
+		leave(&late[i]);
+	}
+	wire_deflate_free(&options.deflate);
+}
+END_TEST
+
 START_TEST(a_slow_one_that_skips_is_told_what_it_missed)
 {
 	static const struct join_wish now;
@@ -1150,6 +1211,7 @@ main(void)
 	tcase_add_test(tc, what_is_trimmed_is_told);
 	tcase_add_loop_test(tc, what_goes_while_one_joins_is_told, 0,
 			    sizeof(overwriters) / sizeof(overwriters[0]));
+	tcase_add_test(tc, a_message_is_compressed_once);
 	tcase_add_test(tc, a_slow_one_that_skips_is_told_what_it_missed);
 	tcase_add_test(tc, runs_are_bounded);
 	tcase_add_test(tc, many_rooms_come_and_go);
