@@ -11,6 +11,8 @@
  *  - Frames that we write by LWS_WRITE_RAW are not stopped by a Close that the library sends.
  *  - What the socket does not take it keeps, without a bound: nothing is written behind that but
  *    our own Close.
+ *  - lws_service polls all descriptors and serves what it finds in one go: nobody calls it. Its
+ *    timers never fire therefore; all that they would end has a deadline of ours (lingering).
  */
 #include "hub/ws.h"
 
@@ -31,7 +33,6 @@
 #define MAX_FRAGMENTS 32768
 /* How often one readable event may go back to the library for more of the same message. */
 #define MAX_READS    32
-#define TICK_MS      1000
 #define LINGERING_MS 5000
 /* When this much was unpacked for one connection, others have their turn. */
 #define UNPACK_TURN (1u << 20)
@@ -48,7 +49,6 @@
 _Static_assert(WS_PRE >= LWS_PRE, "the library may write in front of a frame");
 
 struct ws {
-	unsigned turn; /* raised when the library may have done something with any connection */
 	struct loop *loop;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
@@ -60,9 +60,7 @@ struct ws {
 	bool received;   /* a message or part of one came since this was cleared */
 	bool owes_read;  /* messages were delivered, on_read is to follow */
 	bool last_words; /* the library's Close is due, and not yet sent */
-	size_t n_conns;
 	struct deadline_list lingering;
-	struct watch tick;
 	struct inflater *inflater; /* NULL before the first compressed message */
 	struct buffer unpacked;    /* the message that is being delivered */
 	size_t n_unpacked;         /* bytes, in this turn */
@@ -110,6 +108,16 @@ conn_read_on(struct ws_conn *c)
 	watch_start(&c->read);
 }
 
+/* No descriptor tells of what the library has kept: the next writable event will do. */
+static void
+conn_resume(struct ws_conn *c)
+{
+	c->paused = false;
+	c->resumed = true;
+	conn_read_on(c);
+	watch_start(&c->write);
+}
+
 /*
  * Our own frame, not lws_close_reason: the library drops the Close of a connection that has output
  * waiting, which is just the one that has to hear 4008; and it forgets to answer a Close that has
@@ -130,10 +138,8 @@ conn_close(struct ws_conn *c, unsigned char *frame, size_t len)
 	if (n >= 0)
 		shutdown(c->fd, SHUT_WR);
 	conn_set_state(c, WS_CLOSING);
-	if (c->paused || c->resumed) {
-		c->paused = c->resumed = false;
-		conn_read_on(c);
-	}
+	if (c->paused || c->resumed)
+		conn_resume(c);
 }
 
 /* Enough for this turn: what the library holds and what the socket has wait for the next one. */
@@ -174,7 +180,7 @@ conn_service(struct ws_conn *c, int revents)
 	struct lws_pollfd pfd = {c->fd, LWS_POLLIN | LWS_POLLOUT, (short)revents};
 
 	ws->serving = c;
-	c->seen_idle = ws->turn - 1;
+	c->seen_idle = false;
 	int n = lws_service_fd(ws->context, &pfd);
 	if (ws->serving != c)
 		return false;
@@ -192,6 +198,21 @@ conn_service(struct ws_conn *c, int revents)
 			conn_set_state(c, WS_CLOSING);
 	}
 	return true;
+}
+
+/*
+ * The library's pongs and Closes wait for a writable event, and behind output that is stuck: when
+ * that is gone they have to follow at once, for no descriptor tells of them. False: the connection
+ * is gone.
+ */
+static bool
+conn_send_own(struct ws_conn *c)
+{
+	const bool is_stuck = lws_partial_buffered(c->lws) != 0;
+
+	if (!conn_service(c, LWS_POLLOUT))
+		return false;
+	return !is_stuck || lws_partial_buffered(c->lws) || conn_service(c, LWS_POLLOUT);
 }
 
 /* Ends the connection now. Not from inside a callback of the library. */
@@ -240,23 +261,25 @@ conn_serve(struct ws_conn *c)
 {
 	struct ws *ws = c->ws;
 	unsigned reads = 0;
+	bool is_kept; /* the library has input of somebody's */
 
 	if (c->mask_at >= 0)
 		conn_check_mask(c);
 	ws->n_unpacked = 0;
 	do {
-		ws->received = false;
+		ws->received = is_kept = false;
 		if (!conn_service(c, LWS_POLLIN))
 			return false;
 		if (c->paused || c->resumed)
 			break;
+		is_kept = lws_service_adjust_timeout(ws->context, 1, 0) == 0;
 		/* more of a message that is under way, or bytes that the library holds */
-	} while (++reads < MAX_READS && ((ws->received && c->message.len > 0) ||
-					 lws_service_adjust_timeout(ws->context, 1, 0) == 0));
+	} while (++reads < MAX_READS && ((ws->received && c->message.len > 0) || is_kept));
+	if (is_kept && ws->received)
+		conn_yield(c);
 	if (c->state == WS_OPEN || ws->owes_read)
 		tell_read(c);
-	/* pongs and Closes wait for a writable event */
-	if (!conn_service(c, LWS_POLLOUT))
+	if (!conn_send_own(c))
 		return false;
 	if (lws_partial_buffered(c->lws))
 		watch_start(&c->write);
@@ -291,16 +314,13 @@ conn_write_cb(void *arg, short what)
 
 	(void)what;
 	if (lws_partial_buffered(c->lws)) {
-		if (!conn_service(c, LWS_POLLOUT) || lws_partial_buffered(c->lws))
-			return;
-		/* a pong may have waited behind it */
-		if (!conn_service(c, LWS_POLLOUT) || lws_partial_buffered(c->lws))
+		if (!conn_send_own(c) || lws_partial_buffered(c->lws))
 			return;
 	}
 	c->owes_writable = false;
 	if (c->state == WS_OPEN)
 		ws->events->on_writable(c, ws->ctx);
-	if (c->state == WS_OPEN && c->resumed && !c->paused) {
+	if ((c->state == WS_OPEN || c->state == WS_CLOSING) && c->resumed && !c->paused) {
 		c->resumed = false;
 		conn_read_on(c);
 		if (!conn_serve(c))
@@ -309,7 +329,7 @@ conn_write_cb(void *arg, short what)
 	if (c->state == WS_FLUSHING && !lws_partial_buffered(c->lws)) {
 		shutdown(c->fd, SHUT_WR);
 		conn_set_state(c, WS_CLOSING);
-		conn_read_on(c);
+		conn_resume(c);
 	}
 	if (!lws_partial_buffered(c->lws) && !c->wants_writable && !c->owes_writable && !c->resumed)
 		watch_stop(&c->write);
@@ -430,7 +450,7 @@ receive(struct ws_conn *c, const void *data, size_t len)
 			buffer_fini(&c->message);
 		}
 	}
-	/* the library's slow timer reads as well */
+	/* ws_adopt reads as well */
 	if (ws->serving != c && (c->state == WS_OPEN || ws->owes_read))
 		tell_read(c);
 }
@@ -551,7 +571,6 @@ callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	}
 	/* LWS_CALLBACK_WSI_DESTROY */
 	conn_set_state(c, WS_CLOSED);
-	ws->n_conns--;
 	if (ws->serving == c)
 		ws->serving = NULL;
 	if (ws->owes_read)
@@ -588,19 +607,6 @@ emit(int level, const char *line)
 		log_debug("libwebsockets: %.*s", (int)len, line);
 }
 
-static void
-tick_cb(void *arg, short what)
-{
-	struct ws *ws = arg;
-
-	(void)what;
-	ws->turn++;
-	/* negative: anything else blocks for days */
-	lws_service(ws->context, -1);
-	if (ws->n_conns > 0)
-		watch_start_ms(&ws->tick, TICK_MS);
-}
-
 struct ws *
 ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, void *ctx)
 {
@@ -627,7 +633,6 @@ ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, vo
 	ws->ctx = ctx;
 	ws->max_message = max_message;
 	deadline_list_init(&ws->lingering, loop, LINGERING_MS, "ws lingering", lingered_cb, ws);
-	watch_init_timer(&ws->tick, loop, "ws tick", tick_cb, ws);
 	ws->context = lws_create_context(&info);
 	if (ws->context)
 		ws->vhost = lws_create_vhost(ws->context, &info);
@@ -646,7 +651,6 @@ ws_free(struct ws **ws)
 		return;
 	if ((*ws)->context)
 		lws_context_destroy((*ws)->context);
-	watch_stop(&(*ws)->tick);
 	deadline_list_fini(&(*ws)->lingering);
 	inflater_free(&(*ws)->inflater);
 	buffer_fini(&(*ws)->unpacked);
@@ -675,20 +679,16 @@ ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head)
 	conn_set_state(c, WS_ADOPTING);
 	watch_init(&c->read, ws->loop, fd, LOOP_READ, "ws read", conn_read_cb, c);
 	watch_init(&c->write, ws->loop, fd, LOOP_WRITE, "ws write", conn_write_cb, c);
-	ws->n_conns++;
 	ws->adopting = c;
 	lws_adopt_socket_vhost_readbuf(ws->vhost, fd, head.ptr, head.len);
 	ws->adopting = NULL;
 	if (!c->lws) {
-		if (c->state != WS_CLOSED) {
-			ws->n_conns--; /* it never came to be, and the library closed fd */
+		/* it never came to be, and the library closed fd */
+		if (c->state != WS_CLOSED)
 			conn_set_state(c, WS_CLOSED);
-		}
 		ws->events->on_closed(c, ws->ctx);
 		return;
 	}
-	if (!watch_started(&ws->tick))
-		watch_start_ms(&ws->tick, TICK_MS);
 	if (c->state == WS_ADOPTING || (c->state != WS_FLUSHING && !watch_start(&c->read))) {
 		conn_drop(c);
 		return;
@@ -714,13 +714,13 @@ send_past_library(struct ws_conn *c, const unsigned char *frames, size_t len)
 {
 	ssize_t n;
 
-	if (c->seen_idle != c->ws->turn)
+	if (!c->seen_idle)
 		return 0;
 	n = send(c->fd, frames, len, MSG_NOSIGNAL);
 	if (n == (ssize_t)len)
 		return len;
 	/* the rest is the library's to keep, and so is what is wrong with the socket to be found */
-	c->seen_idle = c->ws->turn - 1;
+	c->seen_idle = false;
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -748,7 +748,7 @@ ws_write(struct ws_conn *c, unsigned char *frames, size_t len)
 	}
 	if (!lws_partial_buffered(c->lws)) {
 		if (lws_get_close_length(c->lws) == 0)
-			c->seen_idle = c->ws->turn;
+			c->seen_idle = true;
 		return WS_SENT;
 	}
 	/* the library may have sent the rest before the loop gets to it: it is owed all the same */
@@ -780,13 +780,10 @@ ws_resume(struct ws_conn *c)
 {
 	if (!c->paused)
 		return;
-	c->paused = false;
-	if (c->state != WS_OPEN)
-		return;
-	conn_read_on(c);
-	/* no descriptor tells of what the library has kept: the next writable event will do */
-	c->resumed = true;
-	watch_start(&c->write);
+	if (c->state == WS_OPEN)
+		conn_resume(c);
+	else
+		c->paused = false;
 }
 
 void

@@ -40,8 +40,8 @@ struct ws_conn {
 	int fd;
 	enum ws_state state;
 	bool paused;
-	unsigned seen_idle; /* ws->turn in which the library held nothing of this connection's */
-	bool resumed;       /* what was kept back is to be served */
+	bool seen_idle; /* the library was seen to hold nothing of this connection's */
+	bool resumed;   /* what was kept back is to be served */
 	bool wants_writable;
 	bool owes_writable; /* ws_write has promised on_writable */
 	struct watch read;
