@@ -152,7 +152,9 @@ export function connect(url, options = {}) {
 
 	function hear(m) {
 		const room = rooms.get(m.room);
-		const done = calls.get(m.id);
+		// a command that could not be read has no id in its error; it is the oldest, they come in order
+		const [its] = m.t === "err" && m.id === undefined ? calls.keys() : [m.id];
+		const done = calls.get(its);
 		welcome ||= m;
 		watch(probe, welcome.ping * 1000);
 		if (m.t === "welcome") {
@@ -164,7 +166,7 @@ export function connect(url, options = {}) {
 			flush();
 			emit("online", m);
 		} else if (done) {
-			calls.delete(m.id);
+			calls.delete(its);
 			done(...(m.t === "ok" ? [m] : [undefined, m]));
 		} else if (m.t === "err") {
 			emit("error", error(m));

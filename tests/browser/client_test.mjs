@@ -462,6 +462,22 @@ test("joins that cannot be, now or ever", async () => {
 	await joined;
 });
 
+test("a command that cannot be read: its error has no id", async () => {
+	await begin();
+	await chat.join("r1");
+	hub.answer = (socket, m) =>
+		m.data === "deep" ? hub.tell(socket, { t: "err", code: "bad_request", temp: false }) : hub.obey(socket, m);
+	const codes = Promise.all([chat.pub("r1", "deep"), chat.pub("r1", "flat"), chat.pub("r1", "deep")].map(failed));
+	await settle();
+	assert.deepEqual(await codes, ["bad_request", "nothing", "bad_request"]);
+	assert.deepEqual(of("error"), []);
+	assert.deepEqual(data(), ["flat"]);
+	// and it is not sent again
+	hub.drop(hub.socket, 1006);
+	await clock.pass(1000);
+	assert.deepEqual(commands("pub"), []);
+});
+
 test("history, binary data, errors of nobody's", async () => {
 	await begin();
 	await chat.join("r1");
