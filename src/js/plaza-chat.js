@@ -182,21 +182,25 @@ export function connect(url, options = {}) {
 
 	function enter(room) {
 		const { name, epoch, seq, options } = room;
-		room.live = false;
+		room.live = room.waits = false;
 		call({ t: "join", room: name, ...options, since: epoch && { epoch, seq } }, (m, bad) => {
 			if (rooms.get(name) !== room)
 				return;
-			if (bad?.temp)
+			if (bad?.temp) {
+				room.waits = true;
 				return later(bad, () => rooms.get(name) === room && enter(room));
+			}
 			if (bad) {
 				rooms.delete(name);
 				room.reject(error(bad));
-				return emit("error", error(bad));
+				emit("error", error(bad));
+				return flush();
 			}
 			// next comes what is replayed, or a gap that says what cannot be
 			const { epoch, first, count } = m;
 			Object.assign(room, { epoch, seq: m.seq - m.replay, first, count, live: true });
 			room.resolve(m);
+			flush();
 		});
 	}
 
@@ -236,7 +240,7 @@ export function connect(url, options = {}) {
 		for (const p of queue) {
 			if (sent >= space)
 				return;
-			if (!p.sent)
+			if (!p.sent && !rooms.get(p.m.room)?.waits)
 				publish(p);
 		}
 	}
@@ -255,7 +259,8 @@ export function connect(url, options = {}) {
 		call(p.m, (m, bad) => {
 			p.sent = false;
 			sent--;
-			if (bad?.temp) {
+			// what follows a join that has to be tried again is not refused for good
+			if (bad?.temp || (bad && rooms.get(p.m.room)?.waits)) {
 				// one at a time, as long as there are too many
 				space = 1;
 				if (welcome)
@@ -296,6 +301,7 @@ export function connect(url, options = {}) {
 		async leave(name) {
 			rooms.get(name)?.reject(error({ code: "left" }));
 			rooms.delete(name);
+			flush();
 			// nobody is in a room without a connection
 			if (welcome)
 				await ask({ t: "leave", room: name }).catch((e) => {

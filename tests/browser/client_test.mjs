@@ -392,6 +392,43 @@ test("too many publishes for the daemon", async () => {
 	assert.equal(clock.timers.size, 0);
 });
 
+test("publishes wait for a join that is refused for now", async () => {
+	await begin();
+	await chat.join("r1");
+	await chat.join("r2");
+	let busy = true;
+	hub.answer = (socket, m) => {
+		if (m.t === "join" && m.room === "r1" && busy)
+			return hub.tell(socket, { id: m.id, t: "err", code: "unavailable", temp: true, retry: 3000 });
+		if (m.t === "pub" && !hub.room(m.room).members.has(socket.conn))
+			return hub.tell(socket, { id: m.id, t: "err", code: "not_joined", temp: false });
+		hub.obey(socket, m);
+	};
+	hub.up = false;
+	hub.drop(hub.socket, 1006);
+	await settle();
+	const early = chat.pub("r1", "early");
+	hub.up = true;
+	await clock.pass(1000);
+	const late = chat.pub("r1", "late");
+	const elsewhere = chat.pub("r2", "elsewhere");
+	await clock.pass(1500);
+	await elsewhere;
+	assert.deepEqual(data(), ["elsewhere"]);
+	busy = false;
+	await clock.pass(1500);
+	await Promise.all([early, late]);
+	assert.deepEqual(data(), ["elsewhere", "early", "late"]);
+	// and for good
+	busy = true;
+	hub.drop(hub.socket, 1006);
+	await clock.pass(1500);
+	const lost = failed(chat.pub("r1", "lost"));
+	await settle();
+	chat.leave("r1");
+	assert.equal(await lost, "not_joined");
+});
+
 test("publishes: few on their way, a bounded queue", async () => {
 	await begin({ queue: 20 });
 	hub.answer = (socket, m) => m.t === "pub" || hub.obey(socket, m);
