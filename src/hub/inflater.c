@@ -1,5 +1,5 @@
 /*
- * inflater.c - zlib's inflate over one message at a time. Called by: ws.c.
+ * inflater.c - zlib's inflate over one message at a time. Called by: ws_message.c.
  */
 #include "hub/inflater.h"
 

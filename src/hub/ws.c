@@ -1,7 +1,7 @@
 /*
  * ws.c - all of libwebsockets (4.1.6). We own every descriptor: our loop watches it and calls
  * lws_service_fd, the library parses and answers handshakes, pings and Closes. UTF-8 and
- * compression are ours: its permessage-deflate keeps a window for each connection, has no bound,
+ * compression are ours (ws_message.c): its permessage-deflate keeps a window for each connection, has no bound,
  * ends corrupt messages without a Close, and checks UTF-8 only when a last fragment has bytes.
  *
  * What one must know of it:
@@ -25,19 +25,14 @@
 
 #include "base/log.h"
 #include "hub/frame.h"
-#include "hub/inflater.h"
 
 /* One read, and one RECEIVE, is at most this; each connection has a buffer of it. */
 #define RECEIVE_SIZE 2048
-/* Frames that carry nothing cost nothing: this is what ends a message made of them. */
-#define MAX_FRAGMENTS 32768
 /* How often one readable event may go back to the library for more of the same message. */
 #define MAX_READS    32
 #define LINGERING_MS 5000
 /* When this much was unpacked for one connection, others have their turn. */
 #define UNPACK_TURN (1u << 20)
-/* More memory than this is not kept for the next message to unpack. */
-#define UNPACK_KEEP (64u << 10)
 
 /*
  * Up to 4.5 it takes frames that are not masked, and ends some connections without a Close. What
@@ -54,16 +49,13 @@ struct ws {
 	struct lws_vhost *vhost;
 	const struct ws_events *events;
 	void *ctx;
-	size_t max_message;
 	struct ws_conn *adopting;
 	struct ws_conn *serving;
 	bool received;   /* a message or part of one came since this was cleared */
 	bool owes_read;  /* messages were delivered, on_read is to follow */
 	bool last_words; /* the library's Close is due, and not yet sent */
 	struct deadline_list lingering;
-	struct inflater *inflater; /* NULL before the first compressed message */
-	struct buffer unpacked;    /* the message that is being delivered */
-	size_t n_unpacked;         /* bytes, in this turn */
+	struct ws_unpacker unpacker;
 };
 
 static void
@@ -75,7 +67,7 @@ conn_set_state(struct ws_conn *c, enum ws_state state)
 	case WS_OPEN: return;
 	case WS_FLUSHING:
 	case WS_CLOSING:
-		buffer_fini(&c->message);
+		ws_message_fini(&c->message);
 		if (!deadline_armed(&c->lingering))
 			deadline_arm(&c->lingering, &c->ws->lingering);
 		return;
@@ -83,7 +75,7 @@ conn_set_state(struct ws_conn *c, enum ws_state state)
 		watch_stop(&c->read);
 		watch_stop(&c->write);
 		deadline_disarm(&c->lingering);
-		buffer_fini(&c->message);
+		ws_message_fini(&c->message);
 		c->lws = NULL;
 		return;
 	}
@@ -265,7 +257,7 @@ conn_serve(struct ws_conn *c)
 
 	if (c->mask_at >= 0)
 		conn_check_mask(c);
-	ws->n_unpacked = 0;
+	ws->unpacker.n_unpacked = 0;
 	do {
 		ws->received = is_kept = false;
 		if (!conn_service(c, LWS_POLLIN))
@@ -274,7 +266,7 @@ conn_serve(struct ws_conn *c)
 			break;
 		is_kept = lws_service_adjust_timeout(ws->context, 1, 0) == 0;
 		/* more of a message that is under way, or bytes that the library holds */
-	} while (++reads < MAX_READS && ((ws->received && c->message.len > 0) || is_kept));
+	} while (++reads < MAX_READS && ((ws->received && c->message.bytes.len > 0) || is_kept));
 	if (is_kept && ws->received)
 		conn_yield(c);
 	if (c->state == WS_OPEN || ws->owes_read)
@@ -342,114 +334,37 @@ lingered_cb(struct deadline *d, void *ctx)
 	conn_drop((struct ws_conn *)((char *)d - offsetof(struct ws_conn, lingering)));
 }
 
-/* False: it is closed over it. What came of it lies in ws->unpacked. */
-static bool
-unpack(struct ws_conn *c, const unsigned char *data, size_t len)
-{
-	struct ws *ws = c->ws;
-	unsigned code = CLOSE_INTERNAL;
-
-	if (!ws->inflater)
-		ws->inflater = inflater_new();
-	if (ws->inflater) {
-		switch (inflater_message(ws->inflater, span_from((const char *)data, len),
-					 &ws->unpacked, ws->max_message)) {
-		case INFLATER_OK: code = 0; break;
-		case INFLATER_TOO_BIG: code = CLOSE_TOO_BIG; break;
-		case INFLATER_CORRUPT: code = CLOSE_INVALID_DATA; break;
-		case INFLATER_NO_MEMORY: break;
-		}
-	}
-	ws->n_unpacked += ws->unpacked.len;
-	if (ws->n_unpacked > UNPACK_TURN)
-		conn_yield(c);
-	if (code != 0)
-		conn_refuse(c, code);
-	return code == 0;
-}
-
-/* A message that is whole; of a text that is not compressed c->checked bytes are known to be UTF-8.
- */
-static void
-deliver(struct ws_conn *c, const unsigned char *data, size_t len)
-{
-	struct ws *ws = c->ws;
-	bool binary = lws_frame_is_binary(c->lws) != 0;
-
-	if (c->is_deflated) {
-		if (!unpack(c, data, len))
-			return;
-		data = (unsigned char *)ws->unpacked.data;
-		len = ws->unpacked.len;
-	}
-	if (!binary && !frame_utf8_valid(data + c->checked, len - c->checked)) {
-		conn_refuse(c, CLOSE_INVALID_DATA);
-	} else {
-		ws->owes_read = true;
-		ws->events->on_message(c, binary, data, len, ws->ctx);
-	}
-	if (ws->unpacked.cap > UNPACK_KEEP)
-		buffer_fini(&ws->unpacked);
-}
-
-/* Part of a message: what cannot become right any more is not waited for. */
-static void
-keep(struct ws_conn *c, const void *data, size_t len, size_t max)
-{
-	if (!buffer_append(&c->message, data, len, max)) {
-		conn_refuse(c, CLOSE_INTERNAL);
-		return;
-	}
-	if (len == 0 || lws_frame_is_binary(c->lws) || c->is_deflated)
-		return;
-	size_t whole = frame_utf8_whole((unsigned char *)c->message.data + c->checked,
-					c->message.len - c->checked);
-	if (whole == FRAME_NO_UTF8)
-		conn_refuse(c, CLOSE_INVALID_DATA);
-	else
-		c->checked += whole;
-}
-
 static void
 receive(struct ws_conn *c, const void *data, size_t len)
 {
 	struct ws *ws = c->ws;
-	size_t expected = lws_remaining_packet_payload(c->lws);
-	bool last = lws_is_final_fragment(c->lws) != 0;
-	bool starts_frame = !c->in_frame;
-	/* the others the library refuses, and this one if there is no extension */
-	bool rsv1 = lws_get_reserved_bits(c->lws) != 0;
+	const struct ws_fragment fragment = {
+	    .data = data,
+	    .len = len,
+	    .expected = lws_remaining_packet_payload(c->lws),
+	    .is_first = lws_is_first_fragment(c->lws) != 0,
+	    .is_last = lws_is_final_fragment(c->lws) != 0,
+	    .is_binary = lws_frame_is_binary(c->lws) != 0,
+	    /* the others the library refuses, and this one if there is no extension */
+	    .has_rsv1 = lws_get_reserved_bits(c->lws) != 0,
+	};
+	struct span whole;
+	bool is_whole;
 
 	ws->received = true;
-	c->in_frame = expected > 0;
 	if (c->state != WS_OPEN)
 		return;
-	if (lws_is_first_fragment(c->lws)) {
-		c->message.len = 0;
-		c->checked = 0;
-		c->fragments = 0;
-		c->is_deflated = rsv1;
-	} else if (starts_frame && rsv1) {
-		/* RFC 7692 6.1: on the first frame only */
-		conn_refuse(c, CLOSE_PROTOCOL);
-		return;
+	unsigned code = ws_message_add(&c->message, &ws->unpacker, &fragment, &is_whole, &whole);
+	if (ws->unpacker.n_unpacked > UNPACK_TURN)
+		conn_yield(c);
+	if (code != 0) {
+		conn_refuse(c, code);
+	} else if (is_whole) {
+		ws->owes_read = true;
+		ws->events->on_message(c, fragment.is_binary, (const unsigned char *)whole.ptr,
+				       whole.len, ws->ctx);
 	}
-	/* what the frame announces counts before it comes: it may be 2^62 bytes */
-	size_t max = c->is_deflated ? inflater_input_max(ws->max_message) : ws->max_message;
-	if (expected > max || c->message.len + len + expected > max ||
-	    (expected == 0 && ++c->fragments > MAX_FRAGMENTS)) {
-		conn_refuse(c, CLOSE_TOO_BIG);
-		return;
-	}
-	if (last && c->message.len == 0) {
-		deliver(c, data, len);
-	} else {
-		keep(c, data, len, max);
-		if (last && c->state == WS_OPEN) {
-			deliver(c, (unsigned char *)c->message.data, c->message.len);
-			buffer_fini(&c->message);
-		}
-	}
+	ws_message_done(&c->message, &ws->unpacker, is_whole);
 	/* ws_adopt reads as well */
 	if (ws->serving != c && (c->state == WS_OPEN || ws->owes_read))
 		tell_read(c);
@@ -631,7 +546,7 @@ ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, vo
 	ws->loop = loop;
 	ws->events = events;
 	ws->ctx = ctx;
-	ws->max_message = max_message;
+	ws->unpacker.max = max_message;
 	deadline_list_init(&ws->lingering, loop, LINGERING_MS, "ws lingering", lingered_cb, ws);
 	ws->context = lws_create_context(&info);
 	if (ws->context)
@@ -652,8 +567,7 @@ ws_free(struct ws **ws)
 	if ((*ws)->context)
 		lws_context_destroy((*ws)->context);
 	deadline_list_fini(&(*ws)->lingering);
-	inflater_free(&(*ws)->inflater);
-	buffer_fini(&(*ws)->unpacked);
+	ws_unpacker_fini(&(*ws)->unpacker);
 	free(*ws);
 	*ws = NULL;
 }

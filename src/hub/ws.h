@@ -22,6 +22,7 @@
 #include "base/deadline.h"
 #include "base/loop.h"
 #include "base/span.h"
+#include "hub/ws_message.h"
 
 struct lws;
 struct ws;
@@ -47,12 +48,8 @@ struct ws_conn {
 	struct watch read;
 	struct watch write;        /* started while output is stuck or wants_writable */
 	struct deadline lingering; /* from leaving WS_OPEN on: the end, whatever the peer does */
-	struct buffer message;     /* what came of a message that is not whole yet */
-	size_t checked;            /* of that, when it is text: is UTF-8 */
-	unsigned fragments;
+	struct ws_message message; /* what is on its way from the client */
 	bool deflates;       /* permessage-deflate is in use: compressed frames may be written */
-	bool is_deflated;    /* the message that is coming */
-	bool in_frame;       /* more of the same frame will come */
 	signed char mask_at; /* where in the socket the first frame says that it is masked; or -1 */
 };
 

@@ -1,5 +1,6 @@
-/* links: src/hub/ws.c src/hub/frame.c src/hub/inflater.c src/base/log.c src/base/clock.c
- * src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets -lz */
+/* links: src/hub/ws.c src/hub/ws_message.c src/hub/frame.c src/hub/inflater.c src/base/log.c
+ * src/base/clock.c src/base/loop.c src/base/deadline.c src/base/buffer.c -levent_core -lwebsockets
+ * -lz */
 /*
  * test_ws.c - WebSockets over libwebsockets in our loop: a server process, and a raw client that
  * plays by the rules or not.
