@@ -1,8 +1,9 @@
 /*
  * ws.c - all of libwebsockets (4.1.6). We own every descriptor: our loop watches it and calls
  * lws_service_fd, the library parses and answers handshakes, pings and Closes. UTF-8 and
- * compression are ours (ws_message.c): its permessage-deflate keeps a window for each connection, has no bound,
- * ends corrupt messages without a Close, and checks UTF-8 only when a last fragment has bytes.
+ * compression are ours (ws_message.c): its permessage-deflate keeps a window for each connection,
+ * has no bound, ends corrupt messages without a Close, and checks UTF-8 only when a last fragment
+ * has bytes.
  *
  * What one must know of it:
  *  - lws_service_fd may close and free the connection; LWS_CALLBACK_WSI_DESTROY says so. While we
