@@ -13,6 +13,9 @@
 /* Of what a page is appended to, and it: each name may be nothing but escapes. */
 #define PAGE_JSON_MAX (1024 * 1024)
 
+/* When so many were told something in one callback, the other rooms wait for the next one. */
+#define TOLD_AT_ONCE 4096
+
 /* What those who listen to a room have been told. */
 enum known {
 	KNOWN_NOTHING,
@@ -33,9 +36,12 @@ struct watched {
 };
 
 struct presence {
+	struct loop *loop;
 	struct chat_log *log;
 	struct rooms *rooms;
 	struct deadline_list soon, rest;
+	uint64_t callback_us; /* when it began, in which so many were told something: */
+	size_t n_told;
 	struct buffer json;
 	/* what was read last; one more than a picture has tells that it has too many */
 	struct log_member member[PICTURE_MAX + 1];
@@ -186,6 +192,19 @@ watched_look(struct watched *w)
 	} else if (telling.is_missed) {
 		w->is_dirty = true;
 	}
+	p->n_told += telling.n_count + telling.n_diff;
+}
+
+static bool
+has_told_enough(struct presence *p)
+{
+	const uint64_t now_us = loop_now_us(p->loop);
+
+	if (p->callback_us != now_us) {
+		p->callback_us = now_us;
+		p->n_told = 0;
+	}
+	return p->n_told >= TOLD_AT_ONCE;
 }
 
 static void
@@ -196,6 +215,10 @@ due_cb(struct deadline *d, void *ctx)
 
 	if (!w->is_dirty)
 		return;
+	if (has_told_enough(p)) {
+		deadline_arm(&w->due, &p->soon);
+		return;
+	}
 	w->is_dirty = false;
 	deadline_arm(&w->due, &p->rest);
 	watched_look(w);
@@ -327,6 +350,7 @@ presence_new(struct loop *loop, struct chat_log *log)
 		log_error("chat: out of memory");
 		return NULL;
 	}
+	p->loop = loop;
 	p->log = log;
 	deadline_list_init(&p->soon, loop, 0, "chat presence", due_cb, p);
 	deadline_list_init(&p->rest, loop, PRESENCE_INTERVAL_MS, "chat presence rest", due_cb, p);

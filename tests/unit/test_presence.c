@@ -57,6 +57,13 @@ static struct listener listener[SEATS];
 
 static struct presence *presence;
 
+uint64_t
+loop_now_us(const struct loop *loop)
+{
+	(void)loop;
+	return now_ms * 1000;
+}
+
 void
 deadline_list_init(struct deadline_list *list, struct loop *loop, uint64_t duration_ms,
 		   const char *name, void (*on_expired)(struct deadline *d, void *ctx), void *ctx)
