@@ -471,6 +471,42 @@ START_TEST(publishing_too_fast)
 }
 END_TEST
 
+/* What one from elsewhere may do where nobody has configured anything of it. */
+START_TEST(there_is_a_limit_by_default)
+{
+	struct daemon *d = daemon_start("server.public=greet chat", NULL);
+	const uint64_t begin_ms = it_now_ms();
+	bool is_refused = false;
+	unsigned n = 0;
+	struct ws ws;
+
+	ws_open(&ws, daemon_port(d), "/chat?mode=json", "X-Forwarded-For: 192.0.2.1\r\n");
+	json_t *welcome = next_json(&ws);
+	const json_t *limits = json_object_get(welcome, "limits");
+	ck_assert_int_eq(number_of(limits, "rate"), 20);
+	ck_assert_int_eq(number_of(limits, "burst"), 100);
+	json_decref(welcome);
+	while (!is_refused) {
+		ck_assert_uint_lt(n, 10000);
+		ws_send(&ws, "{\"id\":1,\"t\":\"pub\",\"room\":\"lobby\",\"data\":1}");
+		for (bool is_answered = false; !is_answered;) {
+			json_t *event = next_json(&ws);
+
+			is_refused = strcmp(text_of(event, "t"), "err") == 0;
+			is_answered = is_refused || strcmp(text_of(event, "t"), "ok") == 0;
+			if (is_refused)
+				ck_assert_str_eq(text_of(event, "code"), "rate");
+			json_decref(event);
+		}
+		n += !is_refused;
+	}
+	ck_assert_uint_ge(n, 100);
+	ck_assert_uint_le(n, 101 + (it_now_ms() - begin_ms) / 50);
+	ws_close(&ws);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(a_room_has_a_rate_of_its_own)
 {
 	struct daemon *d = daemon_start("chat.room_rate=1", "chat.room_burst=2", NULL);
@@ -537,6 +573,7 @@ fill(Suite *suite)
 	tcase_add_test(tc, there_are_so_many_rooms);
 	tcase_add_test(tc, too_long_is_too_long);
 	tcase_add_test(tc, publishing_too_fast);
+	tcase_add_test(tc, there_is_a_limit_by_default);
 	tcase_add_test(tc, a_room_has_a_rate_of_its_own);
 	tcase_add_test(tc, ten_mistakes_are_the_end);
 }
