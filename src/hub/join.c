@@ -122,12 +122,12 @@ rooms_join(struct rooms *rooms, struct member *m, struct span name, const struct
 		return LOG_TOO_LONG;
 	}
 	room->n_members++;
-	rooms->has_moved = true;
 	count_add(&rooms->options.counters->members, 1);
 	m->room = room;
 	read_before(rooms, room, wish);
 	place_member(rooms, m, wish, result);
 	if (chat_log_view(rooms->options.log, &room->in_log, &view))
 		result->count = view.n_members;
+	room_moved(rooms, room);
 	return LOG_OK;
 }

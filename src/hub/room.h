@@ -140,7 +140,10 @@ size_t room_members(const struct room *room, enum wire wire);
  */
 bool rooms_deliver(struct rooms *rooms);
 
-/* Whether members came or went here since this was asked last: sleeping workers are to be rung. */
+/*
+ * Whether, since this was asked last, members came or went here whose rooms have others elsewhere:
+ * sleeping workers are to be rung.
+ */
 bool rooms_moved(struct rooms *rooms);
 /* Whether the log has something that has not been read. */
 bool rooms_have_news(const struct rooms *rooms);

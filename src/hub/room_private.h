@@ -59,6 +59,8 @@ void room_free(struct rooms *rooms, struct room *room);
 /* Its turn comes: it has news, or nobody is in it any more. */
 void room_due(struct rooms *rooms, struct room *room);
 struct room *rooms_next_due(struct rooms *rooms);
+/* Somebody came or went: those who are in it elsewhere are to hear of that. */
+void room_moved(struct rooms *rooms, const struct room *room);
 bool audience_add(struct audience *a, struct member *m);
 /* The only writer of member->state. */
 void member_set_state(struct member *m, enum member_state state);

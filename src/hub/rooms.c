@@ -211,6 +211,17 @@ unlink_lost(struct rooms *rooms, struct member *m)
 }
 
 void
+room_moved(struct rooms *rooms, const struct room *room)
+{
+	struct log_view view;
+
+	if (!chat_log_view(rooms->options.log, &room->in_log, &view))
+		return;
+	if (view.n_members > room->n_members)
+		rooms->has_moved = true;
+}
+
+void
 rooms_leave(struct rooms *rooms, struct member *m)
 {
 	struct room *room = m->room;
@@ -223,9 +234,10 @@ rooms_leave(struct rooms *rooms, struct member *m)
 	audience_remove(&room->audience[m->wire], m);
 	m->room = NULL;
 	chat_log_leave(rooms->options.log, &m->seat);
-	rooms->has_moved = true;
 	gauge_sub(&rooms->options.counters->members);
-	if (--room->n_members == 0)
+	room->n_members--;
+	room_moved(rooms, room);
+	if (room->n_members == 0)
 		room_due(rooms, room);
 }
 

@@ -610,11 +610,17 @@ START_TEST(who_comes_or_goes_wakes_those_who_sleep)
 	const struct chat_counters *counters = hub_counters(segment, 0);
 
 	start_all();
+	/* where nobody else is, nobody is woken */
+	for (unsigned i = 0; i < 50; i++)
+		close(open_path(0, "/chat", 0));
+	int elsewhere = open_path(1, "/chat/other", 0);
+	ck_assert_uint_eq(counters->wakes, 0);
 	/* the others may not be asleep yet, and need no bell then */
 	while (counters->wakes == 0 && clock_monotonic_ms() < until_ms)
-		close(open_path(0, "/chat", 0));
+		close(open_path(0, "/chat/other", 0));
 	ck_assert_uint_gt(counters->wakes, 0);
 	ck_assert_uint_eq(counters->messages_in, 0);
+	close(elsewhere);
 }
 END_TEST
 
