@@ -19,11 +19,11 @@
 struct room {
 	void *presence;
 	struct log_room in_log;
-	struct seat seat; /* all of its listeners */
 	unsigned n_events;
+	struct seat seat; /* all of its listeners; last, for its name has no bound */
 };
 
-static struct room room[ROOMS];
+static struct room *room[ROOMS];
 static struct presence *presence;
 static uint64_t now_us, table_seq;
 static size_t n_told;
@@ -161,10 +161,10 @@ START_TEST(all_have_their_turn)
 	unsigned callbacks = 0, n_events = 0;
 
 	for (unsigned i = 0; i < ROOMS; i++) {
-		room[i].seat.member.wire = WIRE_JSON;
-		room[i].seat.member.room = &room[i];
-		room[i].seat.presence = SEAT_COUNT;
-		ck_assert(presence_watch(presence, &room[i].seat));
+		room[i]->seat.member.wire = WIRE_JSON;
+		room[i]->seat.member.room = room[i];
+		room[i]->seat.presence = SEAT_COUNT;
+		ck_assert(presence_watch(presence, &room[i]->seat));
 	}
 	/* the first time, and then after a change in all of them */
 	for (unsigned round = 1; round <= 2; round++) {
@@ -177,16 +177,16 @@ START_TEST(all_have_their_turn)
 			callbacks++;
 		}
 		for (unsigned i = 0; i < ROOMS; i++) {
-			ck_assert_uint_eq(room[i].n_events, round);
+			ck_assert_uint_eq(room[i]->n_events, round);
 			n_events++;
 		}
 		table_seq++;
 		for (unsigned i = 0; i < ROOMS; i++)
-			presence_members_changed(&room[i], presence);
+			presence_members_changed(room[i], presence);
 	}
 	ck_assert_uint_ge(callbacks, n_events * CROWD / AT_ONCE);
 	for (unsigned i = 0; i < ROOMS; i++)
-		presence_room_gone(&room[i], presence);
+		presence_room_gone(room[i], presence);
 }
 END_TEST
 
@@ -195,12 +195,18 @@ setup(void)
 {
 	presence = presence_new(NULL, NULL);
 	ck_assert_ptr_nonnull(presence);
+	for (unsigned i = 0; i < ROOMS; i++) {
+		room[i] = calloc(1, sizeof(*room[i]));
+		ck_assert_ptr_nonnull(room[i]);
+	}
 }
 
 static void
 teardown(void)
 {
 	presence_free(&presence);
+	for (unsigned i = 0; i < ROOMS; i++)
+		free(room[i]);
 }
 
 int
