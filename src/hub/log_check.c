@@ -61,7 +61,7 @@ records_are_whole(struct chat_log_area *area, unsigned shard, const struct room_
 	     pos += record_size(h.name_len, h.id_len, h.len)) {
 		ring_get(&ring, pos, &h, sizeof(h));
 		bool is_good = record_is_sane(&h, pos, look.tail) &&
-			       h.crc == record_crc(&ring, &h) &&
+			       h.sum == record_sum(&ring, &h) &&
 			       (pos == look.head || (h.prev == prev && h.seq == seq + 1));
 
 		if (!log_room_still_has(room, incarnation, look.ring, pos))

@@ -5,7 +5,10 @@
 #include "hub/log_record.h"
 
 #include <string.h>
-#include <zlib.h>
+
+/* all of it in this file: what it costs to call it would be more than what it does */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 void
 ring_get(const struct ring *ring, uint64_t pos, void *out, size_t len)
@@ -41,18 +44,27 @@ record_is_sane(const struct record_head *head, uint64_t pos, uint64_t end)
 	       pos < end && record_size(head->name_len, head->id_len, head->len) <= end - pos;
 }
 
+/*
+ * XXH3 (xxhash.h, "stable since 0.8.0"): a tenth of the time that crc32 takes for a message of this
+ * size. Who damages records here is a stray write, not somebody who chooses the bytes.
+ */
 uint32_t
-record_crc(const struct ring *ring, const struct record_head *head)
+record_sum(const struct ring *ring, const struct record_head *head)
 {
 	const size_t begin = offsetof(struct record_head, id_hash);
 	uint64_t offset = ring_offset(ring->order, head->pos + begin);
 	uint64_t left = ring_capacity(ring->order) - offset;
 	size_t len = sizeof(*head) - begin + head->name_len + head->id_len + head->len;
 	size_t n = len < left ? len : (size_t)left;
-	/* in as few calls as can be: each costs as much as some fifty bytes */
-	uint32_t crc = (uint32_t)crc32(0, ring->bytes + offset, (unsigned)n);
+	XXH3_state_t state;
 
-	return n < len ? (uint32_t)crc32(crc, ring->bytes, (unsigned)(len - n)) : crc;
+	if (n == len)
+		return (uint32_t)XXH3_64bits(ring->bytes + offset, len);
+	/* the same for the same bytes, wherever the ring's end falls between them */
+	XXH3_64bits_reset(&state);
+	XXH3_64bits_update(&state, ring->bytes + offset, n);
+	XXH3_64bits_update(&state, ring->bytes, len - n);
+	return (uint32_t)XXH3_64bits_digest(&state);
 }
 
 static size_t

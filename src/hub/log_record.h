@@ -72,7 +72,7 @@ void ring_put(const struct ring *ring, uint64_t pos, const void *data, size_t le
 struct record_head {
 	uint64_t
 	    id_before; /* position + 1 of the one before in the same row of ids; only with an id */
-	uint32_t crc;
+	uint32_t sum;
 	uint32_t id_hash;
 	uint64_t pos;
 	uint64_t prev; /* of the same room; its own position if there was none */
@@ -94,7 +94,7 @@ record_size(size_t name_len, size_t id_len, size_t len)
 bool record_is_sane(const struct record_head *head, uint64_t pos, uint64_t end);
 
 /* The checksum of a sane record, from what lies in its ring; `head` is its own. */
-uint32_t record_crc(const struct ring *ring, const struct record_head *head);
+uint32_t record_sum(const struct ring *ring, const struct record_head *head);
 
 /*
  * The memory of ids: rows by the id's hash, each a chain of records from the newest back. Those

@@ -60,8 +60,8 @@ append(struct chat_log_area *area, unsigned shard, uint32_t number, struct recor
 	ring_put(&ring, at, m->id.ptr, m->id.len);
 	at += m->id.len;
 	ring_put(&ring, at, m->payload.ptr, m->payload.len);
-	h->crc = record_crc(&ring, h);
-	ring_put(&ring, tail + offsetof(struct record_head, crc), &h->crc, sizeof(h->crc));
+	h->sum = record_sum(&ring, h);
+	ring_put(&ring, tail + offsetof(struct record_head, sum), &h->sum, sizeof(h->sum));
 	FAULT("bytes");
 	/* 3. commit */
 	log_room_commit(room, tail + size, h->seq, h->ts_ms, tail);

@@ -169,8 +169,9 @@ awk -F: '
 		only("^event2/", "^src/(base/|main.c)", "base/loop.h")
 		only("^libpq-fe.h$", "^src/(pg/|config/|main.c|check.c|version)", "pg/")
 		only("^libwebsockets.h$", "^src/(hub/ws.c|ctl/|plazactl.c|main.c|version)", "hub/ws.c and ctl/")
-		only("^zlib.h$", "^src/(http/gzip.c|hub/inflater.c|hub/log_record.c|hub/wire.c|main.c|version)", \
-			"http/gzip.c, hub/inflater.c, hub/log_record.c and hub/wire.c")
+		only("^zlib.h$", "^src/(http/gzip.c|hub/inflater.c|hub/wire.c|main.c|version)", \
+			"http/gzip.c, hub/inflater.c and hub/wire.c")
+		only("^xxhash.h$", "^src/hub/log_record.c", "hub/log_record.c")
 		only("^openssl/", "^src/(http/etag.c|main.c|version)", "http/etag.c")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}
