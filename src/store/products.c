@@ -1,9 +1,9 @@
 /*
- * products.c - three statements, and what the server's errors mean for whoever asked.
+ * products.c - what all operations have in common: their end, and what the server's errors mean
+ * for whoever asked.
  */
-#include "store/products.h"
+#include "store/products_private.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,25 +27,6 @@ const struct pg_step products_steps[] = {
     },
 };
 const size_t products_n_steps = sizeof(products_steps) / sizeof(products_steps[0]);
-
-const struct pg_statement products_statements[] = {
-    {"product_get", "select id, name, price from products where id = $1::int4"},
-    {"product_create", "insert into products(name, price) values ($1::text, $2::numeric) "
-		       "returning id, name, price"},
-    {"product_list",
-     "select id, name, price from products where id > $1::int8 order by id limit $2::int8"},
-};
-const size_t products_n_statements = sizeof(products_statements) / sizeof(products_statements[0]);
-
-struct operation {
-	struct lane_request request;
-	products_fn *done;
-	void *ctx;
-	uint32_t limit; /* of a list; else 0 */
-	char number[2][24];
-	char price[PRICE_TEXT_SIZE];
-	char name[];
-};
 
 static bool
 has_class(const char *sqlstate, const char *sqlstate_class)
@@ -135,7 +116,7 @@ operation_done(struct lane_request *request, const struct lane_answer *answer)
 	free(op);
 }
 
-static struct operation *
+struct operation *
 operation_new(const char *statement, int n_params, size_t name_len, products_fn *done, void *ctx)
 {
 	struct operation *op = calloc(1, sizeof(*op) + name_len + 1);
@@ -154,47 +135,6 @@ operation_new(const char *statement, int n_params, size_t name_len, products_fn 
 	op->done = done;
 	op->ctx = ctx;
 	return op;
-}
-
-void
-products_create(const struct products *products, struct span name, const char *price,
-		products_fn *done, void *ctx)
-{
-	struct operation *op = operation_new("product_create", 2, name.len, done, ctx);
-
-	if (!op)
-		return;
-	memcpy(op->name, name.ptr, name.len);
-	snprintf(op->price, sizeof(op->price), "%s", price);
-	op->request.param[0] = op->name;
-	op->request.param[1] = op->price;
-	op->request.is_write = true;
-	lane_submit(products->write, &op->request);
-}
-
-void
-products_get(const struct products *products, int32_t id, products_fn *done, void *ctx)
-{
-	struct operation *op = operation_new("product_get", 1, 0, done, ctx);
-
-	if (!op)
-		return;
-	snprintf(op->number[0], sizeof(op->number[0]), "%" PRId32, id);
-	lane_submit(products->read, &op->request);
-}
-
-void
-products_list(const struct products *products, int64_t after, uint32_t limit, products_fn *done,
-	      void *ctx)
-{
-	struct operation *op = operation_new("product_list", 2, 0, done, ctx);
-
-	if (!op)
-		return;
-	op->limit = limit;
-	snprintf(op->number[0], sizeof(op->number[0]), "%" PRId64, after);
-	snprintf(op->number[1], sizeof(op->number[1]), "%" PRIu64, (uint64_t)limit + 1);
-	lane_submit(products->slow, &op->request);
 }
 
 static struct span

@@ -12,12 +12,11 @@
 #include "pg/lane.h"
 #include "pg/setup.h"
 #include "store/product_json.h"
+#include "store/product_sql.h"
 
-/* The schema steps and prepared statements of products. */
+/* The schema steps of products. */
 extern const struct pg_step products_steps[];
 extern const size_t products_n_steps;
-extern const struct pg_statement products_statements[];
-extern const size_t products_n_statements;
 
 enum products_outcome {
 	PRODUCTS_OK,
@@ -47,6 +46,7 @@ struct product products_row(const struct products_answer *answer, size_t i);
 
 /* Which lane serves what; several may be the same one. */
 struct products {
+	const struct product_sql *sql;
 	struct lane *read;
 	struct lane *write;
 	struct lane *slow;

@@ -26,6 +26,7 @@ struct store {
 	uint64_t connections; /* store.connections, for an error text */
 	char *masked;         /* the conninfo without its password */
 	struct conninfo *conninfo;
+	struct product_sql *sql;
 	struct setup_plan plan;
 	struct backlog backlog;
 	unsigned n_lanes;
@@ -113,6 +114,7 @@ open_lanes(struct store *store, const struct config *config)
 	}
 	/* with fewer lanes, lists share with reads, then all share one */
 	store->products = (struct products){
+	    .sql = store->sql,
 	    .read = store->lane[0],
 	    .write = store->lane[store->n_lanes > 1 ? 1 : 0],
 	    .slow = store->lane[store->n_lanes > 2 ? 2 : 0],
@@ -123,6 +125,9 @@ open_lanes(struct store *store, const struct config *config)
 static bool
 open_database(struct store *store, const struct config *config, unsigned lanes)
 {
+	store->sql = product_sql_new("public");
+	if (!store->sql)
+		return false;
 	store->masked = config_mask_conninfo(config->store_database);
 	store->conninfo = conninfo_new(config->store_database);
 	if (!store->masked || !store->conninfo) {
@@ -135,8 +140,8 @@ open_database(struct store *store, const struct config *config, unsigned lanes)
 	store->plan = (struct setup_plan){
 	    .steps = products_steps,
 	    .n_steps = products_n_steps,
-	    .statements = products_statements,
-	    .n_statements = products_n_statements,
+	    .statements = store->sql->statement,
+	    .n_statements = PRODUCT_STATEMENTS,
 	    .statement_timeout_ms = config->store_statement_timeout,
 	};
 	backlog_init(&store->backlog, config->store_queue_limit, loop_now_ms(store->loop));
@@ -168,6 +173,7 @@ store_free(struct store **store)
 	for (unsigned i = 0; i < STORE_LANES; i++)
 		lane_free(&s->lane[i]);
 	conninfo_free(&s->conninfo);
+	product_sql_free(&s->sql);
 	free(s->masked);
 	free(s);
 	*store = NULL;

@@ -1,0 +1,202 @@
+/*
+ * product_reply.c - the problems of the store in words, and one product as an answer.
+ */
+#include "store/product_reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "http/problem.h"
+#include "store/product_json.h"
+
+static void
+reply_unavailable(struct exchange *x, struct problem problem, unsigned retry_after_s)
+{
+	char fields[40];
+
+	snprintf(fields, sizeof(fields), "Retry-After: %u\r\n", retry_after_s);
+	problem.fields = fields;
+	exchange_problem(x, &problem);
+}
+
+void
+product_reply_no_store(struct exchange *x)
+{
+	static const struct problem no_store = {
+	    .status = 503,
+	    .type = "no-store",
+	    .title = "There is no product store",
+	    .detail = "store.database is not set: name a PostgreSQL database there",
+	    .hint = "In plaza.conf, below [store]: database = dbname=plaza; then reload.",
+	};
+
+	exchange_problem(x, &no_store);
+}
+
+void
+product_reply_not_found(struct exchange *x)
+{
+	static const struct problem not_found = {
+	    .status = 404,
+	    .type = "not-found",
+	    .title = "There is no such product",
+	    .detail = "no product has this id; an id is a number from 1 to 2147483647",
+	    .hint = "GET " PRODUCTS_PATH " lists the products that there are.",
+	};
+
+	exchange_problem(x, &not_found);
+}
+
+static const struct problem troubles[] = {
+    [PRODUCTS_INVALID] =
+	{
+	    .status = 422,
+	    .type = "validation",
+	    .title = "The content is not valid",
+	    .detail = "the database refuses these values: its table products has rules of its own",
+	    .hint = "\\d products in psql shows the rules.",
+	},
+    [PRODUCTS_CONFLICT] =
+	{
+	    .status = 409,
+	    .type = "conflict",
+	    .title = "There is such a product already",
+	    .detail = "a unique constraint of the table products refuses a second one",
+	    .hint = "GET " PRODUCTS_PATH " shows the one that there is.",
+	},
+    [PRODUCTS_UNKNOWN] =
+	{
+	    .status = 503,
+	    .type = "commit-unknown",
+	    .title = "The outcome of the write is unknown",
+	    .detail = "the database was lost while it wrote: look whether the product is there "
+		      "before you send it again",
+	    .hint = "GET " PRODUCTS_PATH " shows it if it is; the newest come last.",
+	},
+    [PRODUCTS_BUSY] =
+	{
+	    .status = 503,
+	    .type = "store-busy",
+	    .title = "The product store is busy",
+	    .detail = "too many requests wait for the database (store.queue_limit, "
+		      "store.queue_timeout)",
+	    .hint = "Try again after Retry-After seconds, with fewer requests at a time.",
+	},
+    [PRODUCTS_SLOW] =
+	{
+	    .status = 503,
+	    .type = "store-timeout",
+	    .title = "The product store took too long",
+	    .detail = "the database did not finish within store.statement_timeout, or gave way to "
+		      "others; nothing was changed",
+	},
+    [PRODUCTS_DOWN] =
+	{
+	    .status = 503,
+	    .type = "store-unavailable",
+	    .title = "The product store is not available",
+	    .detail = "the database cannot be reached or cannot work at present",
+	},
+    [PRODUCTS_NO_SCHEMA] =
+	{
+	    .status = 503,
+	    .type = "store-unavailable",
+	    .title = "The product store is not available",
+	    .detail = "the table products is missing and cannot be made by the role of "
+		      "store.database; the server's log says what to run",
+	    .hint = "Tell the operator, who has to make the table; then it works by itself.",
+	},
+    [PRODUCTS_DENIED] =
+	{
+	    .status = 503,
+	    .type = "store-unavailable",
+	    .title = "The product store is not available",
+	    .detail = "the role of store.database may not use the table products; the server's "
+		      "log says what to grant",
+	    .hint = "Tell the operator, who has to grant it; then it works by itself.",
+	},
+    [PRODUCTS_FAILED] =
+	{
+	    .status = 500,
+	    .type = "store-error",
+	    .title = "The product store failed",
+	    .detail = "the database reported an error; the server's log has it",
+	},
+};
+
+void
+product_reply_trouble(struct exchange *x, const struct products_answer *answer)
+{
+	enum products_outcome outcome = answer->outcome;
+
+	/* an answer without the row that was asked for is nothing that we foresaw either */
+	if (outcome == PRODUCTS_OK)
+		outcome = PRODUCTS_FAILED;
+	/* these pass; an unknown outcome is 503 as well, but waiting does not make it known */
+	if (troubles[outcome].status == 503 && outcome != PRODUCTS_UNKNOWN)
+		reply_unavailable(x, troubles[outcome], answer->retry_after_s);
+	else
+		exchange_problem(x, &troubles[outcome]);
+}
+
+void
+product_reply_no_memory(struct exchange *x)
+{
+	log_error("store: out of memory for an answer");
+	reply_unavailable(x,
+			  (struct problem){.status = 503,
+					   .type = "overloaded",
+					   .title = "The server is overloaded",
+					   .detail = "out of memory"},
+			  1);
+}
+
+void
+product_reply_json(struct exchange *x, int status, const struct buffer *body, const char *fields)
+{
+	const struct reply reply = {
+	    .status = status,
+	    .content_type = "application/json",
+	    .body = buffer_span(body),
+	    .fields = fields,
+	    .etag = REPLY_ETAG_OF_BODY,
+	};
+
+	exchange_reply(x, &reply);
+}
+
+/* A positive int4 in canonical decimal: every product has one URL. */
+bool
+product_parse_id(struct span s, int32_t *id)
+{
+	int64_t value = 0;
+
+	if (s.len < 1 || s.len > 10 || s.ptr[0] == '0')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return false;
+		value = value * 10 + (s.ptr[i] - '0');
+	}
+	if (value > INT32_MAX)
+		return false;
+	*id = (int32_t)value;
+	return true;
+}
+
+void
+product_reply_row(struct exchange *x, const struct products_answer *answer, int status)
+{
+	const struct product product = products_row(answer, 0);
+	char fields[80];
+	struct buffer body;
+
+	buffer_init(&body);
+	snprintf(fields, sizeof(fields), "Location: " PRODUCTS_PATH "/%.20s\r\n", product.id.ptr);
+	if (product_write(&body, &product, PRODUCT_REPLY_MAX))
+		product_reply_json(x, status, &body, status == 201 ? fields : NULL);
+	else
+		product_reply_no_memory(x);
+	buffer_fini(&body);
+}

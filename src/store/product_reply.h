@@ -1,0 +1,35 @@
+/*
+ * product_reply.h - answers that several routes of products give.
+ */
+#ifndef PLAZA_STORE_PRODUCT_REPLY_H
+#define PLAZA_STORE_PRODUCT_REPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/span.h"
+#include "http/exchange.h"
+#include "store/products.h"
+
+#define PRODUCTS_PATH "/api/products"
+
+/* a thousand rows of names that were put there by others, each byte escaped as \u00XX, and more */
+#define PRODUCT_REPLY_MAX (256U << 20)
+
+/* A positive int4 in canonical decimal: every product has one URL. */
+bool product_parse_id(struct span s, int32_t *id);
+
+/* Each of these is the answer. */
+
+void product_reply_no_store(struct exchange *x);
+void product_reply_not_found(struct exchange *x);
+void product_reply_no_memory(struct exchange *x);
+/* Anything but PRODUCTS_OK with the rows that were asked for. */
+void product_reply_trouble(struct exchange *x, const struct products_answer *answer);
+void product_reply_json(struct exchange *x, int status, const struct buffer *body,
+			const char *fields);
+/* Its first row. */
+void product_reply_row(struct exchange *x, const struct products_answer *answer, int status);
+
+#endif
