@@ -137,6 +137,8 @@ struct log_layout {
 	uint64_t size; /* of everything */
 };
 
+#define LOG_MAGIC 0x706c617a61630002 /* the last number is the layout's */
+
 struct chat_log_area {
 	uint64_t magic;
 	uint64_t key[2];

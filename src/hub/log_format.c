@@ -11,7 +11,6 @@
 #include "hub/log_record.h"
 #include "hub/log_rooms.h"
 
-#define LOG_MAGIC 0x706c617a61630002 /* the last number is the layout's */
 /* Below this a room's share is too small for a message to speak of. */
 #define ROOM_MAX_MIN ((size_t)16 * 1024)
 #define UNITS_MAX    (1u << RING_UNIT_BITS)
