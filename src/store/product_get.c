@@ -1,7 +1,7 @@
 /*
  * product_get.c - one product by its id.
  */
-#include "store/products_private.h"
+#include "store/operation.h"
 
 #include <inttypes.h>
 #include <stdio.h>

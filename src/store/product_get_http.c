@@ -1,7 +1,7 @@
 /*
  * product_get_http.c - GET /api/products/{id}.
  */
-#include "store/products_http.h"
+#include "store/product_get_http.h"
 
 #include "store/product_reply.h"
 

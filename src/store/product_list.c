@@ -1,7 +1,7 @@
 /*
  * product_list.c - pages of products in the order of a key.
  */
-#include "store/products_private.h"
+#include "store/operation.h"
 
 #include <inttypes.h>
 #include <stdio.h>

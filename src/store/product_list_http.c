@@ -1,7 +1,7 @@
 /*
  * product_list_http.c - GET /api/products: a page.
  */
-#include "store/products_http.h"
+#include "store/product_list_http.h"
 
 #include <stdint.h>
 #include <stdlib.h>

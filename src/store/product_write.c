@@ -1,7 +1,7 @@
 /*
  * product_write.c - products made, changed and deleted.
  */
-#include "store/products_private.h"
+#include "store/operation.h"
 
 #include <stdio.h>
 #include <string.h>

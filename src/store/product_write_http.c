@@ -1,7 +1,7 @@
 /*
  * product_write_http.c - POST /api/products.
  */
-#include "store/products_http.h"
+#include "store/product_write_http.h"
 
 #include <jansson.h>
 

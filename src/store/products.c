@@ -1,17 +1,7 @@
 /*
- * products.c - what all operations have in common: their end, and what the server's errors mean
- * for whoever asked.
+ * products.c - the table of products, and the rows of an answer.
  */
-#include "store/products_private.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/clock.h"
-#include "base/log.h"
-
-#define LOG_QUIET_MS 10000
+#include "store/products.h"
 
 #define CREATE_TABLE                                                        \
 	"create table products(id serial primary key, name text not null, " \
@@ -27,115 +17,6 @@ const struct pg_step products_steps[] = {
     },
 };
 const size_t products_n_steps = sizeof(products_steps) / sizeof(products_steps[0]);
-
-static bool
-has_class(const char *sqlstate, const char *sqlstate_class)
-{
-	return strncmp(sqlstate, sqlstate_class, strlen(sqlstate_class)) == 0;
-}
-
-/* Any client may cause one, many a second: a line now and then, and at once for another error. */
-static void
-log_refusal(const struct lane_answer *answer)
-{
-	static char last[6] = "none";
-	static uint64_t quiet_until_ms;
-	uint64_t now_ms = clock_monotonic_ms();
-
-	if (strcmp(answer->sqlstate, last) == 0 && now_ms < quiet_until_ms)
-		return;
-	snprintf(last, sizeof(last), "%s", answer->sqlstate);
-	quiet_until_ms = now_ms + LOG_QUIET_MS;
-	if (has_class(answer->sqlstate, "42501"))
-		log_error("store: %s; let its owner run: grant select, insert on products, and "
-			  "usage on its sequence, to the role of store.database",
-			  answer->message);
-	else
-		log_error("store: the database reports %s: %s",
-			  last[0] ? last : "an error without a code", answer->message);
-}
-
-/* PostgreSQL's appendix A, "Error Codes" */
-static enum products_outcome
-judge_error(const struct lane_answer *answer, bool is_write)
-{
-	const char *s = answer->sqlstate;
-
-	if (has_class(s, "23505"))
-		return PRODUCTS_CONFLICT;
-	/* constraints, values that do not fit a table that was there before us, its triggers */
-	if (is_write && (has_class(s, "22") || has_class(s, "23") || has_class(s, "P0001")))
-		return PRODUCTS_INVALID;
-	/* canceled, lock not available, serialization failure, deadlock */
-	if (has_class(s, "57014") || has_class(s, "55P03") || has_class(s, "40"))
-		return PRODUCTS_SLOW;
-	log_refusal(answer);
-	if (has_class(s, "42501"))
-		return PRODUCTS_DENIED;
-	/* a full disk, no memory; a standby; shutting down */
-	if (has_class(s, "53") || has_class(s, "25006") || has_class(s, "57P"))
-		return PRODUCTS_DOWN;
-	return PRODUCTS_FAILED;
-}
-
-static enum products_outcome
-judge(const struct lane_answer *answer, bool is_write)
-{
-	switch (answer->outcome) {
-	case LANE_OK: return PRODUCTS_OK;
-	case LANE_REFUSED: return judge_error(answer, is_write);
-	case LANE_FULL:
-	case LANE_EXPIRED: return PRODUCTS_BUSY;
-	case LANE_LATE: return PRODUCTS_SLOW;
-	case LANE_DOWN: return answer->schema_missing ? PRODUCTS_NO_SCHEMA : PRODUCTS_DOWN;
-	case LANE_UNKNOWN: return PRODUCTS_UNKNOWN;
-	case LANE_STOPPED: break;
-	}
-	return PRODUCTS_DOWN;
-}
-
-static void
-operation_done(struct lane_request *request, const struct lane_answer *answer)
-{
-	/* request is the first member */
-	struct operation *op = (struct operation *)request;
-	struct products_answer a = {
-	    .outcome = judge(answer, request->is_write),
-	    .retry_after_s = answer->retry_after_s,
-	    .result = answer->result,
-	};
-
-	if (answer->result)
-		a.n = (size_t)PQntuples(answer->result);
-	/* a list asked for one row more than it shows */
-	if (op->limit && a.n > op->limit) {
-		a.n = op->limit;
-		a.more = true;
-	}
-	op->done(&a, op->ctx);
-	free(op);
-}
-
-struct operation *
-operation_new(const char *statement, int n_params, size_t name_len, products_fn *done, void *ctx)
-{
-	struct operation *op = calloc(1, sizeof(*op) + name_len + 1);
-
-	if (!op) {
-		const struct products_answer a = {.outcome = PRODUCTS_DOWN, .retry_after_s = 1};
-		log_error("store: out of memory");
-		done(&a, ctx);
-		return NULL;
-	}
-	op->request.statement = statement;
-	op->request.n_params = n_params;
-	op->request.done = operation_done;
-	op->request.param[0] = op->number[0];
-	op->request.param[1] = op->number[1];
-	op->done = done;
-	op->ctx = ctx;
-	return op;
-}
 
 static struct span
 cell(const PGresult *result, int row, int column)

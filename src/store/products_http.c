@@ -9,7 +9,10 @@
 #include <stdint.h>
 
 #include "http/json_body.h"
+#include "store/product_get_http.h"
+#include "store/product_list_http.h"
 #include "store/product_reply.h"
+#include "store/product_write_http.h"
 
 void
 products_add_routes(const struct products *products, struct route_table *routes)

@@ -13,9 +13,4 @@
  */
 void products_add_routes(const struct products *products, struct route_table *routes);
 
-/* The handlers of the table; ctx is the products, or NULL. */
-void product_get_handle(struct exchange *x, void *ctx);
-void product_list_handle(struct exchange *x, void *ctx);
-void product_create_handle(struct exchange *x, void *ctx);
-
 #endif

@@ -1,4 +1,4 @@
-/* links: tests/unit/fake_exchange.c tests/unit/pg_server.c src/store/ (all) src/http/json_body.c
+/* links: tests/unit/fake_exchange.c tests/unit/pg_server.c $(store_sources) src/http/json_body.c
  * src/http/json_text.c src/http/chars.c src/http/query.c src/pg/lane.c src/pg/connect.c
  * src/pg/setup.c src/pg/steps.c src/pg/resolve.c src/pg/conninfo.c src/pg/backlog.c
  * src/base/buffer.c src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c

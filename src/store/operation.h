@@ -1,8 +1,8 @@
 /*
- * products_private.h - what the files product_*.c share: one request to a lane and its end.
+ * operation.h - one request to a lane and its end: what the files product_*.c share.
  */
-#ifndef PLAZA_STORE_PRODUCTS_PRIVATE_H
-#define PLAZA_STORE_PRODUCTS_PRIVATE_H
+#ifndef PLAZA_STORE_OPERATION_H
+#define PLAZA_STORE_OPERATION_H
 
 #include "store/products.h"
 

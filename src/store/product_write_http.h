@@ -1,0 +1,12 @@
+/*
+ * product_write_http.h - POST /api/products.
+ */
+#ifndef PLAZA_STORE_PRODUCT_WRITE_HTTP_H
+#define PLAZA_STORE_PRODUCT_WRITE_HTTP_H
+
+#include "http/exchange.h"
+
+/* `ctx` is the struct products, or NULL when there is no database. */
+void product_create_handle(struct exchange *x, void *ctx);
+
+#endif
