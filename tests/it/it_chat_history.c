@@ -15,7 +15,7 @@
 
 /* The seqs of a page must be from..to, none if to is 0. */
 static void
-ck_page(struct ws *ws, const char *fields, json_int_t from, json_int_t to, bool more)
+ck_page(struct ws *ws, const char *fields, uint64_t from, uint64_t to, bool more)
 {
 	char text[128];
 
@@ -27,9 +27,9 @@ ck_page(struct ws *ws, const char *fields, json_int_t from, json_int_t to, bool 
 	ck_assert_msg(json_array_size(msgs) == n, "%s: %zu messages", fields,
 		      json_array_size(msgs));
 	for (size_t i = 0; i < n; i++)
-		ck_assert_int_eq(number_of(json_array_get(msgs, i), "seq"), from + (json_int_t)i);
+		ck_assert_uint_eq(chat_number(json_array_get(msgs, i), "seq"), from + i);
 	ck_assert_msg(json_is_true(json_object_get(page, "more")) == more, "%s", fields);
-	ck_assert_int_eq(number_of(page, "id"), 1);
+	ck_assert_uint_eq(chat_number(page, "id"), 1);
 	json_decref(page);
 }
 
@@ -213,10 +213,10 @@ START_TEST(positions_of_elsewhere)
 		    i ? epoch : "1", i ? 4 : 2);
 		asks(&ws, text, JOINED("3", "h", "3", "1", "false", "3", "1"));
 		json_t *gap = next_json(&ws);
-		ck_assert_str_eq(text_of(gap, "t"), "gap");
-		ck_assert_str_eq(text_of(gap, "why"), "epoch");
-		ck_assert_str_eq(text_of(gap, "epoch"), epoch);
-		ck_assert_str_eq(text_of(gap, "room"), "h");
+		ck_assert_str_eq(chat_text(gap, "t"), "gap");
+		ck_assert_str_eq(chat_text(gap, "why"), "epoch");
+		ck_assert_str_eq(chat_text(gap, "epoch"), epoch);
+		ck_assert_str_eq(chat_text(gap, "room"), "h");
 		json_decref(gap);
 		hears_replay(&ws, "h", 1, 3);
 		asks(&ws, "{\"id\":2,\"t\":\"leave\",\"room\":\"h\"}",
@@ -247,25 +247,25 @@ START_TEST(slow_clients_that_skip)
 		ws_send(&fast, text);
 		free(next_text(&fast));
 	}
-	json_int_t next = 1, gaps = 0, missed = 0;
+	uint64_t next = 1, gaps = 0, missed = 0;
 	while (next <= MESSAGES) {
 		json_t *event = next_json(&slow);
 
-		if (strcmp(text_of(event, "t"), "gap") == 0) {
-			ck_assert_str_eq(text_of(event, "why"), "slow");
-			ck_assert_int_eq(number_of(event, "from"), next);
-			next = number_of(event, "to") + 1;
-			missed += next - number_of(event, "from");
+		if (strcmp(chat_text(event, "t"), "gap") == 0) {
+			ck_assert_str_eq(chat_text(event, "why"), "slow");
+			ck_assert_uint_eq(chat_number(event, "from"), next);
+			next = chat_number(event, "to") + 1;
+			missed += next - chat_number(event, "from");
 			gaps++;
 		} else {
-			ck_assert_int_eq(number_of(event, "seq"), next);
+			ck_assert_uint_eq(chat_number(event, "seq"), next);
 			next++;
 		}
 		json_decref(event);
 	}
-	ck_assert_int_eq(next, MESSAGES + 1);
-	ck_assert_int_gt(gaps, 0);
-	ck_assert_int_gt(missed, 0);
+	ck_assert_uint_eq(next, MESSAGES + 1);
+	ck_assert_uint_gt(gaps, 0);
+	ck_assert_uint_gt(missed, 0);
 	/* and it is none the worse for it */
 	asks(&fast, "{\"t\":\"pub\",\"room\":\"s\",\"data\":1}",
 	     MSG("s", "601", ",\"from\":\"@\",\"data\":1"));

@@ -224,7 +224,7 @@ START_TEST(an_id_acts_once)
 		free(next_text(&ws[i]));
 	ws_send(&ws[0], pub);
 	json_t *first = next_json(&ws[0]);
-	ck_assert_str_eq(text_of(first, "t"), "ok");
+	ck_assert_str_eq(chat_text(first, "t"), "ok");
 	ck_assert_ptr_null(json_object_get(first, "dup"));
 	for (size_t i = 0; i < 4; i++)
 		hears(&ws[i], MSG("r", "1", ",\"from\":\"@\",\"cid\":\"k1\",\"data\":\"a\""));
@@ -233,8 +233,8 @@ START_TEST(an_id_acts_once)
 		ws_send(&ws[i], pub);
 		json_t *again = next_json(&ws[i]);
 		ck_assert(json_is_true(json_object_get(again, "dup")));
-		ck_assert_int_eq(number_of(again, "seq"), 1);
-		ck_assert_int_eq(number_of(again, "ts"), number_of(first, "ts"));
+		ck_assert_uint_eq(chat_number(again, "seq"), 1);
+		ck_assert_uint_eq(chat_number(again, "ts"), chat_number(first, "ts"));
 		json_decref(again);
 	}
 	for (size_t i = 0; i < 4; i++)
@@ -283,14 +283,14 @@ START_TEST(who_is_there)
 	asks(&ann, "{\"id\":6,\"t\":\"join\",\"room\":\"p\",\"name\":\"ann\",\"pres\":\"diff\"}",
 	     JOINED("6", "p", "0", "1", "false", "0", "3"));
 	json_t *all = next_json(&ann);
-	ck_assert_str_eq(text_of(all, "t"), "pres");
-	ck_assert_int_eq(number_of(all, "count"), 3);
+	ck_assert_str_eq(chat_text(all, "t"), "pres");
+	ck_assert_uint_eq(chat_number(all, "count"), 3);
 	json_decref(all);
 	asks(&bob, "{\"id\":2,\"t\":\"leave\",\"room\":\"p\"}",
 	     "{\"id\":2,\"t\":\"ok\",\"room\":\"p\"}");
 	json_t *diff = next_json(&ann);
-	ck_assert_str_eq(text_of(diff, "t"), "pres");
-	ck_assert_int_eq(number_of(diff, "count"), 2);
+	ck_assert_str_eq(chat_text(diff, "t"), "pres");
+	ck_assert_uint_eq(chat_number(diff, "count"), 2);
 	ck_assert_uint_eq(json_array_size(json_object_get(diff, "leave")), 1);
 	json_decref(diff);
 	ws_expect_silence(&bob);
@@ -393,13 +393,13 @@ START_TEST(there_are_so_many_rooms)
 		snprintf(text, sizeof(text), "{\"id\":%u,\"t\":\"join\",\"room\":\"r%u\"}", i, i);
 		ws_send(&ws, text);
 		json_t *answer = next_json(&ws);
-		ck_assert_int_eq(number_of(answer, "id"), i);
-		if (strcmp(text_of(answer, "t"), "ok") == 0) {
+		ck_assert_uint_eq(chat_number(answer, "id"), i);
+		if (strcmp(chat_text(answer, "t"), "ok") == 0) {
 			joined++;
 		} else {
-			ck_assert_str_eq(text_of(answer, "code"), "limit");
+			ck_assert_str_eq(chat_text(answer, "code"), "limit");
 			ck_assert(json_is_true(json_object_get(answer, "temp")));
-			ck_assert_int_eq(number_of(answer, "retry"), 10000);
+			ck_assert_uint_eq(chat_number(answer, "retry"), 10000);
 			refused++;
 		}
 		json_decref(answer);
@@ -452,12 +452,12 @@ START_TEST(publishing_too_fast)
 	for (int i = 0; i < 20; i++) {
 		ws_send(&ws, "{\"id\":9,\"t\":\"pub\",\"room\":\"lobby\",\"data\":1}");
 		json_t *refused = next_json(&ws);
-		ck_assert_str_eq(text_of(refused, "t"), "err");
-		ck_assert_str_eq(text_of(refused, "code"), "rate");
+		ck_assert_str_eq(chat_text(refused, "t"), "err");
+		ck_assert_str_eq(chat_text(refused, "code"), "rate");
 		ck_assert(json_is_true(json_object_get(refused, "temp")));
-		ck_assert_int_eq(number_of(refused, "id"), 9);
-		ck_assert_int_gt(number_of(refused, "retry"), 0);
-		ck_assert_int_le(number_of(refused, "retry"), 1000);
+		ck_assert_uint_eq(chat_number(refused, "id"), 9);
+		ck_assert_uint_gt(chat_number(refused, "retry"), 0);
+		ck_assert_uint_le(chat_number(refused, "retry"), 1000);
 		json_decref(refused);
 	}
 	ws_close(&ws);
@@ -483,8 +483,8 @@ START_TEST(there_is_a_limit_by_default)
 	ws_open(&ws, daemon_port(d), "/chat?mode=json", "X-Forwarded-For: 192.0.2.1\r\n");
 	json_t *welcome = next_json(&ws);
 	const json_t *limits = json_object_get(welcome, "limits");
-	ck_assert_int_eq(number_of(limits, "rate"), 20);
-	ck_assert_int_eq(number_of(limits, "burst"), 100);
+	ck_assert_uint_eq(chat_number(limits, "rate"), 20);
+	ck_assert_uint_eq(chat_number(limits, "burst"), 100);
 	json_decref(welcome);
 	while (!is_refused) {
 		ck_assert_uint_lt(n, 10000);
@@ -492,10 +492,10 @@ START_TEST(there_is_a_limit_by_default)
 		for (bool is_answered = false; !is_answered;) {
 			json_t *event = next_json(&ws);
 
-			is_refused = strcmp(text_of(event, "t"), "err") == 0;
-			is_answered = is_refused || strcmp(text_of(event, "t"), "ok") == 0;
+			is_refused = strcmp(chat_text(event, "t"), "err") == 0;
+			is_answered = is_refused || strcmp(chat_text(event, "t"), "ok") == 0;
 			if (is_refused)
-				ck_assert_str_eq(text_of(event, "code"), "rate");
+				ck_assert_str_eq(chat_text(event, "code"), "rate");
 			json_decref(event);
 		}
 		n += !is_refused;

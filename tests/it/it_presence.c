@@ -4,16 +4,16 @@
  * add up to is always the room.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/ws_client.c tests/it/chat_client.c tests/it/pg.c */
+ * tests/it/ws_client.c tests/it/json_client.c tests/it/pg.c */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "chat_client.h"
 #include "daemon.h"
 #include "harness.h"
+#include "json_client.h"
 
 #define CROWD 200 /* above it, there are numbers alone */
 #define TEXT  400

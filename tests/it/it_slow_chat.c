@@ -4,16 +4,16 @@
  * and unnoticed by others.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/ws_client.c tests/it/chat_client.c tests/it/pg.c */
+ * tests/it/ws_client.c tests/it/json_client.c tests/it/pg.c */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "chat_client.h"
 #include "daemon.h"
 #include "harness.h"
+#include "json_client.h"
 
 /* 27 MiB in all: more than sockets take, less than the log keeps. */
 #define SIZE     32768

@@ -1,11 +1,13 @@
 /*
- * json_client.h - a client of chat.v1.json for tests. In an expected text '#' stands for a number
- * in decimal digits and '@' for one in hexadecimal digits.
+ * json_client.h - clients of chat.v1.json for tests: those that say each word and look at each
+ * answer as text, and those (struct chat) that ask and wait for what they asked for. In an expected
+ * text '#' stands for a number in decimal digits and '@' for one in hexadecimal digits.
  */
 #ifndef PLAZA_TESTS_IT_JSON_CLIENT_H
 #define PLAZA_TESTS_IT_JSON_CLIENT_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "daemon.h"
 #include "ws_client.h"
@@ -33,9 +35,9 @@ void hears(struct ws *ws, const char *pattern);
 /* Says something, and then the next message is this. */
 void asks(struct ws *ws, const char *text, const char *pattern);
 
-/* A field that must be there. */
-json_int_t number_of(const json_t *json, const char *name);
-const char *text_of(const json_t *json, const char *name);
+/* A field of an object; fails the test if there is none, or of another type. */
+const char *chat_text(const json_t *object, const char *key);
+uint64_t chat_number(const json_t *object, const char *key);
 
 /* A client in JSON mode; its welcome is thrown away. */
 void open_json(struct ws *ws, const struct daemon *d, const char *path);
@@ -43,5 +45,36 @@ void open_json(struct ws *ws, const struct daemon *d, const char *path);
 void epoch_of(const struct daemon *d, const char *path, char out[20]);
 /* A plain client says m<from> to m<to>. */
 void publish_plain(const struct daemon *d, const char *path, unsigned from, unsigned to);
+
+/* ---- asking and waiting ---- */
+
+struct chat {
+	struct ws ws;
+	unsigned next_id;
+	json_t *kept; /* events that came while it waited for a reply */
+	char conn[24];
+};
+
+/* `path` with its query; JSON mode is its business. The welcome, which the caller frees, or NULL.
+ */
+void chat_open(struct chat *c, uint16_t port, const char *path, json_t **welcome);
+/* On a WebSocket in JSON mode from which nothing has been read. */
+void chat_adopt(struct chat *c, const struct ws *ws, json_t **welcome);
+
+/*
+ * Sends {"id":..,FIELDS} and returns its reply, ok or err, which the caller frees. What else comes
+ * before it is kept for chat_event.
+ */
+json_t *chat_ask(struct chat *c, const char *fields, ...) __attribute__((format(printf, 2, 3)));
+/* The same, and it has to be ok. */
+void chat_tell(struct chat *c, const char *fields, ...) __attribute__((format(printf, 2, 3)));
+
+/* The next event; NULL when none came by then. It fails the test if the connection ends. */
+json_t *chat_event(struct chat *c, uint64_t until_ms);
+
+/* A Close handshake; what still comes is dropped. */
+void chat_close(struct chat *c);
+/* Just the end of the connection. */
+void chat_drop(struct chat *c);
 
 #endif
