@@ -23,7 +23,8 @@ cors_fields(const struct config *config, uint16_t origin, char *out, size_t size
 		len = snprintf(out, size,
 			       "Vary: Origin\r\n"
 			       "Access-Control-Allow-Origin: %s\r\n"
-			       "Access-Control-Expose-Headers: Location, ETag, Retry-After\r\n",
+			       "Access-Control-Expose-Headers: Location, ETag, Retry-After, Link, "
+			       "Idempotent-Replayed, Preference-Applied, Server-Timing\r\n",
 			       config->http_origins.word[origin - 1]);
 	else
 		len = snprintf(out, size, "Vary: Origin\r\n");

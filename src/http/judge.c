@@ -11,6 +11,7 @@
 
 #include "http/access.h"
 #include "http/answer.h"
+#include "http/body_type.h"
 #include "http/cors.h"
 #include "http/exchange.h"
 #include "http/handshake.h"
@@ -124,19 +125,43 @@ refuse_method(struct exchange *x, unsigned allow)
 	return refuse(x, 405, message, fields);
 }
 
-/* RFC 9110 9.3.7; and the question of a browser, if it may do what a page of elsewhere wants. */
-static bool
-answer_options(struct exchange *x, unsigned allow)
+/* The field that says what bodies `method` takes at the path in hand; none if it is not told. */
+static size_t
+type_field(const struct door *door, enum http_method method, const char *name, char *out,
+	   size_t size)
 {
-	const struct request *request = &x->door->request;
+	struct route_match match;
+	int len;
+
+	if (route_match(door->routes, method, door->request.path, &match) != ROUTE_FOUND ||
+	    !match.route->body_type)
+		return 0;
+	len = snprintf(out, size, "%s: %s\r\n", name, match.route->body_type);
+	return len > 0 && (size_t)len < size ? (size_t)len : 0;
+}
+
+/*
+ * RFC 9110 9.3.7; RFC 5789 3.1, and for POST W3C LDP 7.1; and the question of a browser, if it may
+ * do what a page of elsewhere wants. `is_path`: it was asked of a path, not of the server.
+ */
+static bool
+answer_options(struct exchange *x, unsigned allow, bool is_path)
+{
+	const struct door *door = x->door;
 	char methods[METHODS_TEXT_SIZE];
 	char preflight[CORS_PREFLIGHT_SIZE] = "";
-	char fields[METHODS_TEXT_SIZE + 16 + CORS_PREFLIGHT_SIZE];
+	char types[2 * (ROUTE_BODY_TYPE_MAX + 20)] = "";
+	char fields[METHODS_TEXT_SIZE + 16 + sizeof(types) + CORS_PREFLIGHT_SIZE];
+	size_t len = 0;
 
 	methods_text(allow, methods);
-	if (x->wish.origin && cors_is_preflight(request))
-		cors_preflight_fields(request, methods, preflight);
-	snprintf(fields, sizeof(fields), "Allow: %s\r\n%s", methods, preflight);
+	if (is_path && allow & HTTP_METHOD_BIT(HTTP_POST))
+		len = type_field(door, HTTP_POST, "Accept-Post", types, sizeof(types));
+	if (is_path && allow & HTTP_METHOD_BIT(HTTP_PATCH))
+		type_field(door, HTTP_PATCH, "Accept-Patch", types + len, sizeof(types) - len);
+	if (x->wish.origin && cors_is_preflight(&door->request))
+		cors_preflight_fields(&door->request, methods, preflight);
+	snprintf(fields, sizeof(fields), "Allow: %s\r\n%s%s", methods, types, preflight);
 	begin_answer(x);
 	exchange_reply(x, &(struct reply){.status = 204, .fields = fields});
 	return false;
@@ -205,7 +230,7 @@ find_route(struct exchange *x)
 	if (status)
 		return refuse(x, status, message, NULL);
 	if (is_server)
-		return answer_options(x, route_all_methods(door->routes));
+		return answer_options(x, route_all_methods(door->routes), false);
 	if (result == ROUTE_NO_PATH)
 		return refuse_path(x);
 	/* what is at a path, only those hear who may use something of it */
@@ -216,23 +241,26 @@ find_route(struct exchange *x)
 	if (result == ROUTE_TOO_LONG)
 		return refuse(x, 414, "A part of a path has at most 256 bytes, decoded.", NULL);
 	if (request->method == HTTP_OPTIONS)
-		return answer_options(x, door->match.allow);
+		return answer_options(x, door->match.allow, true);
 	return refuse_method(x, door->match.allow);
 }
 
 /* --- the body --- */
 
-/* RFC 9110 8.3.1: the type itself ignores case; parameters such as charset=utf-8 may follow. */
+/* RFC 9110 15.5.16: Accept tells which type would do; RFC 5789 2.2: and so does Accept-Patch. */
 static bool
-is_media_type(struct span value, const char *want)
+refuse_type(struct exchange *x, const struct route *route)
 {
-	const char *end = value.len ? memchr(value.ptr, ';', value.len) : NULL;
+	const char *types = route->body_type;
+	char words[ROUTE_BODY_TYPE_MAX + 8], message[ROUTE_BODY_TYPE_MAX + 80],
+	    fields[2 * ROUTE_BODY_TYPE_MAX + 40];
+	int len = snprintf(fields, sizeof(fields), "Accept: %s\r\n", types);
 
-	if (end)
-		value.len = (size_t)(end - value.ptr);
-	while (value.len && (value.ptr[value.len - 1] == ' ' || value.ptr[value.len - 1] == '\t'))
-		value.len--;
-	return span_eq_nocase(value, span_str(want));
+	if (x->door->request.method == HTTP_PATCH)
+		snprintf(fields + len, sizeof(fields) - (size_t)len, "Accept-Patch: %s\r\n", types);
+	snprintf(message, sizeof(message), "The body's Content-Type has to be %s.",
+		 body_type_words(types, words, sizeof(words)));
+	return refuse(x, 415, message, fields);
 }
 
 /* Everything about the body that the head decides; true, or answered. */
@@ -242,7 +270,6 @@ check_body(struct exchange *x)
 	const struct request *request = &x->door->request;
 	const struct route *route = x->door->match.route;
 	size_t limit = (size_t)x->door->config->http_max_body_size;
-	char message[160], fields[160];
 
 	if (route->body_limit == 0) {
 		if (request_has_body(request))
@@ -269,14 +296,8 @@ check_body(struct exchange *x)
 		return refuse_length(x);
 	}
 	if (route->body_type && request->body != BODY_NONE &&
-	    (request->times[FIELD_CONTENT_TYPE] != 1 ||
-	     !is_media_type(request_first(request, FIELD_CONTENT_TYPE), route->body_type))) {
-		/* RFC 9110 15.5.16: Accept tells which type would do */
-		snprintf(fields, sizeof(fields), "Accept: %s\r\n", route->body_type);
-		snprintf(message, sizeof(message), "The body's Content-Type has to be %s.",
-			 route->body_type);
-		return refuse(x, 415, message, fields);
-	}
+	    !body_type_is_listed(request, route->body_type))
+		return refuse_type(x, route);
 	/* RFC 9110 15.5.16: Accept-Encoding tells that the coding was the trouble */
 	if (request_has(request, FIELD_CONTENT_ENCODING))
 		return refuse_with(

@@ -137,6 +137,8 @@ route_add(struct route_table *table, const struct route *route)
 		    "it wants methods and one of a handler and an upgrade, or none of the three";
 	else if (route->methods & DOOR_METHODS)
 		wrong = "OPTIONS, TRACE and CONNECT are answered by the front door";
+	else if (route->body_type && strlen(route->body_type) > ROUTE_BODY_TYPE_MAX)
+		wrong = "its body_type is too long";
 	for (size_t i = 0; wrong == NULL && i < table->n; i++)
 		if (shape_same(&shape, &table->shape[i]) && routes_clash(route, &table->route[i]))
 			wrong = "the same was added before";

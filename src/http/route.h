@@ -29,6 +29,8 @@ struct exchange;
 #define ROUTE_MAX_SEGMENTS 8
 /* A segment longer than this, decoded, matches a {part} only to be answered 414. */
 #define ROUTE_SEGMENT_MAX 256
+/* Bytes of a route's body_type. */
+#define ROUTE_BODY_TYPE_MAX 120
 
 enum scope {
 	SCOPE_GREET,
@@ -53,8 +55,11 @@ struct route {
 	const char *pattern;
 	enum scope scope;
 	size_t body_limit; /* 0: the route wants no body, and one is answered 413 */
-	const char
-	    *body_type; /* the only Content-Type accepted, e.g. "application/json"; NULL: any */
+	/*
+	 * The Content-Types accepted, e.g. "application/json, text/csv"; NULL: any. OPTIONS tells
+	 * them for POST and PATCH, a 415 always. Which one it is: body_type_is in http/body_type.h.
+	 */
+	const char *body_type;
 	void (*handle)(struct exchange *x, void *ctx);
 	/*
 	 * Not NULL for WebSocket routes (methods is then GET only, `handle` NULL): called with a

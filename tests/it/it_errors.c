@@ -260,7 +260,8 @@ START_TEST(a_listed_page_is_shown_all_answers)
 		ck_assert_str_eq(http_field(&a, "Access-Control-Allow-Origin"),
 				 "https://app.example");
 		ck_assert_str_eq(http_field(&a, "Access-Control-Expose-Headers"),
-				 "Location, ETag, Retry-After");
+				 "Location, ETag, Retry-After, Link, Idempotent-Replayed, "
+				 "Preference-Applied, Server-Timing");
 		ck_assert_ptr_null(http_field(&a, "Access-Control-Allow-Credentials"));
 		ck_assert_msg(varies_by_origin(&a), "%s", a.head);
 		http_answer_fini(&a);

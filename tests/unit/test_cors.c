@@ -83,7 +83,8 @@ END_TEST
 static const char listed_fields[] =
     "Vary: Origin\r\n"
     "Access-Control-Allow-Origin: https://app.example\r\n"
-    "Access-Control-Expose-Headers: Location, ETag, Retry-After\r\n";
+    "Access-Control-Expose-Headers: Location, ETag, Retry-After, Link, "
+    "Idempotent-Replayed, Preference-Applied, Server-Timing\r\n";
 
 START_TEST(without_the_option_nothing_is_added)
 {
