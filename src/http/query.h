@@ -12,8 +12,10 @@
 
 #include "base/span.h"
 
-/* Bytes of a value, decoded: numbers, cursors, words. */
+/* Bytes of a value, decoded: numbers, words. */
 #define QUERY_VALUE_MAX 64
+/* And of one that the caller brings room for: names, cursors. */
+#define QUERY_LONG_MAX 2048
 
 enum query_state {
 	QUERY_ABSENT,
@@ -23,7 +25,11 @@ enum query_state {
 };
 
 struct query_param {
-	const char *name; /* the caller's; all else is query_read's */
+	/* the caller's: its name, and room for a value if it shall be longer than `text` is */
+	const char *name;
+	char *room; /* or NULL */
+	size_t room_size;
+	/* query_read's */
 	enum query_state state;
 	size_t len;
 	char text[QUERY_VALUE_MAX];
@@ -35,11 +41,17 @@ struct query_param {
  */
 struct span query_read(struct span query, struct query_param *params, size_t n);
 
+/*
+ * For whoever names each mistake: the next such name in what is left of the query, and takes off
+ * what it has looked at.
+ */
+struct span query_unknown(struct span *rest, const struct query_param *params, size_t n);
+
 /* The value of one that is GIVEN. */
 static inline struct span
 query_value(const struct query_param *param)
 {
-	return span_from(param->text, param->len);
+	return span_from(param->room ? param->room : param->text, param->len);
 }
 
 #endif

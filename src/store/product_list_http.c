@@ -41,6 +41,7 @@ parse_page(struct span query, struct page *page, struct problem_error errors[3])
 {
 	struct query_param params[] = {{.name = "limit"}, {.name = "after"}};
 	const struct query_param *limit = &params[0], *after = &params[1];
+	struct cursor cursor;
 	size_t n = 0;
 
 	*page = (struct page){.after = INT64_MIN, .limit = LIMIT_DEFAULT};
@@ -49,8 +50,11 @@ parse_page(struct span query, struct page *page, struct problem_error errors[3])
 	    (limit->state != QUERY_GIVEN || !parse_limit(query_value(limit), &page->limit)))
 		errors[n++].detail = limit_error;
 	if (after->state != QUERY_ABSENT &&
-	    (after->state != QUERY_GIVEN || !cursor_read(query_value(after), &page->after)))
+	    (after->state != QUERY_GIVEN || !cursor_read(query_value(after), &cursor) ||
+	     cursor.sort != SORT_ID))
 		errors[n++].detail = after_error;
+	else if (after->state == QUERY_GIVEN)
+		page->after = cursor.id;
 	if (has_other)
 		errors[n++].detail = other_error;
 	return n;
@@ -76,7 +80,7 @@ write_page(struct buffer *body, const struct products_answer *answer)
 	}
 	if (!ok || !answer->more)
 		return ok && buffer_append(body, "],\"next\":null}", 14, PRODUCT_REPLY_MAX);
-	cursor_write(last_id(answer), next);
+	cursor_write(&(struct cursor){.sort = SORT_ID, .id = last_id(answer)}, next);
 	return buffer_printf(body, PRODUCT_REPLY_MAX, "],\"next\":\"%s\"}", next);
 }
 

@@ -3,6 +3,7 @@
  * test_query.c - queries: names that are known, values decoded once, and what is wrong with others.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,50 @@ START_TEST(without_parameters_every_name_is_unknown)
 }
 END_TEST
 
+START_TEST(every_unknown_name_is_found)
+{
+	const struct query_param params[] = {{.name = "a"}, {.name = "limit"}};
+	struct span rest = SPAN_LIT("x=1&a=2&&%61=3&y&=4&limit&limits=5&");
+
+	ck_assert(span_eq(query_unknown(&rest, params, 2), SPAN_LIT("x")));
+	ck_assert(span_eq(query_unknown(&rest, params, 2), SPAN_LIT("y")));
+	struct span empty = query_unknown(&rest, params, 2);
+	ck_assert(empty.ptr && empty.len == 0);
+	ck_assert(span_eq(query_unknown(&rest, params, 2), SPAN_LIT("limits")));
+	ck_assert_ptr_null(query_unknown(&rest, params, 2).ptr);
+	ck_assert_ptr_null(query_unknown(&rest, params, 2).ptr);
+}
+END_TEST
+
+/* The caller's room counts instead, be it larger or smaller; beside it nothing changes. */
+START_TEST(a_value_may_have_room_of_its_own)
+{
+	char query[3 * QUERY_LONG_MAX + 100], room[QUERY_LONG_MAX], small[2], *p = query;
+	struct query_param params[] = {
+	    {.name = "a", .room = room, .room_size = sizeof(room)},
+	    {.name = "limit", .room = small, .room_size = sizeof(small)},
+	};
+
+	p += sprintf(p, "limit=%%3112&a=");
+	for (size_t i = 0; i < QUERY_LONG_MAX; i++)
+		p += sprintf(p, "%%%02X", (unsigned)(i % 256));
+	struct span sent = span_from(query, (size_t)(p - query));
+	ck_assert_ptr_null(query_read(sent, params, 2).ptr);
+	ck_assert_int_eq(params[0].state, QUERY_GIVEN);
+	ck_assert_int_eq(params[1].state, QUERY_TOO_LONG);
+	ck_assert_ptr_eq(query_value(&params[0]).ptr, room);
+	ck_assert_uint_eq(query_value(&params[0]).len, QUERY_LONG_MAX);
+	for (size_t i = 0; i < QUERY_LONG_MAX; i++)
+		ck_assert_uint_eq((unsigned char)room[i], i % 256);
+	/* one more */
+	*p++ = '0';
+	ck_assert_ptr_null(query_read(span_from(query, (size_t)(p - query)), params, 2).ptr);
+	ck_assert_int_eq(params[0].state, QUERY_TOO_LONG);
+	ck_assert_ptr_null(query_read(SPAN_LIT("limit=12"), params, 2).ptr);
+	ck_assert(span_eq(query_value(&params[1]), SPAN_LIT("12")));
+}
+END_TEST
+
 START_TEST(a_nul_byte_is_a_byte)
 {
 	struct query_param param = {.name = "a"};
@@ -126,6 +171,8 @@ main(void)
 
 	tcase_add_loop_test(tc, queries_are_read, 0, N(queries));
 	tcase_add_test(tc, without_parameters_every_name_is_unknown);
+	tcase_add_test(tc, every_unknown_name_is_found);
+	tcase_add_test(tc, a_value_may_have_room_of_its_own);
 	tcase_add_test(tc, a_nul_byte_is_a_byte);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
