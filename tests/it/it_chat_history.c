@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "json_client.h"
@@ -305,6 +307,56 @@ START_TEST(a_reload_says_when_to_come_back)
 }
 END_TEST
 
+/* Limits are set by whoever the process runs as, which is not the test if that is root. */
+static void
+limit_memory(pid_t pid, const struct rlimit *limit)
+{
+	const long uid = procfs_status(pid, "Uid"), gid = procfs_status(pid, "Gid");
+	const pid_t child = fork();
+
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		if (getuid() == 0 && (setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) != 0 ||
+				      setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) != 0))
+			_exit(1);
+		_exit(prlimit(pid, RLIMIT_AS, limit, NULL) == 0 ? 0 : 2);
+	}
+	ck_assert_int_eq(it_wait_pid(child), 0);
+}
+
+/* The worker may have no more memory than it has: what does not fit into it is refused. */
+START_TEST(a_worker_without_memory)
+{
+	static const char ask[] = "{\"id\":2,\"t\":\"history\",\"room\":\"big\",\"limit\":200}";
+	enum { LEN = 60000, MESSAGES = 100 };
+	struct daemon *d = daemon_start("server.workers=1", "chat.room_log_size=16m", NULL);
+	struct rlimit before, none;
+	char *body = malloc(LEN + 1);
+	struct ws ws;
+
+	memset(body, 'x', LEN);
+	body[LEN] = '\0';
+	for (int i = 0; i < MESSAGES; i++)
+		http_expect(daemon_port(d), "POST", "/chat/big", NULL, body, 200, NULL);
+	free(body);
+	open_json(&ws, d, "/chat/big");
+	const pid_t worker = daemon_worker_of(d, ws.c.fd);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
+	none = (struct rlimit){4096, before.rlim_max};
+	limit_memory(worker, &none);
+	asks(&ws, ask,
+	     "{\"id\":2,\"t\":\"err\",\"code\":\"internal\",\"msg\":\"out of memory\","
+	     "\"temp\":true,\"retry\":1000}");
+	limit_memory(worker, &before);
+	ws_send(&ws, ask);
+	json_t *page = next_json(&ws);
+	ck_assert_str_eq(chat_text(page, "t"), "ok");
+	json_decref(page);
+	ws_close(&ws);
+	daemon_stop(d);
+}
+END_TEST
+
 static void
 fill(Suite *suite)
 {
@@ -317,6 +369,9 @@ fill(Suite *suite)
 	tcase_add_test(tc, positions_of_elsewhere);
 	tcase_add_test(tc, slow_clients_that_skip);
 	tcase_add_test(tc, a_reload_says_when_to_come_back);
+	/* a sanitizer has memory of its own to ask for */
+	if (!it_has_sanitizers())
+		tcase_add_test(tc, a_worker_without_memory);
 }
 
 int
