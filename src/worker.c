@@ -44,6 +44,7 @@ struct worker {
 	struct route_table routes;
 	struct hub *hub;
 	struct store *store;
+	struct greet_readiness readiness;
 	struct address_count addresses;
 	struct http_server *http;
 	struct access_log *access_log; /* NULL: off */
@@ -229,6 +230,22 @@ stop_timer_cb(void *arg, short what)
 	loop_stop(w->loop);
 }
 
+/*
+ * Whoever asks this worker, on a connection that a stop has left for a moment, is to go elsewhere;
+ * a worker that a reload replaces has a successor at the same address.
+ */
+static const char *
+why_not_ready(void *ctx)
+{
+	const struct worker *w = ctx;
+
+	if (w->state == WORKER_STOPPING)
+		return "The server is stopping.";
+	if (!store_is_usable(w->store))
+		return "The product store has no connection to its database.";
+	return NULL;
+}
+
 /* From here on a signal is a callback. The master forked us with all of them blocked. */
 static bool
 start_signals(struct worker *w)
@@ -271,7 +288,8 @@ worker_build(struct worker *w)
 	if (!w->store)
 		return false;
 	hub_on_empty(w->hub, emptied_cb, w);
-	greet_add_routes(&w->routes);
+	w->readiness = (struct greet_readiness){why_not_ready, w};
+	greet_add_routes(&w->readiness, &w->routes);
 	hub_add_routes(w->hub, &w->routes);
 	store_add_routes(w->store, &w->routes);
 	w->addresses = (struct address_count){args->segment, slot};

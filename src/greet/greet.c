@@ -1,5 +1,5 @@
 /*
- * greet.c - the greetings, the health check, and the first path segments that are nobody's name.
+ * greet.c - the greetings, the health checks, and the first path segments that are nobody's name.
  */
 #include "greet/greet.h"
 
@@ -11,6 +11,7 @@
 #include "http/problem.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
+#define NO_STORE  "Cache-Control: no-store\r\n"
 
 /* Without an entity-tag: a 304 would be hardly shorter than what there is to say. */
 static void
@@ -58,11 +59,33 @@ name_handle(struct exchange *x, void *ctx)
 	reply_text(x, span_from(body, hello_len + name.len), NULL);
 }
 
+/* This process answers: that is all that it says. */
 static void
 health_handle(struct exchange *x, void *ctx)
 {
 	(void)ctx;
-	reply_text(x, SPAN_LIT("OK"), "Cache-Control: no-store\r\n");
+	reply_text(x, SPAN_LIT("OK"), NO_STORE);
+}
+
+/* For whoever sends requests here, if there are other places: whether they can be done here. */
+static void
+ready_handle(struct exchange *x, void *ctx)
+{
+	const struct greet_readiness *readiness = ctx;
+	const char *why = readiness->why_not(readiness->ctx);
+
+	if (!why)
+		reply_text(x, SPAN_LIT("OK"), NO_STORE);
+	else
+		exchange_problem(x, &(struct problem){
+					.status = 503,
+					.type = "not-ready",
+					.title = "The server is not ready",
+					.detail = why,
+					.hint = "Ask again after Retry-After seconds; /health/live "
+						"says if the process serves at all.",
+					.fields = NO_STORE "Retry-After: 1\r\n",
+				    });
 }
 
 static void
@@ -80,16 +103,15 @@ robots_handle(struct exchange *x, void *ctx)
 }
 
 void
-greet_add_routes(struct route_table *routes)
+greet_add_routes(const struct greet_readiness *readiness, struct route_table *routes)
 {
 	static const struct {
 		const char *pattern;
 		void (*handle)(struct exchange *x, void *ctx);
 	} served[] = {
-	    {"/", anonymous_handle},
-	    {"/{name}", name_handle},
-	    {"/health", health_handle},
-	    {"/robots.txt", robots_handle},
+	    {"/", anonymous_handle},         {"/{name}", name_handle},
+	    {"/health", health_handle},      {"/health/live", health_handle},
+	    {"/health/ready", ready_handle}, {"/robots.txt", robots_handle},
 	};
 	/* what clients or a later release expect to be something else is greeted by no one */
 	static const char *const reserved[] = {
@@ -102,6 +124,7 @@ greet_add_routes(struct route_table *routes)
 				      .pattern = served[i].pattern,
 				      .scope = SCOPE_GREET,
 				      .handle = served[i].handle,
+				      .ctx = (void *)(uintptr_t)readiness,
 				  });
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		route_add(routes, &(struct route){.pattern = reserved[i]});

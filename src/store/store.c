@@ -179,6 +179,12 @@ store_free(struct store **store)
 	*store = NULL;
 }
 
+bool
+store_is_usable(const struct store *store)
+{
+	return store->n_lanes == 0 || store->n_ready > 0;
+}
+
 void
 store_add_routes(struct store *store, struct route_table *routes)
 {

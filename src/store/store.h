@@ -28,6 +28,9 @@ struct store *store_new(struct loop *loop, const struct config *config, unsigned
 /* Answers whatever still waits with 503 and closes the connections. */
 void store_free(struct store **store);
 
+/* Whether it can serve at present: a lane is connected, or there is no store.database to serve. */
+bool store_is_usable(const struct store *store);
+
 void store_add_routes(struct store *store, struct route_table *routes);
 
 #endif

@@ -122,7 +122,8 @@ START_TEST(a_404_lists_what_the_asker_may_use)
 	static const char top[] =
 	    "There is nothing at this path.\nHint: Ask for one of these routes; "
 	    "case counts, and so does a slash at the end.\n";
-	static const char greet[] = "GET /\nGET /{name}\nGET /health\nGET /robots.txt\n";
+	static const char greet[] = "GET /\nGET /{name}\nGET /health\nGET /health/live\n"
+				    "GET /health/ready\nGET /robots.txt\n";
 	static const char chat[] =
 	    "GET /chat (WebSocket)\nGET /chat/{room} (WebSocket)\nGET /echo (WebSocket)\n"
 	    "POST /chat\nPOST /chat/{room}\nGET /chat/{room}/history\n"

@@ -16,6 +16,18 @@ static char body[1024];
 static size_t body_len;
 static char fields[128];
 
+/* In place of the worker. */
+static const char *trouble;
+
+static const char *
+why_not(void *ctx)
+{
+	ck_assert_ptr_eq(ctx, &trouble);
+	return trouble;
+}
+
+static const struct greet_readiness readiness = {why_not, &trouble};
+
 struct span
 exchange_param(const struct exchange *x, size_t n)
 {
@@ -43,6 +55,8 @@ exchange_problem(struct exchange *x, const struct problem *problem)
 	(void)x;
 	replies++;
 	status = problem->status;
+	strncpy(fields, problem->fields ? problem->fields : "", sizeof(fields) - 1);
+	strncpy(body, problem->detail, sizeof(body) - 1);
 	ck_assert_uint_gt(strlen(problem->detail), 0);
 	ck_assert_uint_gt(strlen(problem->hint), 0);
 }
@@ -113,6 +127,15 @@ static const struct {
     {"//", 404, NULL},
     /* never names */
     {"/health", 200, "OK"},
+    {"/health/live", 200, "OK"},
+    {"/health/ready", 200, "OK"},
+    {"/health/%72eady", 200, "OK"},
+    {"/health/", 404, NULL},
+    {"/health/other", 404, NULL},
+    {"/health/ready/", 404, NULL},
+    {"/Health", 200, "Hello, Health"},
+    {"/live", 200, "Hello, live"},
+    {"/ready", 200, "Hello, ready"},
     {"/robots.txt", 200, "User-agent: *\nDisallow: /"},
     {"/api", 404, NULL},
     {"/%61pi", 404, NULL},
@@ -153,11 +176,28 @@ START_TEST(test_length)
 }
 END_TEST
 
+static const char *const checks[] = {"/health", "/health/live", "/health/ready"};
+
 START_TEST(test_health_is_not_stored)
 {
-	get("/health", 7, HTTP_HEAD);
+	get(checks[_i], strlen(checks[_i]), HTTP_HEAD);
 	ck_assert_int_eq(status, 200);
 	ck_assert_str_eq(fields, "Cache-Control: no-store\r\n");
+}
+END_TEST
+
+START_TEST(test_only_ready_asks_if_the_rest_is)
+{
+	trouble = "The kettle is cold.";
+	get(checks[_i], strlen(checks[_i]), HTTP_GET);
+	ck_assert_int_eq(replies, 1);
+	if (strcmp(checks[_i], "/health/ready") != 0) {
+		ck_assert_int_eq(status, 200);
+		return;
+	}
+	ck_assert_int_eq(status, 503);
+	ck_assert_str_eq(body, trouble);
+	ck_assert_str_eq(fields, "Cache-Control: no-store\r\nRetry-After: 1\r\n");
 }
 END_TEST
 
@@ -180,10 +220,11 @@ main(void)
 	TCase *tc = tcase_create("greet");
 	SRunner *runner = srunner_create(suite);
 
-	greet_add_routes(&routes);
+	greet_add_routes(&readiness, &routes);
 	tcase_add_loop_test(tc, test_get, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tc, test_length);
-	tcase_add_test(tc, test_health_is_not_stored);
+	tcase_add_loop_test(tc, test_health_is_not_stored, 0, 3);
+	tcase_add_loop_test(tc, test_only_ready_asks_if_the_rest_is, 0, 3);
 	tcase_add_test(tc, test_methods);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
