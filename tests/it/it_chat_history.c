@@ -213,7 +213,8 @@ START_TEST(positions_of_elsewhere)
 		    "{\"id\":3,\"t\":\"join\",\"room\":\"h\",\"since\":{\"epoch\":\"%s\",\"seq\":"
 		    "%u}}",
 		    i ? epoch : "1", i ? 4 : 2);
-		asks(&ws, text, JOINED("3", "h", "3", "1", "false", "3", "1"));
+		/* those who asked before may be leaving yet */
+		asks(&ws, text, JOINED("3", "h", "3", "1", "false", "3", "#"));
 		json_t *gap = next_json(&ws);
 		ck_assert_str_eq(chat_text(gap, "t"), "gap");
 		ck_assert_str_eq(chat_text(gap, "why"), "epoch");
