@@ -172,7 +172,8 @@ awk -F: '
 		only("^zlib.h$", "^src/(http/gzip.c|hub/inflater.c|hub/wire.c|main.c|version)", \
 			"http/gzip.c, hub/inflater.c and hub/wire.c")
 		only("^xxhash.h$", "^src/hub/log_record.c", "hub/log_record.c")
-		only("^openssl/", "^src/(http/etag.c|main.c|version)", "http/etag.c")
+		only("^openssl/", "^src/(http/etag.c|store/idempotency.c|main.c|version)", \
+			"http/etag.c and store/idempotency.c")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}
 ' "$out.angled" >>"$out"

@@ -1,8 +1,9 @@
 /* links: tests/unit/fake_exchange.c tests/unit/pg_server.c $(store_sources) src/http/json_body.c
- * src/http/json_text.c src/http/chars.c src/http/query.c src/pg/lane.c src/pg/connect.c
+ * src/http/json_text.c src/http/chars.c src/http/host.c src/http/query.c
+ * src/http/request.c src/pg/lane.c src/pg/connect.c
  * src/pg/setup.c src/pg/steps.c src/pg/resolve.c src/pg/conninfo.c src/pg/backlog.c
  * src/base/buffer.c src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c
- * -levent_core -lpq -ljansson -lpthread -lm */
+ * -levent_core -lpq -ljansson -lcrypto -lpthread -lm */
 /*
  * test_store.c - the routes of the product store, asked without a front door, on a real
  * PostgreSQL: each body as it is to be, each mistake with its problem.

@@ -1,0 +1,18 @@
+/*
+ * prefer.h - what a client would like (RFC 7240): Prefer. Pure.
+ */
+#ifndef PLAZA_STORE_PREFER_H
+#define PLAZA_STORE_PREFER_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+#include "http/request.h"
+
+/*
+ * Whether a Prefer of the request has this preference, without a value: Prefer: atomic. Case does
+ * not matter; what is unknown or malformed is passed over, as RFC 7240 section 2 wants it.
+ */
+bool prefer_has(const struct request *request, struct span name);
+
+#endif
