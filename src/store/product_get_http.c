@@ -22,7 +22,7 @@ void
 product_get_handle(struct exchange *x, void *ctx)
 {
 	const struct products *products = ctx;
-	int32_t id;
+	int64_t id;
 
 	if (!products)
 		product_reply_no_store(x);

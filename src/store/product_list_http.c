@@ -23,7 +23,7 @@ struct page {
 static bool
 parse_limit(struct span s, uint32_t *limit)
 {
-	int32_t value;
+	int64_t value;
 
 	if (!product_parse_id(s, &value) || value > LIMIT_MAX)
 		return false;

@@ -41,7 +41,7 @@ product_reply_not_found(struct exchange *x)
 	    .status = 404,
 	    .type = "not-found",
 	    .title = "There is no such product",
-	    .detail = "no product has this id; an id is a number from 1 to 2147483647",
+	    .detail = "no product has this id; an id is a positive number in decimal",
 	    .hint = "GET " PRODUCTS_PATH " lists the products that there are.",
 	};
 
@@ -164,25 +164,6 @@ product_reply_json(struct exchange *x, int status, const struct buffer *body, co
 	};
 
 	exchange_reply(x, &reply);
-}
-
-/* A positive int4 in canonical decimal: every product has one URL. */
-bool
-product_parse_id(struct span s, int32_t *id)
-{
-	int64_t value = 0;
-
-	if (s.len < 1 || s.len > 10 || s.ptr[0] == '0')
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.ptr[i] < '0' || s.ptr[i] > '9')
-			return false;
-		value = value * 10 + (s.ptr[i] - '0');
-	}
-	if (value > INT32_MAX)
-		return false;
-	*id = (int32_t)value;
-	return true;
 }
 
 void

@@ -10,15 +10,13 @@
 #include "base/buffer.h"
 #include "base/span.h"
 #include "http/exchange.h"
+#include "store/product_id.h"
 #include "store/products.h"
 
 #define PRODUCTS_PATH "/api/products"
 
 /* a thousand rows of names that were put there by others, each byte escaped as \u00XX, and more */
 #define PRODUCT_REPLY_MAX (256U << 20)
-
-/* A positive int4 in canonical decimal: every product has one URL. */
-bool product_parse_id(struct span s, int32_t *id);
 
 /* Each of these is the answer. */
 

@@ -11,7 +11,7 @@
 
 /* What is sent is text; each parameter is cast to its type, so that it has one. */
 static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
-    [PRODUCT_GET] = {"product_get", "select id, name, price from @.products where id = $1::int4"},
+    [PRODUCT_GET] = {"product_get", "select id, name, price from @.products where id = $1::int8"},
     [PRODUCT_CREATE] = {"product_create",
 			"insert into @.products(name, price) values ($1::text, $2::numeric) "
 			"returning id, name, price"},

@@ -58,7 +58,7 @@ struct products {
  */
 void products_create(const struct products *products, struct span name, const char *price,
 		     products_fn *done, void *ctx);
-void products_get(const struct products *products, int32_t id, products_fn *done, void *ctx);
+void products_get(const struct products *products, int64_t id, products_fn *done, void *ctx);
 /* Up to `limit` rows with an id over `after`, by id. INT64_MIN is the beginning. */
 void products_list(const struct products *products, int64_t after, uint32_t limit,
 		   products_fn *done, void *ctx);

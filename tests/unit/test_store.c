@@ -258,9 +258,19 @@ END_TEST
 
 /* Mistakes are told without the database, and even when it is away. */
 
-static const char *const bad_ids[] = {"0",   "-1", "01",      "+1",         "1 ",
-				      "a",   "1a", "1.0",     "2147483648", "99999999999",
-				      "0x1", "",   "\xd9\xa1"};
+static const char *const bad_ids[] = {"0",
+				      "-1",
+				      "01",
+				      "+1",
+				      "1 ",
+				      "a",
+				      "1a",
+				      "1.0",
+				      "9223372036854775808",
+				      "99999999999999999999",
+				      "0x1",
+				      "",
+				      "\xd9\xa1"};
 
 START_TEST(a_bad_id_is_not_found)
 {
