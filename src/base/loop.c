@@ -13,6 +13,7 @@
 struct loop {
 	struct event_base *base;
 	struct pass_hook *hooks;
+	struct news_hook *news;
 	bool (*sleep)(void *arg);
 	void (*wake)(void *arg);
 	void *sleep_arg;
@@ -131,6 +132,23 @@ run_hooks(struct loop *loop)
 	return more;
 }
 
+/* False: there is something to do after all. */
+static bool
+fall_asleep(struct loop *loop)
+{
+	if (loop->sleep && !loop->sleep(loop->sleep_arg))
+		return false;
+	for (const struct news_hook *h = loop->news; h; h = h->next) {
+		if (!h->fn(h->arg))
+			continue;
+		if (loop->sleep)
+			loop->wake(loop->sleep_arg);
+		return false;
+	}
+	loop->asleep = loop->sleep != NULL;
+	return true;
+}
+
 void
 loop_run(struct loop *loop)
 {
@@ -142,12 +160,8 @@ loop_run(struct loop *loop)
 			flags |= EVLOOP_NONBLOCK;
 		if (loop->stopping)
 			break;
-		if (!(flags & EVLOOP_NONBLOCK) && loop->sleep) {
-			if (loop->sleep(loop->sleep_arg))
-				loop->asleep = true;
-			else
-				flags |= EVLOOP_NONBLOCK;
-		}
+		if (!(flags & EVLOOP_NONBLOCK) && !fall_asleep(loop))
+			flags |= EVLOOP_NONBLOCK;
 		loop->is_late = true;
 		if (event_base_loop(loop->base, flags) < 0) {
 			log_error("event loop: wait failed: %s", strerror(errno));
@@ -240,6 +254,17 @@ void
 loop_add_pass_hook(struct loop *loop, struct pass_hook *hook)
 {
 	struct pass_hook **end = &loop->hooks;
+
+	while (*end)
+		end = &(*end)->next;
+	hook->next = NULL;
+	*end = hook;
+}
+
+void
+loop_add_news_hook(struct loop *loop, struct news_hook *hook)
+{
+	struct news_hook **end = &loop->news;
 
 	while (*end)
 		end = &(*end)->next;

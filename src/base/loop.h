@@ -82,10 +82,22 @@ void loop_add_pass_hook(struct loop *loop, struct pass_hook *hook);
 
 /*
  * Called (if set) when all pass hooks had nothing to do and the loop is about to block, and when
- * the first callback after a wait begins. `sleep` returns false to forbid the block: something
- * came in between. It is how a worker tells the others that it must be rung awake.
+ * the first callback after a wait begins. `sleep` returns false to forbid the block. It is how a
+ * worker tells the others that it must be rung awake.
  */
 void loop_set_sleep(struct loop *loop, bool (*sleep)(void *arg), void (*wake)(void *arg),
 		    void *arg);
+
+/*
+ * Asked after `sleep`, each in the order in which they were added: true forbids the block, for
+ * something came in between that nobody rings for any more (`wake` is called then).
+ */
+struct news_hook {
+	bool (*fn)(void *arg);
+	void *arg;
+	struct news_hook *next;
+};
+
+void loop_add_news_hook(struct loop *loop, struct news_hook *hook);
 
 #endif

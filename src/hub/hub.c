@@ -213,12 +213,17 @@ sleep_cb(void *arg)
 	struct hub *hub = arg;
 
 	set_sleep(hub, SLEEP_ASLEEP);
-	/* see doorbell_ring_sleepers: either we see what was published, or its publisher sees us */
+	/* see doorbell_ring_sleeper: either we see what was published, or its publisher sees us */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!rooms_have_news(hub->rooms))
-		return true;
-	set_sleep(hub, SLEEP_AWAKE);
-	return false;
+	return true;
+}
+
+static bool
+news_cb(void *arg)
+{
+	const struct hub *hub = arg;
+
+	return rooms_have_news(hub->rooms);
 }
 
 static void
@@ -336,6 +341,8 @@ hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 	hub->hook = (struct pass_hook){.fn = pass_cb, .name = "chat deliver", .arg = hub};
 	loop_add_pass_hook(loop, &hub->hook);
 	loop_set_sleep(loop, sleep_cb, wake_cb, hub);
+	hub->news = (struct news_hook){.fn = news_cb, .arg = hub};
+	loop_add_news_hook(loop, &hub->news);
 	set_sleep(hub, SLEEP_AWAKE);
 	return hub;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/loop.h"
+#include "base/span.h"
 #include "config/config.h"
 #include "http/route.h"
 #include "proc/doorbell.h"
@@ -26,6 +27,16 @@ void hub_free(struct hub **hub);
 
 /* /chat, /chat/{room} and /echo. */
 void hub_add_routes(struct hub *hub, struct route_table *routes);
+
+/*
+ * The daemon's own rooms, whose names begin with _: all may listen there, nobody else may publish.
+ * `json` is compact and no string. A message whose `id` is remembered there is not written again.
+ * No rate is for it. False: not now (the log is locked or full, or a worker is far behind).
+ */
+bool hub_tell(struct hub *hub, struct span room, struct span id, struct span json)
+    __attribute__((warn_unused_result));
+/* The id of a room's newest message, without a terminator; its length, 0 when there is none. */
+size_t hub_last_id(struct hub *hub, struct span room, char *id, size_t size);
 
 /* Ends every event stream: the client comes again, to whoever accepts, and misses nothing. */
 void hub_end_streams(struct hub *hub);

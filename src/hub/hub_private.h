@@ -97,6 +97,7 @@ struct hub {
 	struct watch doorbell;
 	struct watch left; /* fires when the last one has left */
 	struct pass_hook hook;
+	struct news_hook news;
 	void (*emptied)(void *ctx);
 	void *emptied_ctx;
 };

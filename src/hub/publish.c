@@ -9,6 +9,35 @@
 #define BUSY_RETRY_MS 1000
 
 enum publish_result
+hub_publish_any(struct hub *hub, const struct log_message *m, struct log_receipt *receipt,
+		uint64_t *retry_ms)
+{
+	struct chat_counters *counters = hub->counters;
+
+	switch (chat_log_publish(&hub->log, m, receipt)) {
+	case LOG_OK: break;
+	case LOG_BUSY:
+		*retry_ms = BUSY_RETRY_MS;
+		count_add(&counters->refused_busy, 1);
+		return PUBLISH_BUSY;
+	case LOG_RATE:
+		*retry_ms = receipt->retry_ms;
+		count_add(&counters->refused_rate, 1);
+		return PUBLISH_RATE;
+	case LOG_TOO_LONG: count_add(&counters->refused_other, 1); return PUBLISH_TOO_BIG;
+	case LOG_FULL: count_add(&counters->refused_other, 1); return PUBLISH_FULL;
+	}
+	if (receipt->is_duplicate) {
+		count_add(&counters->duplicates, 1);
+		return PUBLISH_OK;
+	}
+	count_add(&counters->messages_in, 1);
+	count_add(&counters->bytes_in, m->payload.len);
+	hub->published = true;
+	return PUBLISH_OK;
+}
+
+enum publish_result
 hub_publish(struct hub *hub, struct rate *limit, const struct log_message *message,
 	    struct log_receipt *receipt, uint64_t *retry_ms)
 {
@@ -32,25 +61,5 @@ hub_publish(struct hub *hub, struct rate *limit, const struct log_message *messa
 		return PUBLISH_RATE;
 	}
 	m.room_limit = hub->room_limit.per_second > 0 ? &hub->room_limit : NULL;
-	switch (chat_log_publish(&hub->log, &m, receipt)) {
-	case LOG_OK: break;
-	case LOG_BUSY:
-		*retry_ms = BUSY_RETRY_MS;
-		count_add(&counters->refused_busy, 1);
-		return PUBLISH_BUSY;
-	case LOG_RATE:
-		*retry_ms = receipt->retry_ms;
-		count_add(&counters->refused_rate, 1);
-		return PUBLISH_RATE;
-	case LOG_TOO_LONG: count_add(&counters->refused_other, 1); return PUBLISH_TOO_BIG;
-	case LOG_FULL: count_add(&counters->refused_other, 1); return PUBLISH_FULL;
-	}
-	if (receipt->is_duplicate) {
-		count_add(&counters->duplicates, 1);
-		return PUBLISH_OK;
-	}
-	count_add(&counters->messages_in, 1);
-	count_add(&counters->bytes_in, m.payload.len);
-	hub->published = true;
-	return PUBLISH_OK;
+	return hub_publish_any(hub, &m, receipt, retry_ms);
 }

@@ -30,4 +30,12 @@ enum publish_result hub_publish(struct hub *hub, struct rate *limit,
 				const struct log_message *message, struct log_receipt *receipt,
 				uint64_t *retry_ms) __attribute__((warn_unused_result));
 
+/*
+ * Into whatever room it is, unlimited by rates but for message->room_limit, and whatever its size
+ * as long as the log takes it.
+ */
+enum publish_result hub_publish_any(struct hub *hub, const struct log_message *message,
+				    struct log_receipt *receipt, uint64_t *retry_ms)
+    __attribute__((warn_unused_result));
+
 #endif

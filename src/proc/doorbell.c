@@ -48,29 +48,41 @@ doorbell_answer(const struct doorbell *bell, unsigned slot)
 	(void)n;
 }
 
+/*
+ * The other half of a Dekker handshake: we published before a fence and look at `sleep` after it; a
+ * sleeper stores `sleep`, passes such a fence and looks for news once more before it blocks. One of
+ * the two sees the other.
+ */
+static bool
+ring_sleeper(const struct doorbell *bell, const struct segment *segment, unsigned slot)
+{
+	_Atomic uint32_t *sleep = &segment->slots[slot].sleep;
+	uint32_t asleep = SLEEP_ASLEEP;
+
+	/* of several ringers only one pays for the system call */
+	if (atomic_load_explicit(sleep, memory_order_relaxed) != SLEEP_ASLEEP ||
+	    !atomic_compare_exchange_strong(sleep, &asleep, SLEEP_RUNG))
+		return false;
+	doorbell_ring(bell, slot);
+	return true;
+}
+
+bool
+doorbell_ring_sleeper(const struct doorbell *bell, const struct segment *segment, unsigned slot)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	return ring_sleeper(bell, segment, slot);
+}
+
 unsigned
 doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segment, unsigned self)
 {
-	/*
-	 * The other half of a Dekker handshake: we published before this fence and look at `sleep`
-	 * after it; a sleeper stores `sleep`, passes such a fence and looks for news once more
-	 * before it blocks. One of the two sees the other.
-	 */
 	unsigned n = 0;
 
 	atomic_thread_fence(memory_order_seq_cst);
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
-		struct slot *slot = &segment->slots[i];
-		uint32_t asleep = SLEEP_ASLEEP;
-
-		if (i == self ||
-		    atomic_load_explicit(&slot->sleep, memory_order_relaxed) != SLEEP_ASLEEP)
-			continue;
-		/* of several ringers only one pays for the system call */
-		if (atomic_compare_exchange_strong(&slot->sleep, &asleep, SLEEP_RUNG)) {
-			doorbell_ring(bell, i);
+		if (i != self && ring_sleeper(bell, segment, i))
 			n++;
-		}
 	}
 	return n;
 }

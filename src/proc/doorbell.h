@@ -25,8 +25,14 @@ void doorbell_ring(const struct doorbell *bell, unsigned slot);
 void doorbell_answer(const struct doorbell *bell, unsigned slot);
 
 /*
- * Rings every slot other than `self` that said it was about to sleep, and each just once until it
- * has slept again. Call it after publishing something in the segment. Returns how many.
+ * Rings a slot whose process said that it was about to sleep, and just once until it has slept
+ * again. Call it after publishing something in the segment. Whether it did.
+ */
+bool doorbell_ring_sleeper(const struct doorbell *bell, const struct segment *segment,
+			   unsigned slot);
+
+/*
+ * The same for every slot other than `self`. Returns how many.
  */
 unsigned doorbell_ring_sleepers(const struct doorbell *bell, const struct segment *segment,
 				unsigned self);

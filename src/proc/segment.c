@@ -1,6 +1,6 @@
 /*
  * segment.c - one shared anonymous mapping: slots first, then their tables of addresses, then the
- * broadcast log's area.
+ * store's page, then the broadcast log's area.
  */
 #include "proc/segment.h"
 
@@ -29,11 +29,17 @@ slots_bytes(void)
 	return whole_pages(SEGMENT_SLOTS * sizeof(struct slot));
 }
 
+static size_t
+addresses_bytes(void)
+{
+	return whole_pages(SEGMENT_SLOTS * sizeof(struct address_table));
+}
+
 /* All that stands before the log. */
 static size_t
 head_bytes(void)
 {
-	return slots_bytes() + whole_pages(SEGMENT_SLOTS * sizeof(struct address_table));
+	return slots_bytes() + addresses_bytes() + whole_pages(SEGMENT_STORE_BYTES);
 }
 
 struct segment *
@@ -65,6 +71,7 @@ segment_new(size_t log_bytes)
 	}
 	segment->slots = (struct slot *)(void *)base;
 	segment->addresses = (struct address_table *)(void *)(base + slots_bytes());
+	segment->store = base + slots_bytes() + addresses_bytes();
 	segment->log = base + head;
 	segment->log_bytes = log_bytes;
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++)

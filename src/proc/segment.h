@@ -2,8 +2,9 @@
  * segment.h - the memory that all processes share, made by the master before its first fork.
  *
  * It holds what must survive a worker: one slot per process, a table of the addresses whose
- * connections that process has (address_count.h), and the broadcast log's area, whose layout is
- * hub/log.h's own. Nothing in it is a pointer.
+ * connections that process has (address_count.h), the store's page, whose layout is
+ * store/feed_shared.h's own, and the broadcast log's area, whose layout is hub/log.h's own. Nothing
+ * in it is a pointer.
  */
 #ifndef PLAZA_PROC_SEGMENT_H
 #define PLAZA_PROC_SEGMENT_H
@@ -51,10 +52,14 @@ struct address_table {
 	_Atomic uint32_t cell[ADDRESS_ROWS][ADDRESS_CELLS];
 };
 
+/* What the store has there. */
+#define SEGMENT_STORE_BYTES 4096
+
 struct segment {
 	struct slot *slots;              /* SEGMENT_SLOTS of them; see slot_index */
 	struct address_table *addresses; /* one per slot, page-aligned */
 	uint64_t address_key[2];         /* of their hash: nobody else may know it */
+	void *store;                     /* page-aligned, SEGMENT_STORE_BYTES, zeros at first */
 	void *log;                       /* page-aligned */
 	size_t log_bytes;
 };
