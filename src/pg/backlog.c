@@ -33,7 +33,7 @@ turn_window(struct backlog *backlog, uint64_t now_ms)
 bool
 backlog_enter(struct backlog *backlog, uint64_t now_ms)
 {
-	if (backlog->waiting >= backlog->limit)
+	if (backlog_is_full(backlog))
 		return false;
 	if (backlog->waiting == 0)
 		turn_window(backlog, now_ms);

@@ -19,6 +19,12 @@ struct backlog {
 
 void backlog_init(struct backlog *backlog, size_t limit, uint64_t now_ms);
 
+static inline bool
+backlog_is_full(const struct backlog *backlog)
+{
+	return backlog->waiting >= backlog->limit;
+}
+
 /* One more waits. False when the limit is reached. */
 bool backlog_enter(struct backlog *backlog, uint64_t now_ms) __attribute__((warn_unused_result));
 /* One that had been sent waits again, limit or not: it was let in before. */

@@ -1,27 +1,28 @@
 /*
  * lane.c - who waits, who was sent, and the one place where each gets its answer.
  *
- * A request is in `waiting` (deadline: queue_timeout) or in a slot of the batch under way
- * (deadline: what a statement may take at the most). When a slot's request was answered before its
- * result has come, the slot stays, empty, and swallows the result.
+ * A request is in `waiting` (deadline: queue_timeout) or in the batch under way (deadline: what a
+ * statement may take at the most). When it was answered before its result has come, its place
+ * stays, empty, and the result is swallowed.
  */
 #include "pg/lane.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "pg/batch.h"
+#include "pg/blame.h"
+#include "pg/session.h"
 
 /* past statement_timeout, for the way there and back and for a server under load */
 #define LANE_MARGIN_MS   1000
 #define LANE_RETRY_S_MAX 60
+/* Who was in so many groups that failed by a lock is told so: it may be the whole table's. */
+#define LANE_LOCKS_MAX 3
 
 TAILQ_HEAD(request_list, lane_request);
-
-struct slot {
-	struct lane_request *request; /* NULL when answered already */
-	PGresult *result;             /* what has come before the Sync */
-};
 
 struct lane {
 	struct loop *loop;
@@ -33,15 +34,15 @@ struct lane {
 	struct request_list waiting;
 	size_t n_waiting;
 	struct deadline_list queued, sent;
-	/* the batch under way: slot[next_slot..n_slots) have no Sync yet */
-	struct slot slot[LANE_BATCH_MAX];
-	unsigned n_slots, next_slot;
+	struct batch batch;
 	struct watch silence;
-	uint64_t heard_ms; /* the server said something, or was asked something */
+	uint64_t heard_us; /* the server said something, or was asked something */
+	char local_sql[SESSION_LOCAL_SIZE];
 	bool ready;
 	bool down;           /* the last attempt failed: do not wait for the next one */
 	bool schema_missing; /* and this was why */
 	bool stale;          /* prepared statements do not fit the schema any more: reconnect */
+	bool broken;         /* libpq has refused a part of the group that is being made */
 	bool stopping;
 };
 
@@ -73,196 +74,370 @@ retry_after_s(struct lane *lane, enum lane_outcome outcome)
 	return 1;
 }
 
-/* The only caller of `done`. The request is in no list and no slot any more. */
+static const char *
+error_field(const PGresult *error, int field)
+{
+	const char *text = PQresultErrorField(error, field);
+
+	return text ? text : "";
+}
+
+/* The only caller of `done`. The request is in no list and in no batch any more. */
 static void
 answer(struct lane *lane, struct lane_request *request, enum lane_outcome outcome,
-       const PGresult *result)
+       const PGresult *result, const struct lane_share *share)
 {
+	/* the second attempt found nothing out, so the first one may have been committed */
+	if (request->is_unknown && outcome != LANE_OK)
+		outcome = LANE_UNKNOWN;
+	const PGresult *error = outcome == LANE_REFUSED ? result : NULL;
+	const bool has_result = outcome == LANE_OK || error;
 	struct lane_answer a = {
 	    .outcome = outcome,
 	    .result = outcome == LANE_OK ? result : NULL,
-	    .sqlstate = "",
-	    .message = "",
+	    .row = share ? share->row : -1,
+	    .n_rows = share ? share->n_rows : 0,
+	    .sqlstate = error_field(error, PG_DIAG_SQLSTATE),
+	    .message = error_field(error, PG_DIAG_MESSAGE_PRIMARY),
+	    .constraint = error_field(error, PG_DIAG_CONSTRAINT_NAME),
 	    .retry_after_s = retry_after_s(lane, outcome),
 	    .schema_missing = outcome == LANE_DOWN && lane->schema_missing,
+	    .waited_us = request->was_sent ? request->sent_us - request->submitted_us : 0,
+	    .took_us = has_result && lane->heard_us > request->sent_us
+			   ? lane->heard_us - request->sent_us
+			   : 0,
 	};
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-	if (outcome == LANE_REFUSED && sqlstate)
-		a.sqlstate = sqlstate;
-	if (outcome == LANE_REFUSED && message)
-		a.message = message;
 	deadline_disarm(&request->deadline);
 	request->done(request, &a);
 }
 
 static void
-enqueue(struct lane *lane, struct lane_request *request, bool at_head)
-{
-	request->sent = false;
-	if (at_head)
-		TAILQ_INSERT_HEAD(&lane->waiting, request, link);
-	else
-		TAILQ_INSERT_TAIL(&lane->waiting, request, link);
-	lane->n_waiting++;
-	deadline_arm(&request->deadline, &lane->queued);
-}
-
-static struct lane_request *
 dequeue(struct lane *lane, struct lane_request *request, bool sending)
 {
 	TAILQ_REMOVE(&lane->waiting, request, link);
 	lane->n_waiting--;
-	backlog_leave(lane->settings.backlog, sending, loop_now_ms(lane->loop));
-	return request;
+	/* who is sent again has been counted: the rate is that of new ones */
+	backlog_leave(lane->settings.backlog, sending && !request->was_sent,
+		      loop_now_ms(lane->loop));
 }
 
+/*
+ * Those in `again` wait once more, before all others and in this order, unless their time is over.
+ * They are in no list of the lane and have no deadline.
+ */
+static void
+requeue(struct lane *lane, struct request_list *again)
+{
+	const uint64_t limit_us = lane->sent.duration_ms * 1000;
+	const uint64_t now_us = loop_now_us(lane->loop);
+	struct request_list late = TAILQ_HEAD_INITIALIZER(late);
+	struct lane_request *request, *next;
+
+	for (request = TAILQ_FIRST(again); request; request = next) {
+		next = TAILQ_NEXT(request, link);
+		if (lane->stopping || now_us - request->submitted_us >= limit_us) {
+			TAILQ_REMOVE(again, request, link);
+			TAILQ_INSERT_TAIL(&late, request, link);
+			continue;
+		}
+		backlog_return(lane->settings.backlog);
+		lane->n_waiting++;
+		deadline_arm(&request->deadline, &lane->queued);
+	}
+	TAILQ_CONCAT(again, &lane->waiting, link);
+	TAILQ_CONCAT(&lane->waiting, again, link);
+	while ((request = TAILQ_FIRST(&late)) != NULL) {
+		TAILQ_REMOVE(&late, request, link);
+		answer(lane, request, lane->stopping ? LANE_STOPPED : LANE_EXPIRED, NULL, NULL);
+	}
+}
+
+/* Who must be told that the outcome is unknown waits for better news until its deadline. */
 static void
 answer_waiting(struct lane *lane, enum lane_outcome outcome)
 {
-	/* `done` may submit more; those are judged anew and not answered here */
-	size_t n = lane->n_waiting;
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct lane_request *request, *next;
 
-	while (n-- > 0 && lane->n_waiting > 0)
-		answer(lane, dequeue(lane, TAILQ_FIRST(&lane->waiting), false), outcome, NULL);
+	/* `done` may submit more; those are judged anew and not answered here */
+	for (request = TAILQ_FIRST(&lane->waiting); request; request = next) {
+		next = TAILQ_NEXT(request, link);
+		if (request->is_unknown && !lane->stopping)
+			continue;
+		dequeue(lane, request, false);
+		deadline_disarm(&request->deadline);
+		TAILQ_INSERT_TAIL(&list, request, link);
+	}
+	while ((request = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, request, link);
+		answer(lane, request, outcome, NULL, NULL);
+	}
+}
+
+static struct lane_request *
+request_of(struct deadline *d)
+{
+	return (struct lane_request *)((char *)d - offsetof(struct lane_request, deadline));
 }
 
 static void
 queued_expired_cb(struct deadline *d, void *ctx)
 {
 	struct lane *lane = ctx;
-	struct lane_request *request =
-	    (struct lane_request *)((char *)d - offsetof(struct lane_request, deadline));
+	struct lane_request *request = request_of(d);
 
 	/* it waited for a lane that was busy, or for one that was not there */
-	answer(lane, dequeue(lane, request, false), lane->ready ? LANE_EXPIRED : LANE_DOWN, NULL);
+	dequeue(lane, request, false);
+	answer(lane, request, lane->ready ? LANE_EXPIRED : LANE_DOWN, NULL, NULL);
 }
 
 static void
 sent_expired_cb(struct deadline *d, void *ctx)
 {
 	struct lane *lane = ctx;
-	struct lane_request *request =
-	    (struct lane_request *)((char *)d - offsetof(struct lane_request, deadline));
+	struct lane_request *request = request_of(d);
 
-	lane->slot[request->slot].request = NULL;
-	answer(lane, request, request->is_write ? LANE_UNKNOWN : LANE_LATE, NULL);
+	lane->batch.request[request->slot] = NULL;
+	answer(lane, request, request->kind->is_write ? LANE_UNKNOWN : LANE_LATE, NULL, NULL);
 }
 
-/*
- * Errors that tell of this connection or of its prepared statements rather than of the request: the
- * statement is gone, its result type has changed, the table is another one now (the schema steps
- * run again on reconnect), or this server has become a standby.
- */
-static bool
-is_stale(const PGresult *result)
+/* One result: each request's own, or dealt out. */
+static void
+answer_done(struct lane *lane, struct landed *landed)
 {
-	static const char *const states[] = {"26000", "0A000", "42P01", "42703", "25006"};
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const unsigned n = landed->group.n;
+	const struct lane_kind *kind = landed->group.kind;
+	struct lane_share share[LANE_BATCH_MAX];
 
-	for (size_t i = 0; sqlstate && i < sizeof(states) / sizeof(states[0]); i++) {
-		if (strcmp(sqlstate, states[i]) == 0)
+	for (unsigned i = 0; i < n; i++) {
+		share[i] = (struct lane_share){.weight = landed->weight[i], .row = -1};
+		if (!kind->deal && landed->result[i]) {
+			share[i].row = 0;
+			share[i].n_rows = PQntuples(landed->result[i]);
+		}
+	}
+	if (kind->deal)
+		kind->deal(landed->result[0], landed->request, n, share);
+	for (unsigned i = 0; i < n; i++) {
+		if (landed->request[i])
+			answer(lane, landed->request[i], LANE_OK,
+			       landed->result[kind->deal ? 0 : i], &share[i]);
+	}
+}
+
+/* Moves request `i` to the end of `again`. */
+static void
+take(struct landed *landed, unsigned i, unsigned group_max, struct request_list *again)
+{
+	struct lane_request *request = landed->request[i];
+
+	landed->request[i] = NULL;
+	if (!request)
+		return;
+	if (group_max < request->group_max)
+		request->group_max = group_max;
+	TAILQ_INSERT_TAIL(again, request, link);
+}
+
+static void
+answer_rest(struct lane *lane, struct landed *landed, enum lane_outcome outcome)
+{
+	for (unsigned i = 0; i < landed->group.n; i++) {
+		if (landed->request[i])
+			answer(lane, landed->request[i], outcome, landed->group.error, NULL);
+	}
+}
+
+/* Another connection may do: all once more, if that is new to one of them. */
+static bool
+is_new_to_session(const struct landed *landed)
+{
+	for (unsigned i = 0; i < landed->group.n; i++) {
+		if (landed->request[i] && !landed->request[i]->was_stale)
 			return true;
 	}
 	return false;
 }
 
-/* Severity ERROR: the transaction is rolled back for certain, even if the connection ends now. */
-static bool
-is_plain_error(const PGresult *result)
-{
-	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-
-	return PQresultStatus(result) == PGRES_FATAL_ERROR && severity &&
-	       strcmp(severity, "ERROR") == 0;
-}
-
-static bool
-is_success(const PGresult *result)
-{
-	ExecStatusType status = PQresultStatus(result);
-
-	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
-}
-
-/* The slot's Sync has come: what the server said is final. */
 static void
-finish_slot(struct lane *lane, struct slot *slot)
+take_stale(struct landed *landed, struct request_list *again)
 {
-	struct lane_request *request = slot->request;
-	PGresult *result = slot->result;
-
-	*slot = (struct slot){0};
-	if (!request) {
-		PQclear(result);
-		return;
+	for (unsigned i = 0; i < landed->group.n; i++) {
+		if (landed->request[i])
+			landed->request[i]->was_stale = true;
+		take(landed, i, LANE_BATCH_MAX, again);
 	}
-	if (is_success(result)) {
-		answer(lane, request, LANE_OK, result);
-	} else if (is_stale(result) && !request->retried) {
-		request->retried = true;
-		lane->stale = true;
-		backlog_return(lane->settings.backlog);
-		enqueue(lane, request, false);
-	} else {
-		answer(lane, request, LANE_REFUSED, result);
-	}
-	PQclear(result);
 }
 
-/* The connection is gone and the slot has no Sync. Returns the request if it shall be sent again.
- */
-static struct lane_request *
-abandon_slot(struct lane *lane, struct slot *slot)
+/* Who is to blame alone, and last; or, when nobody knows, each half for itself. */
+static void
+take_parts(struct landed *landed, struct request_list *again)
 {
-	struct lane_request *request = slot->request;
-	PGresult *result = slot->result;
-	struct lane_request *again = NULL;
+	const unsigned n = landed->group.n, half = n / 2;
+	const unsigned failed = landed->group.kind->deal ? BATCH_NOBODY : landed->group.failed_at;
 
-	*slot = (struct slot){0};
-	if (!request) {
-		/* answered at its deadline */
-	} else if (is_plain_error(result)) {
-		answer(lane, request, LANE_REFUSED, result);
-	} else if (request->is_write) {
-		/* its result may have come, but not that it was committed */
-		answer(lane, request, LANE_UNKNOWN, NULL);
-	} else if (is_success(result)) {
-		answer(lane, request, LANE_OK, result);
-	} else if (request->retried || lane->stopping) {
-		answer(lane, request, lane->stopping ? LANE_STOPPED : LANE_DOWN, NULL);
-	} else {
-		again = request;
+	for (unsigned i = 0; i < n; i++) {
+		if (failed == BATCH_NOBODY)
+			take(landed, i, i < half ? half : n - half, again);
+		else if (i != failed)
+			take(landed, i, i < failed ? failed : n - failed - 1, again);
 	}
-	PQclear(result);
-	return again;
+	if (failed != BATCH_NOBODY)
+		take(landed, failed, 1, again);
+}
+
+/*
+ * One query waited in vain. It had its time, and so would those have that wait for the same row;
+ * the others go on without them, until it looks as if all waited for the same.
+ */
+static void
+take_unblocked(struct landed *landed, struct request_list *again)
+{
+	const struct group *group = &landed->group;
+	const unsigned failed = group->failed_at;
+	const struct lane_request *blocked =
+	    group->kind->is_sorted ? landed->request[failed] : NULL;
+
+	for (unsigned i = 0; i < group->n; i++) {
+		struct lane_request *r = landed->request[i];
+		if (!r || i == failed || (blocked && r->order == blocked->order))
+			continue;
+		if (++r->n_locks < LANE_LOCKS_MAX)
+			take(landed, i, i < failed ? failed : group->n - failed - 1, again);
+	}
+}
+
+/* The same when nobody knows which: one half may do better, and then it is enough. */
+static void
+take_halves_once(struct landed *landed, struct request_list *again)
+{
+	const unsigned n = landed->group.n, half = n / 2;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct lane_request *r = landed->request[i];
+		if (!r || r->n_locks)
+			continue;
+		r->n_locks = LANE_LOCKS_MAX;
+		take(landed, i, i < half ? half : n - half, again);
+	}
+}
+
+/* An error: nothing of the group was committed, for certain. */
+static void
+settle_failed(struct lane *lane, struct landed *landed, struct request_list *again)
+{
+	const struct group *group = &landed->group;
+	const bool is_known = !group->kind->deal && group->failed_at != BATCH_NOBODY;
+	const enum blame blame = blame_of(group->error);
+
+	if (blame == BLAME_SESSION && is_new_to_session(landed)) {
+		lane->stale = true;
+		take_stale(landed, again);
+	} else if (group->n > 1 && (blame == BLAME_SESSION || blame == BLAME_SOMEONE)) {
+		take_parts(landed, again);
+	} else if (group->n > 1 && is_known && (blame == BLAME_LOCK || blame == BLAME_TIME)) {
+		take_unblocked(landed, again);
+	} else if (group->n > 1 && blame == BLAME_LOCK) {
+		take_halves_once(landed, again);
+	}
+	answer_rest(lane, landed, LANE_REFUSED);
+}
+
+static void
+finish_group(struct lane *lane)
+{
+	struct request_list again = TAILQ_HEAD_INITIALIZER(again);
+	struct landed landed;
+
+	batch_land(&lane->batch, &landed);
+	for (unsigned i = 0; i < landed.group.n; i++) {
+		if (landed.request[i])
+			deadline_disarm(&landed.request[i]->deadline);
+	}
+	/* its Sync has come: what the server said is final */
+	if (landed.group.error)
+		settle_failed(lane, &landed, &again);
+	else
+		answer_done(lane, &landed);
+	requeue(lane, &again);
+	landed_fini(&landed);
+}
+
+/* Whose result is not here, of a group whose connection is lost: once more, or what is left. */
+static void
+settle_lost(struct lane *lane, struct landed *landed, enum lane_outcome outcome,
+	    struct request_list *again)
+{
+	const bool is_unknown = outcome == LANE_UNKNOWN;
+
+	for (unsigned i = 0; i < landed->group.n; i++) {
+		struct lane_request *r = landed->request[i];
+		if (!r || r->was_lost || lane->stopping || (is_unknown && !r->is_decided))
+			continue;
+		r->was_lost = true;
+		r->is_unknown |= is_unknown;
+		take(landed, i, LANE_BATCH_MAX, again);
+	}
+	answer_rest(lane, landed, outcome);
+}
+
+/* Reads of which some are complete. */
+static void
+settle_reads(struct lane *lane, struct landed *landed, struct request_list *again)
+{
+	const struct lane_kind *kind = landed->group.kind;
+	struct landed done = *landed;
+
+	for (unsigned i = 0; i < landed->group.n; i++) {
+		if (landed->result[kind->deal ? 0 : i])
+			landed->request[i] = NULL;
+		else
+			done.request[i] = NULL;
+	}
+	settle_lost(lane, landed, lane->stopping ? LANE_STOPPED : LANE_DOWN, again);
+	if (!kind->deal || landed->result[0])
+		answer_done(lane, &done);
+}
+
+/* The connection is gone and no Sync has come for it. */
+static void
+abandon_group(struct lane *lane, struct landed *landed, struct request_list *again)
+{
+	const enum lane_outcome undone = lane->stopping ? LANE_STOPPED : LANE_DOWN;
+
+	if (blame_is_final(landed->group.error))
+		settle_failed(lane, landed, again);
+	else if (!landed->group.is_synced)
+		/* without a Sync there is no commit */
+		settle_lost(lane, landed, undone, again);
+	else if (landed->group.kind->is_write)
+		/* its result may have come, but not that it was committed */
+		settle_lost(lane, landed, LANE_UNKNOWN, again);
+	else
+		settle_reads(lane, landed, again);
+	landed_fini(landed);
 }
 
 static void
 abandon_batch(struct lane *lane)
 {
-	struct slot slot[LANE_BATCH_MAX];
-	unsigned n = lane->n_slots - lane->next_slot;
+	struct request_list again = TAILQ_HEAD_INITIALIZER(again);
+	struct batch batch = lane->batch;
 
 	/* take them out first: answers may call back into this lane */
-	memcpy(slot, lane->slot + lane->next_slot, n * sizeof(slot[0]));
-	memset(lane->slot, 0, sizeof(lane->slot));
-	lane->n_slots = lane->next_slot = 0;
+	memset(&lane->batch, 0, sizeof(lane->batch));
 	watch_stop(&lane->silence);
-	for (unsigned i = 0; i < n; i++) {
-		if (slot[i].request)
-			deadline_disarm(&slot[i].request->deadline);
+	for (unsigned i = 0; i < batch.n_places; i++) {
+		if (batch.request[i])
+			deadline_disarm(&batch.request[i]->deadline);
 	}
-	/* backwards, so that those at the head of the queue stay in order */
-	for (unsigned i = n; i-- > 0;) {
-		struct lane_request *again = abandon_slot(lane, &slot[i]);
-		if (again) {
-			again->retried = true;
-			backlog_return(lane->settings.backlog);
-			enqueue(lane, again, true);
-		}
+	while (!batch_is_empty(&batch)) {
+		struct landed landed;
+		batch_land(&batch, &landed);
+		abandon_group(lane, &landed, &again);
 	}
+	requeue(lane, &again);
 }
 
 static void
@@ -272,7 +447,7 @@ ready_cb(struct connection *c, void *ctx)
 
 	(void)c;
 	lane->ready = true;
-	lane->down = lane->schema_missing = lane->stale = false;
+	lane->down = lane->schema_missing = lane->stale = lane->broken = false;
 	lane->events->on_ready(lane, lane->ctx);
 	/* the pass hook sends what waits */
 }
@@ -298,10 +473,10 @@ silence_cb(void *arg, short what)
 {
 	struct lane *lane = arg;
 	uint64_t limit_ms = lane->settings.statement_timeout_ms + LANE_MARGIN_MS;
-	uint64_t silent_ms = loop_now_ms(lane->loop) - lane->heard_ms;
+	uint64_t silent_ms = loop_now_ms(lane->loop) - lane->heard_us / 1000;
 
 	(void)what;
-	if (!lane->n_slots)
+	if (batch_is_empty(&lane->batch))
 		return;
 	if (silent_ms >= limit_ms)
 		connection_reset(lane->connection, "the server has been silent for longer than "
@@ -315,37 +490,25 @@ static bool
 take_results(struct lane *lane)
 {
 	PGconn *pg = connection_pg(lane->connection);
-	bool was_null = false;
 
-	while (lane->next_slot < lane->n_slots && !PQisBusy(pg)) {
-		struct slot *slot = &lane->slot[lane->next_slot];
+	while (!batch_is_empty(&lane->batch) && !PQisBusy(pg)) {
 		PGresult *result = PQgetResult(pg);
-		if (!result) {
-			/* one ends each statement; two in a row: not the protocol we know */
-			if (was_null) {
-				connection_reset(lane->connection, "results out of step");
-				return false;
-			}
-			was_null = true;
-			continue;
-		}
-		was_null = false;
-		if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
-			PQclear(result);
-			if (++lane->next_slot == lane->n_slots)
-				lane->n_slots = lane->next_slot = 0;
-			finish_slot(lane, slot);
+		connection_note_fatal(lane->connection, result);
+		switch (batch_note(&lane->batch, result)) {
+		case BATCH_GOES_ON:
+			if (!result || PQstatus(pg) != CONNECTION_BAD)
+				break;
+			connection_reset(lane->connection, PQerrorMessage(pg));
+			return false;
+		case BATCH_SYNCED:
+			finish_group(lane);
 			/* the answer may have sent more, and lost the connection by it */
 			pg = connection_pg(lane->connection);
 			if (!pg)
 				return false;
-			continue;
-		}
-		connection_note_fatal(lane->connection, result);
-		PQclear(slot->result);
-		slot->result = result;
-		if (PQstatus(pg) == CONNECTION_BAD) {
-			connection_reset(lane->connection, PQerrorMessage(pg));
+			break;
+		case BATCH_OUT_OF_STEP:
+			connection_reset(lane->connection, "results out of step");
 			return false;
 		}
 	}
@@ -357,10 +520,10 @@ input_cb(struct connection *c, void *ctx)
 {
 	struct lane *lane = ctx;
 
-	lane->heard_ms = loop_now_ms(lane->loop);
+	lane->heard_us = clock_monotonic_us();
 	if (!take_results(lane))
 		return;
-	if (lane->n_slots == 0) {
+	if (batch_is_empty(&lane->batch)) {
 		watch_stop(&lane->silence);
 		if (lane->stale) {
 			connection_reset(c, "the schema has changed under the prepared statements");
@@ -370,33 +533,96 @@ input_cb(struct connection *c, void *ctx)
 	connection_flush(c);
 }
 
-static bool
-send_request(struct lane *lane, PGconn *pg, struct lane_request *request)
+/* The oldest that waits, and who may go with it. */
+static void
+form_group(struct lane *lane, uint64_t now_us)
 {
-	request->sent = true;
-	request->slot = lane->n_slots;
-	lane->slot[lane->n_slots++] = (struct slot){.request = request};
-	deadline_arm(&request->deadline, &lane->sent);
-	return PQsendQueryPrepared(pg, request->statement, request->n_params, request->param, NULL,
-				   NULL, 0) == 1 &&
-	       PQpipelineSync(pg) == 1;
+	struct lane_request *request = TAILQ_FIRST(&lane->waiting), *next;
+	const struct lane_kind *kind = request->kind;
+	struct group *group = batch_open(&lane->batch, kind);
+	unsigned limit = kind->max < request->group_max ? kind->max : request->group_max;
+	uint64_t weight = 0;
+
+	if (limit > LANE_BATCH_MAX - lane->batch.n_places)
+		limit = LANE_BATCH_MAX - lane->batch.n_places;
+	for (; request && group->n < limit; request = next) {
+		next = TAILQ_NEXT(request, link);
+		if (request->kind != kind || request->group_max <= group->n)
+			continue;
+		weight += request->weight ? request->weight : 1;
+		if (group->n && kind->max_weight && weight > kind->max_weight)
+			break;
+		if (limit > request->group_max)
+			limit = request->group_max;
+		dequeue(lane, request, true);
+		request->was_sent = true;
+		request->sent_us = now_us;
+		deadline_arm(&request->deadline, &lane->sent);
+		batch_add(&lane->batch, request);
+	}
+	batch_close(&lane->batch);
+}
+
+enum sending { SENDING_DONE, SENDING_NOTHING, SENDING_LOST };
+
+static enum sending
+send_group(struct lane *lane)
+{
+	struct group *group = &lane->batch.group[lane->batch.n - 1];
+	const struct lane_kind *kind = group->kind;
+	PGconn *pg = connection_pg(lane->connection);
+	const char *reason = NULL;
+
+	if (kind->send(lane, lane->batch.request + group->first, group->n) &&
+	    group->n_queries == (kind->deal ? 1 : group->n)) {
+		group->is_synced = true;
+		if (PQpipelineSync(pg) == 1)
+			return SENDING_DONE;
+	} else if (group->n_queries == 0 && !lane->broken) {
+		return SENDING_NOTHING;
+	} else if (!lane->broken) {
+		reason = "no memory for the whole of a transaction";
+	}
+	/* what has been sent of it cannot be taken back in any other way */
+	connection_reset(lane->connection, reason ? reason : PQerrorMessage(pg));
+	return SENDING_LOST;
+}
+
+/* The last group was not sent at all. */
+static void
+drop_group(struct lane *lane, struct request_list *dropped)
+{
+	struct landed landed;
+
+	batch_drop(&lane->batch, &landed);
+	for (unsigned i = 0; i < landed.group.n; i++) {
+		deadline_disarm(&landed.request[i]->deadline);
+		take(&landed, i, LANE_BATCH_MAX, dropped);
+	}
 }
 
 static void
 send_batch(struct lane *lane)
 {
-	PGconn *pg = connection_pg(lane->connection);
+	struct request_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
+	enum sending sending = SENDING_NOTHING;
+	struct lane_request *request;
 
-	while (lane->n_slots < lane->settings.batch_max && !TAILQ_EMPTY(&lane->waiting)) {
-		struct lane_request *request = dequeue(lane, TAILQ_FIRST(&lane->waiting), true);
-		if (!send_request(lane, pg, request)) {
-			connection_reset(lane->connection, PQerrorMessage(pg));
-			return;
-		}
-	}
-	lane->heard_ms = loop_now_ms(lane->loop);
+	lane->heard_us = clock_monotonic_us();
 	watch_start_ms(&lane->silence, lane->settings.statement_timeout_ms + LANE_MARGIN_MS);
-	connection_flush(lane->connection);
+	while (sending != SENDING_LOST && lane->batch.n < lane->settings.groups_max &&
+	       lane->batch.n_places < LANE_BATCH_MAX && !TAILQ_EMPTY(&lane->waiting)) {
+		form_group(lane, lane->heard_us);
+		sending = send_group(lane);
+		if (sending == SENDING_NOTHING)
+			drop_group(lane, &dropped);
+	}
+	if (sending != SENDING_LOST)
+		connection_flush(lane->connection);
+	while ((request = TAILQ_FIRST(&dropped)) != NULL) {
+		TAILQ_REMOVE(&dropped, request, link);
+		answer(lane, request, LANE_DOWN, NULL, NULL);
+	}
 }
 
 static bool
@@ -404,32 +630,97 @@ flush_hook(void *arg)
 {
 	struct lane *lane = arg;
 
-	if (lane->ready && !lane->stale && lane->n_slots == 0 && !TAILQ_EMPTY(&lane->waiting))
+	if (lane->ready && !lane->stale && batch_is_empty(&lane->batch) &&
+	    !TAILQ_EMPTY(&lane->waiting))
 		send_batch(lane);
 	return false;
+}
+
+static const char *
+find_sql(const struct setup_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->n_statements; i++) {
+		if (strcmp(plan->statements[i].name, name) == 0)
+			return plan->statements[i].sql;
+	}
+	return NULL;
+}
+
+static bool
+send_text(PGconn *pg, const char *sql)
+{
+	return PQsendQueryParams(pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
+}
+
+/*
+ * What must hold in this transaction before `query` runs: on a connection that is not ours alone,
+ * all settings; for a text of its own, that it is planned for its values.
+ */
+static bool
+send_prelude(struct lane *lane, PGconn *pg, const struct lane_query *query)
+{
+	struct group *group = &lane->batch.group[lane->batch.n - 1];
+	const bool is_prepared = lane->settings.connection.plan->is_prepared;
+
+	if (group->prelude_at != BATCH_NOBODY || (is_prepared && query->name))
+		return true;
+	group->prelude_at = group->n_queries;
+	return send_text(pg, is_prepared
+				 ? "select pg_catalog.set_config('plan_cache_mode', 'auto', true)"
+				 : lane->local_sql);
+}
+
+bool
+lane_query_send(struct lane *lane, const struct lane_query *query)
+{
+	const struct setup_plan *plan = lane->settings.connection.plan;
+	const char *name = query->name, *sql = query->sql;
+	PGconn *pg = connection_pg(lane->connection);
+
+	if (name && !plan->is_prepared) {
+		sql = find_sql(plan, name);
+		/* the server will say that there is no such statement */
+		if (sql)
+			name = NULL;
+	}
+	if (lane->broken || !send_prelude(lane, pg, query) ||
+	    (name ? PQsendQueryPrepared(pg, name, query->n_params, query->values, query->lengths,
+					query->formats, 0)
+		  : PQsendQueryParams(pg, sql, query->n_params, NULL, query->values, query->lengths,
+				      query->formats, 0)) != 1) {
+		lane->broken = true;
+		return false;
+	}
+	lane->batch.group[lane->batch.n - 1].n_queries++;
+	return true;
 }
 
 void
 lane_submit(struct lane *lane, struct lane_request *request)
 {
 	request->lane = lane;
-	request->retried = false;
+	request->submitted_us = loop_now_us(lane->loop);
+	request->group_max = LANE_BATCH_MAX;
+	request->n_locks = 0;
+	request->was_sent = request->was_lost = request->was_stale = request->is_unknown = false;
 	if (lane->stopping) {
-		answer(lane, request, LANE_STOPPED, NULL);
+		answer(lane, request, LANE_STOPPED, NULL, NULL);
 		return;
 	}
 	if (lane->down) {
-		answer(lane, request, LANE_DOWN, NULL);
+		answer(lane, request, LANE_DOWN, NULL, NULL);
 		return;
 	}
 	/* nobody shall be turned away from a lane that is free to send */
-	if (lane->n_waiting >= lane->settings.batch_max)
+	if (backlog_is_full(lane->settings.backlog))
 		flush_hook(lane);
 	if (!backlog_enter(lane->settings.backlog, loop_now_ms(lane->loop))) {
-		answer(lane, request, LANE_FULL, NULL);
+		answer(lane, request, LANE_FULL, NULL, NULL);
 		return;
 	}
-	enqueue(lane, request, false);
+	TAILQ_INSERT_TAIL(&lane->waiting, request, link);
+	lane->n_waiting++;
+	deadline_arm(&request->deadline, &lane->queued);
 }
 
 struct lane *
@@ -448,6 +739,7 @@ lane_new(struct loop *loop, const struct lane_settings *settings, const struct l
 	lane->events = events;
 	lane->ctx = ctx;
 	TAILQ_INIT(&lane->waiting);
+	session_local_sql(settings->statement_timeout_ms, lane->local_sql);
 	deadline_list_init(&lane->queued, loop, settings->queue_timeout_ms, "store queue deadline",
 			   queued_expired_cb, lane);
 	/* a batch's last statement may begin only after others took their time */
@@ -483,6 +775,18 @@ lane_free(struct lane **lane)
 	deadline_list_fini(&l->sent);
 	free(l);
 	*lane = NULL;
+}
+
+bool
+lane_is_ready(const struct lane *lane)
+{
+	return lane->ready;
+}
+
+bool
+lane_is_down(const struct lane *lane)
+{
+	return lane->down;
 }
 
 const struct connection *

@@ -23,6 +23,8 @@ struct setup_plan {
 	const struct pg_statement *statements;
 	size_t n_statements;
 	uint64_t statement_timeout_ms;
+	/* false: each transaction may run on another session of a pooler; nothing is kept in one */
+	bool is_prepared;
 };
 
 enum setup_phase {

@@ -85,7 +85,7 @@ operation_done(struct lane_request *request, const struct lane_answer *answer)
 	/* request is the first member */
 	struct operation *op = (struct operation *)request;
 	struct products_answer a = {
-	    .outcome = judge(answer, request->is_write),
+	    .outcome = judge(answer, request->kind->is_write),
 	    .retry_after_s = answer->retry_after_s,
 	    .result = answer->result,
 	};
@@ -102,7 +102,8 @@ operation_done(struct lane_request *request, const struct lane_answer *answer)
 }
 
 struct operation *
-operation_new(const char *statement, int n_params, size_t name_len, products_fn *done, void *ctx)
+operation_new(const struct lane_kind *kind, const char *statement, int n_params, size_t name_len,
+	      products_fn *done, void *ctx)
 {
 	struct operation *op = calloc(1, sizeof(*op) + name_len + 1);
 
@@ -112,12 +113,29 @@ operation_new(const char *statement, int n_params, size_t name_len, products_fn 
 		done(&a, ctx);
 		return NULL;
 	}
-	op->request.statement = statement;
-	op->request.n_params = n_params;
+	op->request.kind = kind;
 	op->request.done = operation_done;
-	op->request.param[0] = op->number[0];
-	op->request.param[1] = op->number[1];
+	op->statement = statement;
+	op->n_params = n_params;
+	op->param[0] = op->number[0];
+	op->param[1] = op->number[1];
 	op->done = done;
 	op->ctx = ctx;
 	return op;
+}
+
+bool
+operation_send_each(struct lane *lane, struct lane_request *const *request, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct operation *op = (const struct operation *)request[i];
+		const struct lane_query query = {
+		    .name = op->statement,
+		    .n_params = op->n_params,
+		    .values = op->param,
+		};
+		if (!lane_query_send(lane, &query))
+			return false;
+	}
+	return true;
 }

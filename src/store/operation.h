@@ -6,8 +6,13 @@
 
 #include "store/products.h"
 
+#define OPERATION_PARAMS_MAX 4
+
 struct operation {
 	struct lane_request request; /* first: the lane hands it back */
+	const char *statement;       /* for operation_send_each */
+	int n_params;
+	const char *param[OPERATION_PARAMS_MAX]; /* text; number[i] to begin with */
 	products_fn *done;
 	void *ctx;
 	uint32_t limit; /* of a list; else 0 */
@@ -17,7 +22,10 @@ struct operation {
 };
 
 /* NULL: out of memory, and `done` has been called. */
-struct operation *operation_new(const char *statement, int n_params, size_t name_len,
-				products_fn *done, void *ctx);
+struct operation *operation_new(const struct lane_kind *kind, const char *statement, int n_params,
+				size_t name_len, products_fn *done, void *ctx);
+
+/* A lane_kind's send: each operation's own statement with its own parameters. */
+bool operation_send_each(struct lane *lane, struct lane_request *const *request, unsigned n);
 
 #endif

@@ -6,11 +6,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static const struct lane_kind list_kind = {
+    .name = "list",
+    .max = 1,
+    .send = operation_send_each,
+};
+
 void
 products_list(const struct products *products, int64_t after, uint32_t limit, products_fn *done,
 	      void *ctx)
 {
-	struct operation *op = operation_new("product_list", 2, 0, done, ctx);
+	struct operation *op = operation_new(&list_kind, "product_list", 2, 0, done, ctx);
 
 	if (!op)
 		return;

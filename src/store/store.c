@@ -107,7 +107,7 @@ open_lanes(struct store *store, const struct config *config)
 
 	for (unsigned i = 0; i < store->n_lanes; i++) {
 		/* lists are long: behind another one they would only add to its time */
-		settings.batch_max = i == 2 ? 1 : LANE_BATCH_MAX;
+		settings.groups_max = i == 2 ? 1 : LANE_GROUPS_MAX;
 		store->lane[i] = lane_new(store->loop, &settings, &events, store);
 		if (!store->lane[i])
 			return false;
@@ -143,6 +143,7 @@ open_database(struct store *store, const struct config *config, unsigned lanes)
 	    .statements = store->sql->statement,
 	    .n_statements = PRODUCT_STATEMENTS,
 	    .statement_timeout_ms = config->store_statement_timeout,
+	    .is_prepared = true,
 	};
 	backlog_init(&store->backlog, config->store_queue_limit, loop_now_ms(store->loop));
 	return open_lanes(store, config);

@@ -34,13 +34,13 @@ rig_init(struct rig *rig, const char *conninfo)
 	rig->conninfo = conninfo_new(conninfo);
 	ck_assert(rig->loop && rig->conninfo);
 	backlog_init(&rig->backlog, 256, 0);
-	rig->plan = (struct setup_plan){steps, 1, statements, 5, 5000};
+	rig->plan = (struct setup_plan){steps, 1, statements, 5, 5000, true};
 	rig->settings = (struct lane_settings){
 	    .connection = {rig->conninfo, &rig->plan, 5000},
 	    .backlog = &rig->backlog,
 	    .queue_timeout_ms = 5000,
 	    .statement_timeout_ms = 5000,
-	    .batch_max = LANE_BATCH_MAX,
+	    .groups_max = LANE_GROUPS_MAX,
 	};
 }
 
@@ -137,16 +137,39 @@ ask_done(struct lane_request *request, const struct lane_answer *answer)
 		ask->then(ask);
 }
 
+static bool
+send_each(struct lane *lane, struct lane_request *const *request, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct ask *ask = (const struct ask *)request[i];
+		const struct lane_query query = {
+		    .name = ask->statement,
+		    .n_params = 1,
+		    .values = &ask->param,
+		};
+		if (!lane_query_send(lane, &query))
+			return false;
+	}
+	return true;
+}
+
+static const struct lane_kind read_alone = {.name = "read", .max = 1, .send = send_each};
+static const struct lane_kind write_alone = {
+    .name = "write",
+    .max = 1,
+    .is_write = true,
+    .send = send_each,
+};
+
 void
 rig_ask(struct rig *rig, struct ask *ask, const char *statement, const char *param)
 {
 	ask->request = (struct lane_request){
-	    .statement = statement,
-	    .n_params = 1,
-	    .param = {param},
-	    .is_write = strcmp(statement, "write") == 0,
+	    .kind = strcmp(statement, "write") == 0 ? &write_alone : &read_alone,
 	    .done = ask_done,
 	};
+	ask->statement = statement;
+	ask->param = param;
 	lane_submit(rig->lane, &ask->request);
 }
 

@@ -12,6 +12,7 @@
 /* One who asks: filled in by its answer. */
 struct ask {
 	struct lane_request request; /* first: the lane hands it back */
+	const char *statement, *param;
 	unsigned answers;
 	enum lane_outcome outcome;
 	char value[64];

@@ -1,4 +1,4 @@
-/* links: tests/unit/lane_rig.c tests/unit/pg_server.c src/pg/lane.c src/pg/connect.c src/pg/setup.c
+/* links: tests/unit/lane_rig.c tests/unit/pg_server.c src/pg/lane.c src/pg/batch.c src/pg/blame.c src/pg/session.c src/pg/connect.c src/pg/setup.c
  * src/pg/steps.c src/pg/resolve.c src/pg/conninfo.c src/pg/backlog.c src/base/buffer.c
  * src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c -levent_core -lpq -lpthread
  * -lm */
@@ -195,7 +195,7 @@ script_burst(struct rig *r)
 START_TEST(a_free_lane_takes_a_burst)
 {
 	rig.backlog.limit = 8;
-	rig.settings.batch_max = 8;
+	rig.settings.groups_max = 8;
 	rig_open(&rig);
 	rig_run(&rig, script_burst);
 	for (unsigned i = 0; i < 16; i++)
@@ -223,7 +223,7 @@ script_expire(struct rig *r)
 
 START_TEST(who_waits_too_long_is_told)
 {
-	rig.settings.batch_max = 1;
+	rig.settings.groups_max = 1;
 	rig.settings.queue_timeout_ms = 100;
 	rig_open(&rig);
 	rig_run(&rig, script_expire);
