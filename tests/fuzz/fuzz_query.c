@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct result {
 	struct query_param params[PARAMS];
+	char room[QUERY_LONG_MAX];
 	bool has_unknown;
 };
 
@@ -30,20 +31,31 @@ check(bool holds)
 		abort();
 }
 
-static struct result
-ask(const char *query, size_t len)
+static void
+ask(const char *query, size_t len, struct result *result)
 {
-	struct result result = {
-	    .params = {{.name = "a"}, {.name = "limit"}, {.name = "since"}, {.name = "mode"}}};
-	struct span unknown = query_read(span_from(query, len), result.params, PARAMS);
+	*result = (struct result){
+	    .params = {{.name = "a", .room = result->room, .room_size = QUERY_LONG_MAX},
+		       {.name = "limit"},
+		       {.name = "since"},
+		       {.name = "mode"}}};
+	struct span rest = span_from(query, len);
+	struct span unknown = query_read(rest, result->params, PARAMS);
 
-	result.has_unknown = unknown.ptr != NULL;
-	if (unknown.ptr)
-		check(unknown.ptr >= query && unknown.ptr + unknown.len <= query + len);
+	result->has_unknown = unknown.ptr != NULL;
 	for (size_t i = 0; i < PARAMS; i++)
-		if (result.params[i].state == QUERY_GIVEN)
-			check(result.params[i].len <= QUERY_VALUE_MAX);
-	return result;
+		if (result->params[i].state == QUERY_GIVEN)
+			check(result->params[i].len <= (i ? QUERY_VALUE_MAX : QUERY_LONG_MAX));
+	/* all of them, the first of which is known already, in order */
+	struct span next = query_unknown(&rest, result->params, PARAMS);
+	check(next.ptr == unknown.ptr && next.len == unknown.len);
+	while (next.ptr) {
+		check(next.ptr >= query && next.ptr + next.len <= query + len);
+		const char *end = next.ptr + next.len;
+		next = query_unknown(&rest, result->params, PARAMS);
+		check(!next.ptr || next.ptr > end);
+	}
+	check(rest.len == 0);
 }
 
 static void
@@ -68,12 +80,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	char *copy = calloc(1, size + 1), *other = malloc(3 * size + 4);
+	static struct result result, encoded;
 	size_t len = 0;
 
 	check(copy && other);
 	if (size)
 		memcpy(copy, data, size);
-	struct result result = ask(copy, size);
+	ask(copy, size, &result);
 
 	/* every byte that means only itself encoded, every '&' doubled */
 	other[len++] = '&';
@@ -103,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    !(size - i >= 3 && is_hex(data[i + 1]) && is_hex(data[i + 2])))
 			is_clean = false;
 	if (is_clean) {
-		struct result encoded = ask(other, len);
+		ask(other, len, &encoded);
 		check_same(&result, &encoded);
 	}
 	free(copy);
