@@ -20,11 +20,13 @@
 	X(writes, "system calls, or pieces of a stream, that carried them")               \
 	X(bytes_out, "bytes of those")                                                    \
 	X(held_bytes, "gauge: bytes that clients have not taken")                         \
+	X(input_bytes, "gauge: bytes of messages that have not come whole")               \
 	X(kicks_slow, "clients closed with 4008")                                         \
 	X(kicks_lost, "clients closed with 4010")                                         \
 	X(kicks_rate, "clients closed with 4013")                                         \
 	X(kicks_abuse, "clients closed with 4501")                                        \
 	X(kicks_silent, "clients closed with 4012")                                       \
+	X(kicks_input, "clients closed for chat.max_input_memory")                        \
 	X(refused_rate, "publishes refused for their rate")                               \
 	X(refused_busy, "publishes refused because the log was locked")                   \
 	X(refused_other, "commands and publishes refused for what they say")              \

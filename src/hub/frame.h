@@ -25,7 +25,7 @@ enum close_code {
 	CLOSE_TOO_BIG = 1009,
 	CLOSE_INTERNAL = 1011, /* out of memory */
 	CLOSE_RESTART = 1012,
-	CLOSE_TRY_LATER = 1013, /* a message could not be published now */
+	CLOSE_TRY_LATER = 1013, /* no room now for a message, or for the rest of it */
 	CLOSE_SLOW = 4008,      /* behind by more than chat.client_queue_size */
 	CLOSE_LOST = 4010,      /* the worker itself missed messages: nobody knows which */
 	CLOSE_NO_PONG = 4012,   /* was pinged and stayed silent */

@@ -22,7 +22,8 @@
 #include "hub/presence.h"
 
 /* Descriptors that a worker needs for other things than clients. */
-#define OTHER_FDS 512
+#define OTHER_FDS       512
+#define LOG_INTERVAL_MS 60000
 
 static void
 open_cb(struct ws_conn *c, void *ctx)
@@ -75,6 +76,22 @@ writable_cb(struct ws_conn *c, void *ctx)
 }
 
 static void
+crowded_cb(struct ws_conn *c, void *ctx)
+{
+	struct hub *hub = ctx;
+
+	if (loop_now_ms(hub->loop) >= hub->next_crowded_log_ms) {
+		hub->next_crowded_log_ms = loop_now_ms(hub->loop) + LOG_INTERVAL_MS;
+		log_warning("chat: clients whose messages do not come whole are closed: %zu bytes "
+			    "of such are held, and chat.max_input_memory is %llu",
+			    ws_input_bytes(hub->ws),
+			    (unsigned long long)hub->config->chat_max_input_memory);
+	}
+	count_add(&hub->counters->kicks_input, 1);
+	client_close((struct client *)c, CLOSE_TRY_LATER);
+}
+
+static void
 closed_cb(struct ws_conn *c, void *ctx)
 {
 	struct client *client = (struct client *)c;
@@ -102,6 +119,7 @@ static const struct ws_events events = {
     .on_message = message_cb,
     .on_read = read_cb,
     .on_writable = writable_cb,
+    .on_crowded = crowded_cb,
     .on_closed = closed_cb,
 };
 
@@ -197,6 +215,7 @@ pass_cb(void *arg)
 	if (hub->is_over)
 		clients_shed(hub);
 	set_readers(hub, true);
+	count_set(&hub->counters->input_bytes, ws_input_bytes(hub->ws));
 	count_log(hub);
 	return more;
 }
@@ -333,7 +352,8 @@ hub_new(struct loop *loop, const struct config *config, struct segment *segment,
 		hub_free(&hub);
 		return NULL;
 	}
-	hub->ws = ws_new(loop, hub->max_message, &events, hub);
+	hub->ws =
+	    ws_new(loop, hub->max_message, (size_t)config->chat_max_input_memory, &events, hub);
 	if (!hub->ws) {
 		hub_free(&hub);
 		return NULL;

@@ -78,6 +78,7 @@ struct hub {
 	bool is_over;   /* clients hold more than chat.max_output_memory */
 	struct rate_limit publish_limit, room_limit;
 	size_t held_bytes;
+	uint64_t next_crowded_log_ms;
 	struct join_result adopted; /* of the client that is just coming in, for its on_open */
 	struct buffer reply;        /* what is just being answered */
 	struct wire_deflate *deflate;

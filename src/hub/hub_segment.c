@@ -74,6 +74,7 @@ hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned s
 	count_set(&counters->rooms, 0);
 	count_set(&counters->members, 0);
 	count_set(&counters->held_bytes, 0);
+	count_set(&counters->input_bytes, 0);
 	count_set(&counters->lag_bytes, 0);
 	if (!hub_log_attach(&log, segment))
 		return;

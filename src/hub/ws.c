@@ -17,6 +17,7 @@
  */
 #include "hub/ws.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
@@ -57,7 +58,33 @@ struct ws {
 	bool last_words; /* the library's Close is due, and not yet sent */
 	struct deadline_list lingering;
 	struct ws_unpacker unpacker;
+	size_t max_input, input_bytes;
+	TAILQ_HEAD(, ws_conn) unfinished; /* what began first stands first */
 };
+
+static void
+conn_count_input(struct ws_conn *c)
+{
+	struct ws *ws = c->ws;
+	const size_t holds = c->message.bytes.cap;
+
+	if (holds == c->input_bytes)
+		return;
+	if (c->input_bytes == 0)
+		TAILQ_INSERT_TAIL(&ws->unfinished, c, unfinished);
+	else if (holds == 0)
+		TAILQ_REMOVE(&ws->unfinished, c, unfinished);
+	ws->input_bytes = ws->input_bytes - c->input_bytes + holds;
+	c->input_bytes = holds;
+}
+
+/* Nothing more of a message is looked at. */
+static void
+conn_drop_input(struct ws_conn *c)
+{
+	ws_message_fini(&c->message);
+	conn_count_input(c);
+}
 
 static void
 conn_set_state(struct ws_conn *c, enum ws_state state)
@@ -68,7 +95,7 @@ conn_set_state(struct ws_conn *c, enum ws_state state)
 	case WS_OPEN: return;
 	case WS_FLUSHING:
 	case WS_CLOSING:
-		ws_message_fini(&c->message);
+		conn_drop_input(c);
 		if (!deadline_armed(&c->lingering))
 			deadline_arm(&c->lingering, &c->ws->lingering);
 		return;
@@ -76,7 +103,7 @@ conn_set_state(struct ws_conn *c, enum ws_state state)
 		watch_stop(&c->read);
 		watch_stop(&c->write);
 		deadline_disarm(&c->lingering);
-		ws_message_fini(&c->message);
+		conn_drop_input(c);
 		c->lws = NULL;
 		return;
 	}
@@ -248,6 +275,21 @@ conn_check_mask(struct ws_conn *c)
 		conn_refuse(c, CLOSE_PROTOCOL);
 }
 
+/*
+ * Whoever dawdles goes: a message that is being sent is not waited for long. Not from inside a
+ * callback of the library.
+ */
+static void
+make_input_room(struct ws *ws)
+{
+	while (ws->input_bytes > ws->max_input) {
+		struct ws_conn *c = TAILQ_FIRST(&ws->unfinished);
+
+		ws->events->on_crowded(c, ws->ctx);
+		assert(c->state != WS_OPEN);
+	}
+}
+
 /* Input, and then what the library has to say. False: the connection is gone. */
 static bool
 conn_serve(struct ws_conn *c)
@@ -279,6 +321,7 @@ conn_serve(struct ws_conn *c)
 	else if (c->state == WS_CLOSING)
 		/* nothing follows a Close; behind its own the library would wait for an answer */
 		shutdown(c->fd, SHUT_WR);
+	make_input_room(ws);
 	return true;
 }
 
@@ -366,6 +409,7 @@ receive(struct ws_conn *c, const void *data, size_t len)
 				       whole.len, ws->ctx);
 	}
 	ws_message_done(&c->message, &ws->unpacker, is_whole);
+	conn_count_input(c);
 	/* ws_adopt reads as well */
 	if (ws->serving != c && (c->state == WS_OPEN || ws->owes_read))
 		tell_read(c);
@@ -524,7 +568,8 @@ emit(int level, const char *line)
 }
 
 struct ws *
-ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, void *ctx)
+ws_new(struct loop *loop, size_t max_message, size_t max_input, const struct ws_events *events,
+       void *ctx)
 {
 	struct ws *ws = calloc(1, sizeof(*ws));
 	struct lws_context_creation_info info = {
@@ -548,6 +593,8 @@ ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, vo
 	ws->events = events;
 	ws->ctx = ctx;
 	ws->unpacker.max = max_message;
+	ws->max_input = max_input;
+	TAILQ_INIT(&ws->unfinished);
 	deadline_list_init(&ws->lingering, loop, LINGERING_MS, "ws lingering", lingered_cb, ws);
 	ws->context = lws_create_context(&info);
 	if (ws->context)
@@ -571,6 +618,12 @@ ws_free(struct ws **ws)
 	ws_unpacker_fini(&(*ws)->unpacker);
 	free(*ws);
 	*ws = NULL;
+}
+
+size_t
+ws_input_bytes(const struct ws *ws)
+{
+	return ws->input_bytes;
 }
 
 /* Where the first frame begins, behind the head; NULL when nothing came of it. */

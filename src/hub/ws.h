@@ -8,6 +8,8 @@
  *   on_message  a whole text (valid UTF-8) or binary message
  *   on_read     bytes came in: after the messages of each readable event, in any case
  *   on_writable what ws_write left is gone, or ws_want_writable asked
+ *   on_crowded  messages that have not come whole hold more than they may, together, and this
+ *               connection's began first: it has to be closed
  *   on_closed   exactly once, when the socket is closed: the memory may be freed in it. It may come
  *               inside ws_adopt; never inside ws_write, ws_close or ws_pause.
  * on_open and on_message may call everything here but ws_adopt and ws_free.
@@ -17,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "base/buffer.h"
 #include "base/deadline.h"
@@ -49,6 +52,8 @@ struct ws_conn {
 	struct watch write;        /* started while output is stuck or wants_writable */
 	struct deadline lingering; /* from leaving WS_OPEN on: the end, whatever the peer does */
 	struct ws_message message; /* what is on its way from the client */
+	size_t input_bytes;        /* what that holds, as counted in `ws` */
+	TAILQ_ENTRY(ws_conn) unfinished;
 	bool deflates;       /* permessage-deflate is in use: compressed frames may be written */
 	signed char mask_at; /* where in the socket the first frame says that it is masked; or -1 */
 };
@@ -59,14 +64,19 @@ struct ws_events {
 			   void *ctx);
 	void (*on_read)(struct ws_conn *c, void *ctx);
 	void (*on_writable)(struct ws_conn *c, void *ctx);
+	void (*on_crowded)(struct ws_conn *c, void *ctx);
 	void (*on_closed)(struct ws_conn *c, void *ctx);
 };
 
 /* The subprotocol that may stand in the head for ws_adopt. */
 #define WS_PROTOCOL_JSON "chat.v1.json"
 
-/* After fork, with RLIMIT_NOFILE final. `events` must live as long. NULL on failure, logged. */
-struct ws *ws_new(struct loop *loop, size_t max_message, const struct ws_events *events, void *ctx);
+/*
+ * After fork, with RLIMIT_NOFILE final. `max_message` bytes of one, `max_input` bytes of all that
+ * have not come whole. `events` must live as long. NULL on failure, logged.
+ */
+struct ws *ws_new(struct loop *loop, size_t max_message, size_t max_input,
+		  const struct ws_events *events, void *ctx);
 /* Every connection still there is dropped (on_closed). Not from inside an event. */
 void ws_free(struct ws **ws);
 
@@ -76,6 +86,9 @@ void ws_free(struct ws **ws);
  * that came after it. on_closed follows, sooner or later.
  */
 void ws_adopt(struct ws *ws, struct ws_conn *c, int fd, struct span head);
+
+/* What messages hold that have not come whole. */
+size_t ws_input_bytes(const struct ws *ws);
 
 /* Bytes that must be writable in front of what is given to ws_write. */
 #define WS_PRE 16

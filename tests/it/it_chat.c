@@ -260,6 +260,47 @@ START_TEST(messages_up_to_the_limit)
 }
 END_TEST
 
+/* chat.max_input_memory: 64 such messages have room, of plain and JSON clients and of /echo. */
+START_TEST(messages_that_do_not_come_whole_are_bounded)
+{
+	enum { HELD = 64, MORE = 10, PART = 60000 };
+	static struct ws ws[HELD + MORE];
+	static char part[PART];
+	struct daemon *d = daemon_start("server.workers=1", "chat.max_input_memory=4m",
+					"http.max_connections_per_address=off", NULL);
+	const size_t mark = daemon_log_mark(d);
+	struct ws_frame f;
+	char path[32];
+
+	memset(part, 'p', sizeof(part));
+	for (unsigned i = 0; i < HELD + MORE; i++) {
+		snprintf(path, sizeof(path), "/chat/r%u%s", i, i % 3 == 1 ? "?mode=json" : "");
+		ws_open(&ws[i], daemon_port(d), i % 3 == 2 ? "/echo" : path, NULL);
+		if (i % 3 == 1) {
+			ws_read(&ws[i], &f); /* the welcome */
+			ws_frame_fini(&f);
+		}
+		ws_send_frame(&ws[i], false, WS_TEXT, part, sizeof(part));
+		ws_expect_silence(&ws[i]);
+		if (i >= HELD)
+			ws_expect_close(&ws[i - HELD], 1013);
+	}
+	/* each of the others is heard to the end */
+	for (unsigned i = MORE; i < HELD + MORE; i++) {
+		ws_send_frame(&ws[i], true, WS_CONTINUATION, "", 0);
+		ws_read(&ws[i], &f);
+		ck_assert_int_eq(f.opcode, WS_TEXT);
+		if (i % 3 == 0)
+			ck_assert_uint_eq(f.len, PART);
+		ws_frame_fini(&f);
+		ws_close(&ws[i]);
+	}
+	free(daemon_log_wait(d, mark, "chat.max_input_memory is 4194304"));
+	ck_assert_uint_eq(daemon_log_count(d, mark, "chat.max_input_memory"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
 /* What else closes with which code: it_rfc6455_frames.c, it_rfc6455_text.c. */
 START_TEST(bad_messages_reach_nobody)
 {
@@ -487,6 +528,7 @@ fill(Suite *s)
 	tcase_add_test(tc, rooms_of_the_daemon_are_for_listening);
 	tcase_add_test(tc, fragments_become_one_message);
 	tcase_add_test(tc, messages_up_to_the_limit);
+	tcase_add_test(tc, messages_that_do_not_come_whole_are_bounded);
 	tcase_add_test(tc, many_members_come_and_go);
 
 	tc = it_case(s, "protocol");

@@ -130,6 +130,7 @@ setup(void)
 	    .chat_max_rooms = 1000,
 	    .chat_history_messages = 1000,
 	    .chat_history_age = 3600 * 1000,
+	    .chat_max_input_memory = 64u << 20,
 	    .chat_max_output_memory = 64u << 20,
 	    .chat_compression = 1, /* off */
 	    .http_max_connections = 100,

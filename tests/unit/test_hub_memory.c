@@ -429,6 +429,7 @@ setup(void)
 	    .chat_history_messages = 3,
 	    .chat_max_rooms_per_connection = 8,
 	    .chat_history_age = 3600 * 1000,
+	    .chat_max_input_memory = 64u << 20,
 	    .chat_max_output_memory = 64u << 20,
 	    .chat_compression = 0,
 	    .chat_compression_min = 1,

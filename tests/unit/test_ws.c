@@ -17,6 +17,7 @@
 #include "ws_client.h"
 
 #define MAX_MESSAGE 100000
+#define INPUT_ROOM  (4 * 131072)
 
 /* What the server does with a message: sends it back; some texts are commands. */
 struct peer {
@@ -147,7 +148,21 @@ on_closed(struct ws_conn *c, void *ctx)
 	free(p);
 }
 
-static const struct ws_events events = {on_open, on_message, on_read, on_writable, on_closed};
+static void
+on_crowded(struct ws_conn *c, void *ctx)
+{
+	(void)ctx;
+	ws_close(c, CLOSE_TRY_LATER);
+}
+
+static const struct ws_events events = {
+    .on_open = on_open,
+    .on_message = on_message,
+    .on_read = on_read,
+    .on_writable = on_writable,
+    .on_crowded = on_crowded,
+    .on_closed = on_closed,
+};
 
 static void
 accept_cb(void *arg, short what)
@@ -179,7 +194,7 @@ serve(int listener)
 	struct watch accepting, stopping;
 
 	loop = loop_new();
-	ws = ws_new(loop, MAX_MESSAGE, &events, NULL);
+	ws = ws_new(loop, MAX_MESSAGE, INPUT_ROOM, &events, NULL);
 	if (!loop || !ws)
 		_exit(1);
 	watch_init(&accepting, loop, listener, LOOP_READ, "accept", accept_cb, &listener);
@@ -667,6 +682,65 @@ START_TEST(endless_empty_fragments_are_1009)
 }
 END_TEST
 
+/* The server has read all that was sent before. */
+static void
+client_sync(int fd)
+{
+	struct client_message *m = malloc(sizeof(*m));
+
+	ck_assert_ptr_nonnull(m);
+	ck_assert(client_send(fd, FIN | PING, "", 0));
+	ck_assert_uint_eq(client_receive(fd, m), FIN | PONG);
+	free(m);
+}
+
+/* Four of them have room: the one that began first goes, and the others never notice. */
+START_TEST(messages_that_do_not_come_whole_are_bounded)
+{
+	enum { HELD = 4, PART = 70000 };
+	static char data[PART];
+	int fd[HELD], more;
+
+	memset(data, 'x', sizeof(data));
+	for (int i = 0; i < HELD; i++) {
+		fd[i] = client_open(port);
+		ck_assert(client_send(fd[i], TEXT, data, PART));
+		client_sync(fd[i]);
+	}
+	for (int i = 0; i < HELD; i++) {
+		more = client_open(port);
+		ck_assert(client_send(more, TEXT, data, PART));
+		client_sync(more);
+		ck_assert_uint_eq(client_closed_with(fd[i]), 1013);
+		fd[i] = more;
+	}
+	/* whoever comes to an end holds nothing, and is the last with its next message */
+	ck_assert(client_send(fd[0], FIN | CONT, "", 0));
+	client_expect(fd[0], FIN | TEXT, data, PART);
+	ck_assert(client_send(fd[0], TEXT, data, PART));
+	client_sync(fd[0]);
+	more = client_open(port);
+	ck_assert(client_send(more, TEXT, data, PART));
+	client_sync(more);
+	ck_assert_uint_eq(client_closed_with(fd[1]), 1013);
+	fd[1] = more;
+	/* so does who leaves, with and without a Close */
+	close(fd[2]);
+	ck_assert(client_send(fd[3], FIN | CLOSE, "\x03\xe8", 2));
+	ck_assert_uint_eq(client_closed_with(fd[3]), 1000);
+	for (int i = 2; i < HELD; i++) {
+		fd[i] = client_open(port);
+		ck_assert(client_send(fd[i], TEXT, data, PART));
+		client_sync(fd[i]);
+	}
+	for (int i = 0; i < HELD; i++) {
+		ck_assert(client_send(fd[i], FIN | CONT, "", 0));
+		client_expect(fd[i], FIN | TEXT, data, PART);
+		close(fd[i]);
+	}
+}
+END_TEST
+
 START_TEST(the_server_closes_behind_its_messages)
 {
 	int fd = client_open(port);
@@ -848,6 +922,7 @@ main(void)
 	tcase_add_test(tc, messages_before_a_close_are_answered);
 	tcase_add_test(tc, too_long_is_1009_before_it_has_come);
 	tcase_add_test(tc, endless_empty_fragments_are_1009);
+	tcase_add_test(tc, messages_that_do_not_come_whole_are_bounded);
 	tcase_add_test(tc, the_server_closes_behind_its_messages);
 	tcase_add_test(tc, a_close_behind_stuck_output_arrives);
 	tcase_add_test(tc, a_client_that_takes_nothing_is_dropped);
