@@ -8,7 +8,8 @@
 json_t *
 json_body_load(struct span body, struct json_text_error *error)
 {
-	static const struct json_text_rules rules = {.what = "body", .max = JSON_BODY_MAX};
+	static const struct json_text_rules rules = {
+	    .what = "body", .max = JSON_BODY_MAX, .allows_nul = true};
 
 	return json_text_load(body, &rules, error);
 }

@@ -18,7 +18,8 @@
  */
 #define JSON_BODY_MAX ((size_t)64 << 10) /* bytes */
 
-/* As json_text_load. Pure. */
+/* As json_text_load; strings may contain U+0000, and who cannot hold that says where it is. Pure.
+ */
 json_t *json_body_load(struct span body, struct json_text_error *error);
 
 /* The same for the body of `x`. NULL: the problem is answered already. */

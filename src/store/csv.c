@@ -49,7 +49,7 @@ read_quoted(struct csv *csv, struct span *field)
 	bool is_doubled = false;
 	size_t at = 0;
 
-	for (;; at++) {
+	for (;;) {
 		const char *quote = at < in.len ? memchr(in.ptr + at, '"', in.len - at) : NULL;
 
 		if (!quote) {
@@ -64,7 +64,7 @@ read_quoted(struct csv *csv, struct span *field)
 		if (at + 1 == in.len || in.ptr[at + 1] != '"')
 			break;
 		is_doubled = true;
-		at++;
+		at += 2;
 	}
 	*field = span_from(in.ptr, at);
 	skip(csv, at + 2);

@@ -55,7 +55,7 @@ read_number(struct span *s, int64_t *number)
 
 /* Whether the opaque part of a tag is one that we made for a version of `id`. */
 static bool
-is_ours(struct span opaque, int32_t id, int64_t *version)
+is_ours(struct span opaque, int64_t id, int64_t *version)
 {
 	int64_t number;
 
@@ -67,7 +67,7 @@ is_ours(struct span opaque, int32_t id, int64_t *version)
 
 /* One entity-tag at the front of `s`. */
 static bool
-read_tag(struct span *s, int32_t id, struct list *list)
+read_tag(struct span *s, int64_t id, struct list *list)
 {
 	const bool is_weak = s->len >= 2 && memcmp(s->ptr, "W/", 2) == 0;
 	struct span rest = is_weak ? skip(*s, 2) : *s;
@@ -95,7 +95,7 @@ read_tag(struct span *s, int32_t id, struct list *list)
 
 /* One line of the field; several are as good as one with commas between (RFC 9110 5.2). */
 static bool
-read_line(struct span value, int32_t id, struct list *list)
+read_line(struct span value, int64_t id, struct list *list)
 {
 	struct span rest = skip_space(value);
 
@@ -125,7 +125,7 @@ is_whole(const struct list *list)
 }
 
 const char *
-product_match_read(const struct request *request, int32_t id, struct product_match *match)
+product_match_read(const struct request *request, int64_t id, struct product_match *match)
 {
 	struct list list[2] = {{.text = match->text[0]},
 			       {.text = match->text[1], .takes_weak = true}};

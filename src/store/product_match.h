@@ -29,7 +29,7 @@ struct product_match {
  * matches for If-None-Match only (8.8.3.2). NULL, or what is wrong and what is accepted, a literal.
  * `match` must not move afterwards.
  */
-const char *product_match_read(const struct request *request, int32_t id,
+const char *product_match_read(const struct request *request, int64_t id,
 			       struct product_match *match);
 
 #endif

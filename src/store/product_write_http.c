@@ -35,7 +35,8 @@ product_create_handle(struct exchange *x, void *ctx)
 	json_t *json = json_body_read(x);
 	if (!json)
 		return;
-	if (product_read(json, &input, &errors))
+	product_errors_init(&errors);
+	if (product_read(json, PRODUCT_NEW, 0, &input, &errors))
 		products_create(products, input.name, input.price, create_done, x);
 	else
 		exchange_problem(

@@ -41,7 +41,8 @@ START_TEST(accepted)
 	struct product_errors errors;
 	json_t *json = load(good[_i].json);
 
-	ck_assert(product_read(json, &input, &errors));
+	product_errors_init(&errors);
+	ck_assert(product_read(json, PRODUCT_NEW, 0, &input, &errors));
 	ck_assert_uint_eq(errors.n, 0);
 	ck_assert(span_eq(input.name, span_str(good[_i].name)));
 	ck_assert_str_eq(input.price, good[_i].price);
@@ -52,26 +53,45 @@ END_TEST
 static const struct bad_case {
 	const char *json;
 	const char *pointers; /* in order, separated by spaces; "." is the whole */
+	enum product_form form;
 } bad[] = {
-    {"{}", "/name /price"},
-    {"{\"name\":\"a\"}", "/price"},
-    {"{\"price\":1}", "/name"},
-    {"{\"name\":\"\",\"price\":1}", "/name"},
-    {"{\"name\":null,\"price\":null}", "/name /price"},
-    {"{\"name\":1,\"price\":true}", "/name /price"},
-    {"{\"name\":[\"a\"],\"price\":{}}", "/name /price"},
-    {"{\"name\":\"a\",\"price\":-1}", "/price"},
-    {"{\"name\":\"a\",\"price\":\"1e2\"}", "/price"},
-    {"{\"name\":\"a\",\"price\":1.005}", "/price"},
-    {"{\"name\":\"a\",\"price\":1,\"id\":7}", "/id"},
-    {"{\"name\":\"a\",\"price\":1,\"\":7}", "/"},
-    {"{\"name\":\"a\",\"price\":1,\"a/b~c\":7}", "/a~1b~0c"},
-    {"{\"Name\":\"a\",\"price\":1}", "/name /Name"},
-    {"{\"name\":\"\",\"price\":-1,\"x\":null}", "/name /price /x"},
-    {"[]", "."},
-    {"[{\"name\":\"a\",\"price\":1}]", "."},
-    {"\"a\"", "."},
-    {"null", "."},
+    {"{}", "/name /price", PRODUCT_NEW},
+    {"{\"name\":\"a\"}", "/price", PRODUCT_NEW},
+    {"{\"price\":1}", "/name", PRODUCT_NEW},
+    {"{\"name\":\"\",\"price\":1}", "/name", PRODUCT_NEW},
+    {"{\"name\":null,\"price\":null}", "/name /price", PRODUCT_NEW},
+    {"{\"name\":1,\"price\":true}", "/name /price", PRODUCT_NEW},
+    {"{\"name\":[\"a\"],\"price\":{}}", "/name /price", PRODUCT_NEW},
+    {"{\"name\":\"a\",\"price\":-1}", "/price", PRODUCT_NEW},
+    {"{\"name\":\"a\",\"price\":\"1e2\"}", "/price", PRODUCT_NEW},
+    {"{\"name\":\"a\",\"price\":1.005}", "/price", PRODUCT_NEW},
+    {"{\"name\":\"a\",\"price\":1,\"id\":7}", "/id", PRODUCT_NEW},
+    {"{\"name\":\"a\",\"price\":1,\"\":7}", "/", PRODUCT_NEW},
+    {"{\"name\":\"a\",\"price\":1,\"a/b~c\":7}", "/a~1b~0c", PRODUCT_NEW},
+    {"{\"Name\":\"a\",\"price\":1}", "/name /Name", PRODUCT_NEW},
+    {"{\"name\":\"\",\"price\":-1,\"x\":null}", "/name /price /x", PRODUCT_NEW},
+    {"[]", ".", PRODUCT_NEW},
+    {"[{\"name\":\"a\",\"price\":1}]", ".", PRODUCT_NEW},
+    {"\"a\"", ".", PRODUCT_NEW},
+    {"null", ".", PRODUCT_NEW},
+    {"{\"name\":\"a\\u0000b\",\"price\":1}", "/name", PRODUCT_NEW},
+    {"{\"name\":{\"a\":1},\"price\":\"\"}", "/name /price", PRODUCT_NEW},
+    {"{\"name\":true,\"price\":[1]}", "/name /price", PRODUCT_NEW},
+    {"{\"name\":false,\"price\":\"1\\u0000\"}", "/name /price", PRODUCT_NEW},
+    {"{}", "/name /price", PRODUCT_WHOLE},
+    {"{\"name\":\"a\"}", "/price", PRODUCT_WHOLE},
+    {"{\"name\":\"a\",\"price\":1,\"id\":8}", "/id", PRODUCT_WHOLE},
+    {"{\"name\":\"a\",\"price\":1,\"id\":\"7\"}", "/id", PRODUCT_WHOLE},
+    {"{\"name\":\"a\",\"price\":1,\"id\":7.5}", "/id", PRODUCT_WHOLE},
+    {"{\"name\":\"a\",\"price\":1,\"version\":3}", "/version", PRODUCT_WHOLE},
+    {"{\"name\":null}", "/name", PRODUCT_PATCH},
+    {"{\"price\":null}", "/price", PRODUCT_PATCH},
+    {"{\"id\":null}", "/id", PRODUCT_PATCH},
+    {"{\"id\":8}", "/id", PRODUCT_PATCH},
+    {"{\"price\":-1,\"colour\":null}", "/price /colour", PRODUCT_PATCH},
+    {"[]", ".", PRODUCT_PATCH},
+    {"[{\"op\":\"remove\",\"path\":\"/name\"}]", ".", PRODUCT_PATCH},
+    {"1", ".", PRODUCT_PATCH},
 };
 
 START_TEST(refused)
@@ -81,7 +101,8 @@ START_TEST(refused)
 	json_t *json = load(bad[_i].json);
 	char pointers[200] = "";
 
-	ck_assert_msg(!product_read(json, &input, &errors), "%s", bad[_i].json);
+	product_errors_init(&errors);
+	ck_assert_msg(!product_read(json, bad[_i].form, 7, &input, &errors), "%s", bad[_i].json);
 	for (size_t i = 0; i < errors.n; i++) {
 		const char *p = errors.error[i].pointer;
 		ck_assert(strlen(errors.error[i].detail) > 0);
@@ -90,6 +111,105 @@ START_TEST(refused)
 	}
 	ck_assert_str_eq(pointers, bad[_i].pointers);
 	json_decref(json);
+}
+END_TEST
+
+static const struct change_case {
+	enum product_form form;
+	const char *json;
+	const char *name; /* NULL: not given */
+	const char *price;
+} changes[] = {
+    {PRODUCT_WHOLE, "{\"name\":\"a\",\"price\":1}", "a", "1.00"},
+    {PRODUCT_WHOLE, "{\"name\":\"a\",\"price\":1,\"id\":7}", "a", "1.00"},
+    {PRODUCT_PATCH, "{}", NULL, ""},
+    {PRODUCT_PATCH, "{\"id\":7}", NULL, ""},
+    {PRODUCT_PATCH, "{\"name\":\"b\"}", "b", ""},
+    {PRODUCT_PATCH, "{\"price\":\"0.5\"}", NULL, "0.50"},
+    {PRODUCT_PATCH, "{\"price\":2,\"name\":\"c\"}", "c", "2.00"},
+};
+
+START_TEST(a_change_says_what_it_changes)
+{
+	const struct change_case *c = &changes[_i];
+	struct product_input input;
+	struct product_errors errors;
+	json_t *json = load(c->json);
+
+	product_errors_init(&errors);
+	ck_assert_msg(product_read(json, c->form, 7, &input, &errors), "%s", c->json);
+	ck_assert_uint_eq(errors.n, 0);
+	ck_assert_int_eq(input.name.ptr != NULL, c->name != NULL);
+	if (c->name)
+		ck_assert(span_eq(input.name, span_str(c->name)));
+	ck_assert_str_eq(input.price, c->price);
+	json_decref(json);
+}
+END_TEST
+
+static const struct text_case {
+	struct span name, price;
+	const char *kept;     /* the price; NULL: refused */
+	const char *pointers; /* as above, of item 3 of a list */
+} texts[] = {
+    {SPAN_LIT("Pen"), SPAN_LIT("1.5"), "1.50", ""},
+    {SPAN_LIT(" 'a\n\"; drop table products; --"), SPAN_LIT("0"), "0.00", ""},
+    {SPAN_LIT(""), SPAN_LIT(""), NULL, "/3/name /3/price"},
+    {SPAN_LIT("a\0b"), SPAN_LIT("1"), NULL, "/3/name"},
+    {SPAN_LIT("\xff"), SPAN_LIT("1"), NULL, "/3/name"},
+    {SPAN_LIT("\xed\xa0\x80"), SPAN_LIT("1"), NULL, "/3/name"},
+    {SPAN_LIT("a"), SPAN_LIT("1e2"), NULL, "/3/price"},
+    {SPAN_LIT("a"), SPAN_LIT("-0"), NULL, "/3/price"},
+    {SPAN_LIT("a"), SPAN_LIT("NaN"), NULL, "/3/price"},
+    {SPAN_LIT("a"), SPAN_LIT("0.005"), NULL, "/3/price"},
+    {SPAN_LIT("a"), SPAN_LIT("100000000"), NULL, "/3/price"},
+    {SPAN_LIT("a"), SPAN_LIT("99999999.99"), "99999999.99", ""},
+    {SPAN_LIT("a"), SPAN_LIT("1\0"), NULL, "/3/price"},
+};
+
+START_TEST(text_is_read_as_json_strings_are)
+{
+	const struct text_case *c = &texts[_i];
+	struct product_input input;
+	struct product_errors errors;
+	char pointers[200] = "";
+
+	product_errors_init(&errors);
+	errors.item = 3;
+	bool ok = product_read_text(c->name, c->price, &input, &errors);
+	ck_assert_int_eq(ok, c->kept != NULL);
+	if (ok) {
+		ck_assert(span_eq(input.name, c->name));
+		ck_assert_str_eq(input.price, c->kept);
+	}
+	for (size_t i = 0; i < errors.n; i++) {
+		strcat(pointers, i ? " " : "");
+		strcat(pointers, errors.error[i].pointer);
+	}
+	ck_assert_str_eq(pointers, c->pointers);
+}
+END_TEST
+
+/* Of a list, errors add up; a product that has none of its own is right. */
+START_TEST(errors_of_a_list)
+{
+	static const char *const items[] = {"{\"name\":\"a\",\"price\":1}", "{\"a/b\":0}", "7",
+					    "{\"name\":\"b\",\"price\":2}"};
+	static const bool ok[] = {true, false, false, true};
+	static const char *const pointers[] = {"/1/name", "/1/price", "/1/a~1b", "/2"};
+	struct product_input input;
+	struct product_errors errors;
+
+	product_errors_init(&errors);
+	for (size_t i = 0; i < 4; i++) {
+		json_t *json = load(items[i]);
+		errors.item = (long)i;
+		ck_assert_int_eq(product_read(json, PRODUCT_NEW, 0, &input, &errors), ok[i]);
+		json_decref(json);
+	}
+	ck_assert_uint_eq(errors.n, 4);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_str_eq(errors.error[i].pointer, pointers[i]);
 }
 END_TEST
 
@@ -114,7 +234,8 @@ START_TEST(name_length_counts_bytes)
 		struct product_input input;
 		struct product_errors errors;
 		json_t *json = load(text);
-		ck_assert_int_eq(product_read(json, &input, &errors), names[i].ok);
+		product_errors_init(&errors);
+		ck_assert_int_eq(product_read(json, PRODUCT_NEW, 0, &input, &errors), names[i].ok);
 		json_decref(json);
 	}
 }
@@ -132,7 +253,8 @@ START_TEST(errors_are_bounded)
 	}
 	struct product_input input;
 	struct product_errors errors;
-	ck_assert(!product_read(json, &input, &errors));
+	product_errors_init(&errors);
+	ck_assert(!product_read(json, PRODUCT_NEW, 0, &input, &errors));
 	ck_assert_uint_eq(errors.n, PRODUCT_ERRORS_MAX);
 	ck_assert_str_eq(errors.error[errors.n - 1].pointer, "");
 	json_decref(json);
@@ -142,7 +264,8 @@ START_TEST(errors_are_bounded)
 		memset(key, '~', len);
 		key[len] = '\0';
 		json_object_set_new(json, key, json_null());
-		ck_assert(!product_read(json, &input, &errors));
+		product_errors_init(&errors);
+		ck_assert(!product_read(json, PRODUCT_NEW, 0, &input, &errors));
 		ck_assert_uint_eq(errors.n, 1);
 		ck_assert_uint_eq(strlen(errors.error[0].pointer),
 				  len > PRODUCT_KEY_MAX ? 0 : 1 + 2 * len);
@@ -231,6 +354,11 @@ main(void)
 
 	tcase_add_loop_test(tc, accepted, 0, sizeof(good) / sizeof(good[0]));
 	tcase_add_loop_test(tc, refused, 0, sizeof(bad) / sizeof(bad[0]));
+	tcase_add_loop_test(tc, a_change_says_what_it_changes, 0,
+			    sizeof(changes) / sizeof(changes[0]));
+	tcase_add_loop_test(tc, text_is_read_as_json_strings_are, 0,
+			    sizeof(texts) / sizeof(texts[0]));
+	tcase_add_test(tc, errors_of_a_list);
 	tcase_add_test(tc, name_length_counts_bytes);
 	tcase_add_test(tc, errors_are_bounded);
 	tcase_add_loop_test(tc, writes, 0, sizeof(written) / sizeof(written[0]));
