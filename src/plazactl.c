@@ -1,6 +1,7 @@
 /*
  * plazactl.c - the client: a table of commands. What they do is in ctl/.
  */
+#include <curl/curl.h>
 #include <fcntl.h>
 #include <libwebsockets.h>
 #include <stdbool.h>
@@ -19,6 +20,8 @@ struct command {
 static const struct command commands[] = {
     {"chat", chat_command,
      "ROOM   talk in a room, and come back to it when the connection is lost"},
+    {"products", products_command,
+     "import|export FILE   a file into the product store, or the store into a file"},
     {"ws", ws_command, "URL   lines to messages and messages to lines, over a WebSocket"},
 };
 
@@ -73,6 +76,8 @@ main(int argc, char **argv)
 		printf("plazactl " PLAZA_VERSION "\n");
 		printf("libwebsockets %s (built with %s)\n", lws_get_library_version(),
 		       LWS_LIBRARY_VERSION);
+		printf("libcurl %s (built with " LIBCURL_VERSION ")\n",
+		       curl_version_info(CURLVERSION_NOW)->version);
 		return CTL_OK;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {

@@ -174,6 +174,7 @@ awk -F: '
 		only("^xxhash.h$", "^src/hub/log_record.c", "hub/log_record.c")
 		only("^openssl/", "^src/(http/etag.c|store/idempotency.c|main.c|version)", \
 			"http/etag.c and store/idempotency.c")
+		only("^curl/", "^src/(ctl/api.c|plazactl.c|jobs/|version)", "ctl/api.c and jobs/")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}
 ' "$out.angled" >>"$out"

@@ -1,0 +1,85 @@
+/*
+ * api.h - requests to the HTTP API of a plazad, made by libcurl: sent again when the connection is
+ * lost or the server asks for a moment, for as long as whoever runs us has patience.
+ */
+#ifndef PLAZA_CTL_API_H
+#define PLAZA_CTL_API_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/span.h"
+
+#define API_SERVER "http://127.0.0.1:8080"
+/* Of an answer that is kept whole; a longer one is an error. */
+#define API_ANSWER_MAX (16u << 20)
+
+struct api_answer;
+
+/* What a request may be told while it goes on; each may be NULL. */
+struct api_calls {
+	/* A piece of the body of a 2xx, instead of keeping it. False: it cannot be taken. */
+	bool (*piece)(void *ctx, struct span piece);
+	/* Everything of that body is to be forgotten: it comes anew. False: that cannot be. */
+	bool (*again)(void *ctx);
+	/* Some time has passed; `waiting` says for what, if it is waiting to send again, or NULL.
+	 */
+	void (*tick)(void *ctx, const char *waiting);
+};
+
+struct api {
+	void *curl;
+	char server[400];     /* "http://host:port", without a slash at its end */
+	uint64_t patience_ms; /* for one request, all its attempts together */
+	const struct api_calls *calls;
+	void *ctx;
+	bool has_answered; /* the server has, to anything */
+
+	/* of the request under way */
+	struct api_answer *answer;
+	bool is_piecewise;
+	bool has_failed; /* `piece` could not take it */
+};
+
+struct api_request {
+	const char *path;   /* with its query */
+	const char *type;   /* Content-Type; NULL: it is a GET */
+	const char *accept; /* Accept */
+	const char *key;    /* Idempotency-Key, or NULL */
+	struct span body;
+};
+
+struct api_answer {
+	int status; /* 0: there is none, and `why` says why */
+	unsigned retry_after_s;
+	struct buffer body; /* unless `piece` took it */
+	char why[600];
+};
+
+/* False, told, when libcurl has no memory. `server` was accepted by api_server_parse. */
+bool api_init(struct api *api, const char *server, uint64_t patience_ms,
+	      const struct api_calls *calls, void *ctx);
+void api_fini(struct api *api);
+
+/* NULL, or what is wrong with a server's URL and what is accepted. */
+const char *api_server_check(const char *text);
+
+/*
+ * Sends it until there is an answer that counts. An answer 429, 503 or 409 with Retry-After asks to
+ * send it again; so does a lost connection, but for the very first one. Whatever it is, `answer` is
+ * filled; api_answer_fini it.
+ */
+void api_send(struct api *api, const struct api_request *request, struct api_answer *answer);
+void api_answer_fini(struct api_answer *answer);
+
+/* What a problem answer says, in a line; good until the next call. */
+const char *api_problem(const struct api_answer *answer);
+
+/* From here on SIGINT, SIGTERM and SIGHUP end requests, and the second one the process. */
+void api_take_interrupts(void);
+bool api_is_interrupted(void);
+
+#endif
