@@ -92,11 +92,13 @@ answer_is_unchanged(const struct exchange *x, const struct reply *reply, const c
 	       etag_is_listed(x->wish.if_none_match, span_str(tag));
 }
 
-/* RFC 9110 15.4.5: of the 200's fields a 304 has these, besides Date and ETag. */
+/* RFC 9110 15.4.5: of the 200's fields a 304 has these, besides Date and ETag. Timing is its own.
+ */
 static bool
 is_for_304(struct span name)
 {
-	static const char *const names[] = {"Cache-Control", "Content-Location", "Expires", "Vary"};
+	static const char *const names[] = {"Cache-Control", "Content-Location", "Expires",
+					    "Server-Timing", "Vary"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_eq_nocase(name, span_str(names[i])))

@@ -48,8 +48,11 @@ judge_error(const struct lane_answer *answer, bool is_write)
 
 	if (has_class(s, "23505"))
 		return PRODUCTS_CONFLICT;
-	/* constraints, values that do not fit a table that was there before us, its triggers */
-	if (is_write && (has_class(s, "22") || has_class(s, "23") || has_class(s, "P0001")))
+	/* values that do not fit, or have no like in, a table that was there before us */
+	if (has_class(s, "22"))
+		return PRODUCTS_INVALID;
+	/* its constraints, its triggers */
+	if (is_write && (has_class(s, "23") || has_class(s, "P0001")))
 		return PRODUCTS_INVALID;
 	/* canceled, lock not available, serialization failure, deadlock */
 	if (has_class(s, "57014") || has_class(s, "55P03") || has_class(s, "40"))
@@ -79,24 +82,36 @@ judge(const struct lane_answer *answer, bool is_write)
 	return PRODUCTS_DOWN;
 }
 
+struct products_answer
+operation_answer(const struct lane_request *request, const struct lane_answer *answer)
+{
+	return (struct products_answer){
+	    .outcome = judge(answer, request->kind->is_write),
+	    .result = answer->result,
+	    .row = answer->row,
+	    .n = answer->result ? (size_t)answer->n_rows : 0,
+	    .retry_after_s = answer->retry_after_s,
+	    .waited_us = answer->waited_us,
+	    .took_us = answer->took_us,
+	};
+}
+
+void
+operation_no_memory(products_fn *done, void *ctx)
+{
+	const struct products_answer answer = {.outcome = PRODUCTS_DOWN, .retry_after_s = 1};
+
+	log_error("store: out of memory");
+	done(&answer, ctx);
+}
+
 static void
 operation_done(struct lane_request *request, const struct lane_answer *answer)
 {
 	/* request is the first member */
 	struct operation *op = (struct operation *)request;
-	struct products_answer a = {
-	    .outcome = judge(answer, request->kind->is_write),
-	    .retry_after_s = answer->retry_after_s,
-	    .result = answer->result,
-	};
+	const struct products_answer a = operation_answer(request, answer);
 
-	if (answer->result)
-		a.n = (size_t)PQntuples(answer->result);
-	/* a list asked for one row more than it shows */
-	if (op->limit && a.n > op->limit) {
-		a.n = op->limit;
-		a.more = true;
-	}
 	op->done(&a, op->ctx);
 	free(op);
 }
@@ -108,9 +123,7 @@ operation_new(const struct lane_kind *kind, const char *statement, int n_params,
 	struct operation *op = calloc(1, sizeof(*op) + name_len + 1);
 
 	if (!op) {
-		const struct products_answer a = {.outcome = PRODUCTS_DOWN, .retry_after_s = 1};
-		log_error("store: out of memory");
-		done(&a, ctx);
+		operation_no_memory(done, ctx);
 		return NULL;
 	}
 	op->request.kind = kind;

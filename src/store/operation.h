@@ -15,7 +15,6 @@ struct operation {
 	const char *param[OPERATION_PARAMS_MAX]; /* text; number[i] to begin with */
 	products_fn *done;
 	void *ctx;
-	uint32_t limit; /* of a list; else 0 */
 	char number[2][24];
 	char price[PRICE_TEXT_SIZE];
 	char name[];
@@ -24,6 +23,13 @@ struct operation {
 /* NULL: out of memory, and `done` has been called. */
 struct operation *operation_new(const struct lane_kind *kind, const char *statement, int n_params,
 				size_t name_len, products_fn *done, void *ctx);
+
+/* What a lane's answer means for whoever asked; errors that are nobody's fault are logged. */
+struct products_answer operation_answer(const struct lane_request *request,
+					const struct lane_answer *answer);
+
+/* Out of memory: `done` is called, and the log told. */
+void operation_no_memory(products_fn *done, void *ctx);
 
 /* A lane_kind's send: each operation's own statement with its own parameters. */
 bool operation_send_each(struct lane *lane, struct lane_request *const *request, unsigned n);

@@ -13,9 +13,9 @@ get_done(const struct products_answer *answer, void *ctx)
 	if (answer->outcome != PRODUCTS_OK)
 		product_reply_trouble(x, answer);
 	else if (answer->n == 0)
-		product_reply_not_found(x);
+		product_reply_not_found(x, answer);
 	else
-		product_reply_row(x, answer, 200);
+		product_reply_row(x, answer, 0, 200);
 }
 
 void
@@ -27,7 +27,7 @@ product_get_handle(struct exchange *x, void *ctx)
 	if (!products)
 		product_reply_no_store(x);
 	else if (!product_parse_id(exchange_param(x, 0), &id))
-		product_reply_not_found(x);
-	else
+		product_reply_not_found(x, NULL);
+	else if (product_accepts_json(x))
 		products_get(products, id, get_done, x);
 }

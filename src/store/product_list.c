@@ -1,27 +1,133 @@
 /*
- * product_list.c - pages of products in the order of a key.
+ * product_list.c - pages of products and counts of them. The plain page by id is prepared; all
+ * others are planned for the values that come with them.
  */
-#include "store/operation.h"
-
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "store/operation.h"
+
+struct list {
+	struct lane_request request; /* first: the lane hands it back */
+	products_fn *done;
+	void *ctx;
+	uint32_t limit;    /* of a page; a count has none */
+	const char *name;  /* a prepared statement, or NULL for `sql` */
+	struct buffer sql; /* terminated */
+	struct list_params params;
+};
+
+static bool
+list_send(struct lane *lane, struct lane_request *const *request, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct list *list = (const struct list *)request[i];
+		const struct lane_query query = {
+		    .name = list->name,
+		    .sql = list->sql.data,
+		    .n_params = list->params.n,
+		    .values = list->params.value,
+		};
+		if (!lane_query_send(lane, &query))
+			return false;
+	}
+	return true;
+}
+
+/* Each alone: one that takes long, or fails, is nobody else's business. */
 static const struct lane_kind list_kind = {
     .name = "list",
     .max = 1,
-    .send = operation_send_each,
+    .send = list_send,
 };
 
+static void
+list_done(struct lane_request *request, const struct lane_answer *answer)
+{
+	/* request is the first member */
+	struct list *list = (struct list *)request;
+	struct products_answer a = operation_answer(request, answer);
+
+	/* it has asked for one row more than it shows */
+	if (list->limit && a.n > list->limit) {
+		a.n = list->limit;
+		a.more = true;
+	}
+	list->done(&a, list->ctx);
+	buffer_fini(&list->sql);
+	free(list);
+}
+
+static struct list *
+list_new(products_fn *done, void *ctx)
+{
+	struct list *list = calloc(1, sizeof(*list));
+
+	if (!list)
+		return NULL;
+	list->request.kind = &list_kind;
+	list->request.done = list_done;
+	list->done = done;
+	list->ctx = ctx;
+	return list;
+}
+
+static void
+submit(const struct products *products, struct list *list, bool ok)
+{
+	if (ok) {
+		lane_submit(products->slow, &list->request);
+		return;
+	}
+	operation_no_memory(list->done, list->ctx);
+	buffer_fini(&list->sql);
+	free(list);
+}
+
+static void
+set_plain_page(struct list *page, const struct list_query *list)
+{
+	struct list_params *params = &page->params;
+	const int64_t after = list->has_after ? list->after.id : INT64_MIN;
+
+	page->name = "product_list";
+	snprintf(params->id, sizeof(params->id), "%" PRId64, after);
+	snprintf(params->limit, sizeof(params->limit), "%" PRIu64, (uint64_t)list->limit + 1);
+	params->value[0] = params->id;
+	params->value[1] = params->limit;
+	params->n = 2;
+}
+
 void
-products_list(const struct products *products, int64_t after, uint32_t limit, products_fn *done,
+products_list(const struct products *products, const struct list_query *list, products_fn *done,
 	      void *ctx)
 {
-	struct operation *op = operation_new(&list_kind, "product_list", 2, 0, done, ctx);
+	struct list *page = list_new(done, ctx);
+	bool ok = true;
 
-	if (!op)
+	if (!page) {
+		operation_no_memory(done, ctx);
 		return;
-	op->limit = limit;
-	snprintf(op->number[0], sizeof(op->number[0]), "%" PRId64, after);
-	snprintf(op->number[1], sizeof(op->number[1]), "%" PRIu64, (uint64_t)limit + 1);
-	lane_submit(products->slow, &op->request);
+	}
+	page->limit = list->limit;
+	if (list->sort == SORT_ID && !list_query_has_filter(list))
+		set_plain_page(page, list);
+	else
+		ok = list_query_page_sql(&page->sql, &page->params, products->sql->table, list);
+	submit(products, page, ok);
+}
+
+void
+products_count(const struct products *products, const struct list_query *list, products_fn *done,
+	       void *ctx)
+{
+	struct list *count = list_new(done, ctx);
+
+	if (!count) {
+		operation_no_memory(done, ctx);
+		return;
+	}
+	submit(products, count,
+	       list_query_count_sql(&count->sql, &count->params, products->sql->table, list));
 }

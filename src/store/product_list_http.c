@@ -1,131 +1,318 @@
 /*
- * product_list_http.c - GET /api/products: a page.
+ * product_list_http.c - GET /api/products: a page, and how many there are in all if that is asked.
  */
 #include "store/product_list_http.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
+#include "http/chars.h"
 #include "http/problem.h"
-#include "http/query.h"
-#include "store/cursor.h"
-#include "store/product_json.h"
 #include "store/product_reply.h"
+#include "store/product_row.h"
+#include "store/server_timing.h"
 
-#define LIMIT_DEFAULT 100
-#define LIMIT_MAX     1000
-
+/* One page under way. */
 struct page {
-	int64_t after;
-	uint32_t limit;
+	struct exchange *x;
+	const struct products *products;
+	struct list_query list;
+	struct buffer body; /* while the count is asked for: the page, to be closed */
+	struct buffer link; /* the field, or empty */
+	uint64_t waited_us, took_us;
+	size_t query_len;
+	char query[]; /* as it was sent */
 };
 
-static bool
-parse_limit(struct span s, uint32_t *limit)
+static void
+page_free(struct page *page)
 {
-	int64_t value;
+	buffer_fini(&page->body);
+	buffer_fini(&page->link);
+	free(page);
+}
 
-	if (!product_parse_id(s, &value) || value > LIMIT_MAX)
+/* --- what cannot be answered --- */
+
+void
+product_reply_bad_list(struct exchange *x, const struct list_errors *errors, const char *example)
+{
+	char hint[120];
+
+	snprintf(hint, sizeof(hint),
+		 "For instance " PRODUCTS_PATH "%s; in a shell, put the URL "
+		 "into quotes.",
+		 example);
+	exchange_problem(x, &(struct problem){
+				.status = 400,
+				.type = "bad-parameter",
+				.title = "The query is not accepted",
+				.detail = errors->error[0].detail,
+				.hint = hint,
+				.errors = errors->error,
+				.n_errors = errors->n,
+			    });
+}
+
+bool
+product_search_ready(struct exchange *x, const struct products *products,
+		     const struct list_query *list)
+{
+	if (!list->has_search || !products->search_ready ||
+	    products->search_ready(products->search_ctx))
+		return true;
+	exchange_problem(x, &(struct problem){
+				.status = 503,
+				.type = "index-building",
+				.title = "The search is not ready yet",
+				.detail = "the database still builds the index that q needs",
+				.hint = "Try again after Retry-After seconds; all else works.",
+				.fields = "Retry-After: 5\r\n",
+			    });
+	return false;
+}
+
+void
+product_reply_list_trouble(struct exchange *x, const struct products_answer *answer)
+{
+	static const struct problem invalid = {
+	    .status = 400,
+	    .type = "bad-parameter",
+	    .title = "The query is not accepted",
+	    .detail = "the database cannot compare products with these values: it has no such "
+		      "characters, or no such numbers",
+	};
+
+	if (answer->outcome == PRODUCTS_INVALID)
+		exchange_problem(x, &invalid);
+	else
+		product_reply_trouble(x, answer);
+}
+
+/* --- the next page --- */
+
+/* Where the row is in the order of the list. */
+static void
+set_cursor(struct cursor *cursor, enum list_sort sort, const struct product_columns *columns,
+	   int row)
+{
+	const bool is_name = sort == SORT_NAME || sort == SORT_NAME_DOWN;
+	const int column = is_name ? columns->name : columns->price;
+	const struct span key =
+	    is_name ? product_row_name(columns, row) : product_row_price(columns, row);
+
+	cursor->sort = sort;
+	cursor->id = strtoll(product_row_id(columns, row).ptr, NULL, 10);
+	cursor->key[0] = '\0';
+	if (sort == SORT_ID || sort == SORT_ID_DOWN) {
+		cursor->kind = CURSOR_ID;
+	} else if (PQgetisnull(columns->result, row, column)) {
+		cursor->kind = CURSOR_NULL;
+	} else if (key.len > CURSOR_KEY_MAX) {
+		cursor->kind = CURSOR_LONG;
+	} else {
+		cursor->kind = CURSOR_VALUE;
+		memcpy(cursor->key, key.ptr, key.len);
+		cursor->key[key.len] = '\0';
+	}
+}
+
+/* One pair of the query, unless it is "after": that of the next page stands for it. */
+static bool
+write_pair(struct buffer *link, struct span pair, bool is_first)
+{
+	struct query_param after = {.name = "after"};
+
+	query_read(pair, &after, 1);
+	if (pair.len == 0 || after.state != QUERY_ABSENT)
+		return true;
+	if (!buffer_append(link, is_first ? "?" : "&", 1, SIZE_MAX / 4))
 		return false;
-	*limit = (uint32_t)value;
+	for (size_t i = 0; i < pair.len; i++) {
+		const char c = pair.ptr[i];
+		/* what cannot be in a query as it is cannot be in the field either */
+		const bool ok = char_is(c, CHAR_QUERY) || c == '%'
+				    ? buffer_append(link, &c, 1, SIZE_MAX / 4)
+				    : buffer_printf(link, SIZE_MAX / 4, "%%%02X", (unsigned char)c);
+		if (!ok)
+			return false;
+	}
 	return true;
 }
 
-static const char limit_error[] = "limit must be a number from 1 to 1000, given once";
-static const char after_error[] = "after must be the \"next\" of an earlier page, given once";
-static const char other_error[] = "unknown parameter; limit and after are accepted";
-
-/* Every mistake once. */
-static size_t
-parse_page(struct span query, struct page *page, struct problem_error errors[3])
-{
-	struct query_param params[] = {{.name = "limit"}, {.name = "after"}};
-	const struct query_param *limit = &params[0], *after = &params[1];
-	struct cursor cursor;
-	size_t n = 0;
-
-	*page = (struct page){.after = INT64_MIN, .limit = LIMIT_DEFAULT};
-	const bool has_other = query_read(query, params, 2).ptr != NULL;
-	if (limit->state != QUERY_ABSENT &&
-	    (limit->state != QUERY_GIVEN || !parse_limit(query_value(limit), &page->limit)))
-		errors[n++].detail = limit_error;
-	if (after->state != QUERY_ABSENT &&
-	    (after->state != QUERY_GIVEN || !cursor_read(query_value(after), &cursor) ||
-	     cursor.sort != SORT_ID))
-		errors[n++].detail = after_error;
-	else if (after->state == QUERY_GIVEN)
-		page->after = cursor.id;
-	if (has_other)
-		errors[n++].detail = other_error;
-	return n;
-}
-
-/* The last row's id; the column may be wider than ours in a table that was there before us. */
-static int64_t
-last_id(const struct products_answer *answer)
-{
-	return strtoll(products_row(answer, answer->n - 1).id.ptr, NULL, 10);
-}
-
+/* RFC 8288: the same query with another "after". */
 static bool
-write_page(struct buffer *body, const struct products_answer *answer)
+write_link(struct buffer *link, struct span query, const char *after)
 {
-	bool ok = buffer_append(body, "{\"items\":[", 10, PRODUCT_REPLY_MAX);
+	bool ok = buffer_printf(link, SIZE_MAX / 4, "Link: <" PRODUCTS_PATH);
+	const size_t begin = link->len;
+
+	while (ok && query.len) {
+		const char *amp = memchr(query.ptr, '&', query.len);
+		const size_t len = amp ? (size_t)(amp - query.ptr) : query.len;
+		ok = write_pair(link, span_from(query.ptr, len), link->len == begin);
+		query = span_from(query.ptr + len + (amp != NULL), query.len - len - (amp != NULL));
+	}
+	return ok && buffer_printf(link, SIZE_MAX / 4, "%safter=%s>; rel=\"next\"\r\n",
+				   link->len == begin ? "?" : "&", after);
+}
+
+/* --- the page --- */
+
+/* All of the body but what comes behind "next". */
+static bool
+write_page(struct page *page, const struct products_answer *answer)
+{
+	struct buffer *body = &page->body;
+	const int end = answer->row + (int)answer->n;
+	struct product_columns columns;
+	struct cursor cursor;
 	char next[CURSOR_TEXT_SIZE];
 
-	for (size_t i = 0; ok && i < answer->n; i++) {
-		const struct product product = products_row(answer, i);
-		ok = (i == 0 || buffer_append(body, ",", 1, PRODUCT_REPLY_MAX)) &&
-		     product_write(body, &product, PRODUCT_REPLY_MAX);
-	}
+	product_columns_find(&columns, answer->result, 0);
+	bool ok = buffer_append(body, "{\"items\":[", 10, PRODUCT_REPLY_MAX);
+	for (int row = answer->row; ok && row < end; row++)
+		ok = (row == answer->row || buffer_append(body, ",", 1, PRODUCT_REPLY_MAX)) &&
+		     product_row_json(body, &columns, row, PRODUCT_REPLY_MAX);
 	if (!ok || !answer->more)
-		return ok && buffer_append(body, "],\"next\":null}", 14, PRODUCT_REPLY_MAX);
-	cursor_write(&(struct cursor){.sort = SORT_ID, .id = last_id(answer)}, next);
-	return buffer_printf(body, PRODUCT_REPLY_MAX, "],\"next\":\"%s\"}", next);
+		return ok && buffer_append(body, "],\"next\":null", 13, PRODUCT_REPLY_MAX);
+	set_cursor(&cursor, page->list.sort, &columns, end - 1);
+	cursor_write(&cursor, next);
+	return buffer_printf(body, PRODUCT_REPLY_MAX, "],\"next\":\"%s\"", next) &&
+	       write_link(&page->link, span_from(page->query, page->query_len), next);
 }
 
 static void
-list_done(const struct products_answer *answer, void *ctx)
+reply_page(struct page *page)
 {
-	struct exchange *x = ctx;
-	struct buffer body;
+	char timing[SERVER_TIMING_SIZE];
 
-	if (answer->outcome != PRODUCTS_OK) {
-		product_reply_trouble(x, answer);
-		return;
-	}
-	buffer_init(&body);
-	if (write_page(&body, answer))
-		product_reply_json(x, 200, &body, NULL);
+	server_timing_put(timing, page->waited_us, page->took_us);
+	if (buffer_append(&page->body, "}", 1, PRODUCT_REPLY_MAX) &&
+	    buffer_append(&page->link, timing, strlen(timing) + 1, SIZE_MAX / 4))
+		product_reply_json(page->x, 200, &page->body, page->link.data);
 	else
-		product_reply_no_memory(x);
-	buffer_fini(&body);
+		product_reply_no_memory(page->x);
+	page_free(page);
+}
+
+/* Of the two, what is known best; and says how well. */
+static bool
+write_count(struct page *page, const struct products_answer *answer)
+{
+	const PGresult *result = answer->result;
+	const int row = answer->row;
+	const bool has_counted = !PQgetisnull(result, row, 1);
+	const long long estimate = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+	const long long counted = strtoll(PQgetvalue(result, row, 1), NULL, 10);
+	const char *of = "exact";
+	long long count = counted;
+
+	if (!has_counted) {
+		count = estimate;
+		of = "estimate";
+	} else if (page->list.count == COUNT_ESTIMATED && counted > LIST_COUNT_MAX) {
+		count = LIST_COUNT_MAX;
+		of = "minimum";
+	}
+	return buffer_printf(&page->body, PRODUCT_REPLY_MAX, ",\"count\":%lld,\"count_is\":\"%s\"",
+			     count, of);
+}
+
+static void
+count_done(const struct products_answer *answer, void *ctx)
+{
+	struct page *page = ctx;
+
+	page->waited_us += answer->waited_us;
+	page->took_us += answer->took_us;
+	if (answer->outcome != PRODUCTS_OK || answer->n != 1) {
+		product_reply_list_trouble(page->x, answer);
+		page_free(page);
+	} else if (!write_count(page, answer)) {
+		product_reply_no_memory(page->x);
+		page_free(page);
+	} else {
+		reply_page(page);
+	}
+}
+
+/* The row that such a cursor hangs on has gone, and nobody can tell what came behind it. */
+static bool
+is_lost(const struct page *page, const struct products_answer *answer)
+{
+	return page->list.has_after && page->list.after.kind == CURSOR_LONG && answer->n == 0;
+}
+
+static void
+page_done(const struct products_answer *answer, void *ctx)
+{
+	static const struct problem lost = {
+	    .status = 410,
+	    .type = "cursor-expired",
+	    .title = "The list cannot be gone on with",
+	    .detail = "the product where the page ended is gone, and its name was too long for "
+		      "after",
+	    .hint = "Begin again without after, or sort by id.",
+	};
+	struct page *page = ctx;
+
+	page->waited_us = answer->waited_us;
+	page->took_us = answer->took_us;
+	if (answer->outcome != PRODUCTS_OK) {
+		product_reply_list_trouble(page->x, answer);
+		page_free(page);
+	} else if (is_lost(page, answer)) {
+		exchange_problem(page->x, &lost);
+		page_free(page);
+	} else if (!write_page(page, answer)) {
+		product_reply_no_memory(page->x);
+		page_free(page);
+	} else if (page->list.count != COUNT_NONE) {
+		products_count(page->products, &page->list, count_done, page);
+	} else {
+		reply_page(page);
+	}
+}
+
+static struct page *
+page_new(struct exchange *x, const struct products *products)
+{
+	const struct span query = exchange_request(x)->query;
+	struct page *page = malloc(sizeof(*page) + query.len);
+
+	if (!page)
+		return NULL;
+	page->x = x;
+	page->products = products;
+	page->body = page->link = (struct buffer){0};
+	page->query_len = query.len;
+	if (query.len)
+		memcpy(page->query, query.ptr, query.len);
+	return page;
 }
 
 void
 product_list_handle(struct exchange *x, void *ctx)
 {
 	const struct products *products = ctx;
-	struct problem_error errors[3] = {0};
-	struct page page;
+	struct list_errors errors;
 
 	if (!products) {
 		product_reply_no_store(x);
 		return;
 	}
-	size_t n = parse_page(exchange_request(x)->query, &page, errors);
-	if (n)
-		exchange_problem(x, &(struct problem){
-					.status = 400,
-					.type = "bad-parameter",
-					.title = "The query is not accepted",
-					.detail = errors[0].detail,
-					.hint = "For instance " PRODUCTS_PATH
-						"?limit=10; in a shell, put "
-						"the URL into quotes.",
-					.errors = errors,
-					.n_errors = n,
-				    });
-	else
-		products_list(products, page.after, page.limit, list_done, x);
+	struct page *page = page_new(x, products);
+	if (!page) {
+		product_reply_no_memory(x);
+		return;
+	}
+	if (!list_query_read(span_from(page->query, page->query_len), LIST_PAGE, &page->list,
+			     &errors)) {
+		product_reply_bad_list(x, &errors, "?limit=10&sort=-price");
+		page_free(page);
+	} else if (!product_accepts_json(x) || !product_search_ready(x, products, &page->list)) {
+		page_free(page);
+	} else {
+		products_list(products, &page->list, page_done, page);
+	}
 }

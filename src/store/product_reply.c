@@ -7,8 +7,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "http/negotiate.h"
 #include "http/problem.h"
-#include "store/product_json.h"
+#include "store/product_row.h"
+#include "store/server_timing.h"
+
+/* of the memory for one row */
+#define BODY_KEPT_MAX 16384
 
 static void
 reply_unavailable(struct exchange *x, struct problem problem, unsigned retry_after_s)
@@ -35,9 +40,10 @@ product_reply_no_store(struct exchange *x)
 }
 
 void
-product_reply_not_found(struct exchange *x)
+product_reply_not_found(struct exchange *x, const struct products_answer *answer)
 {
-	static const struct problem not_found = {
+	char timing[SERVER_TIMING_SIZE];
+	struct problem not_found = {
 	    .status = 404,
 	    .type = "not-found",
 	    .title = "There is no such product",
@@ -45,7 +51,35 @@ product_reply_not_found(struct exchange *x)
 	    .hint = "GET " PRODUCTS_PATH " lists the products that there are.",
 	};
 
+	if (answer) {
+		server_timing_put(timing, answer->waited_us, answer->took_us);
+		not_found.fields = timing;
+	}
 	exchange_problem(x, &not_found);
+}
+
+void
+product_reply_not_acceptable(struct exchange *x, const char *types)
+{
+	char detail[200];
+
+	snprintf(detail, sizeof(detail), "what there is: %s; Accept takes none of it", types);
+	exchange_problem(x, &(struct problem){
+				.status = 406,
+				.type = "not-acceptable",
+				.title = "There is nothing that Accept takes",
+				.detail = detail,
+				.hint = "Leave the field Accept out, or add */*;q=0.1 to it.",
+			    });
+}
+
+bool
+product_accepts_json(struct exchange *x)
+{
+	if (negotiate_media(exchange_request(x), SPAN_LIT("application/json")).q > 0)
+		return true;
+	product_reply_not_acceptable(x, "application/json");
+	return false;
 }
 
 static const struct problem troubles[] = {
@@ -129,15 +163,18 @@ void
 product_reply_trouble(struct exchange *x, const struct products_answer *answer)
 {
 	enum products_outcome outcome = answer->outcome;
+	char fields[SERVER_TIMING_SIZE + 40], *p = fields;
 
 	/* an answer without the row that was asked for is nothing that we foresaw either */
 	if (outcome == PRODUCTS_OK)
 		outcome = PRODUCTS_FAILED;
+	struct problem problem = troubles[outcome];
 	/* these pass; an unknown outcome is 503 as well, but waiting does not make it known */
-	if (troubles[outcome].status == 503 && outcome != PRODUCTS_UNKNOWN)
-		reply_unavailable(x, troubles[outcome], answer->retry_after_s);
-	else
-		exchange_problem(x, &troubles[outcome]);
+	if (problem.status == 503 && outcome != PRODUCTS_UNKNOWN)
+		p += snprintf(p, 40, "Retry-After: %u\r\n", answer->retry_after_s);
+	server_timing_put(p, answer->waited_us, answer->took_us);
+	problem.fields = fields;
+	exchange_problem(x, &problem);
 }
 
 void
@@ -167,17 +204,31 @@ product_reply_json(struct exchange *x, int status, const struct buffer *body, co
 }
 
 void
-product_reply_row(struct exchange *x, const struct products_answer *answer, int status)
+product_reply_row(struct exchange *x, const struct products_answer *answer, int first, int status)
 {
-	const struct product product = products_row(answer, 0);
-	char fields[80];
-	struct buffer body;
+	/* a worker answers one at a time, and most rows are short: the memory stays */
+	static struct buffer body;
+	char fields[SERVER_TIMING_SIZE + 80], tag[PRODUCT_TAG_SIZE], *p = fields;
+	struct product_columns columns;
 
-	buffer_init(&body);
-	snprintf(fields, sizeof(fields), "Location: " PRODUCTS_PATH "/%.20s\r\n", product.id.ptr);
-	if (product_write(&body, &product, PRODUCT_REPLY_MAX))
-		product_reply_json(x, status, &body, status == 201 ? fields : NULL);
-	else
+	product_columns_find(&columns, answer->result, first);
+	body.len = 0;
+	if (!product_row_json(&body, &columns, answer->row, PRODUCT_REPLY_MAX)) {
 		product_reply_no_memory(x);
-	buffer_fini(&body);
+		return;
+	}
+	if (status == 201)
+		p += snprintf(p, 80, "Location: " PRODUCTS_PATH "/%.20s\r\n",
+			      product_row_id(&columns, answer->row).ptr);
+	server_timing_put(p, answer->waited_us, answer->took_us);
+	const struct reply reply = {
+	    .status = status,
+	    .content_type = "application/json",
+	    .body = buffer_span(&body),
+	    .fields = fields,
+	    .etag = product_row_tag(&columns, answer->row, tag),
+	};
+	exchange_reply(x, &reply);
+	if (body.cap > BODY_KEPT_MAX)
+		buffer_fini(&body);
 }

@@ -18,16 +18,27 @@
 /* a thousand rows of names that were put there by others, each byte escaped as \u00XX, and more */
 #define PRODUCT_REPLY_MAX (256U << 20)
 
-/* Each of these is the answer. */
+/* Each of these is the answer. With `answer` it tells by Server-Timing what the database took. */
 
 void product_reply_no_store(struct exchange *x);
-void product_reply_not_found(struct exchange *x);
+/* `answer`: or NULL, when there was no need to ask. */
+void product_reply_not_found(struct exchange *x, const struct products_answer *answer);
 void product_reply_no_memory(struct exchange *x);
+/* Nothing of `types` ("application/json") is accepted; the list of them in words. */
+void product_reply_not_acceptable(struct exchange *x, const char *types);
 /* Anything but PRODUCTS_OK with the rows that were asked for. */
 void product_reply_trouble(struct exchange *x, const struct products_answer *answer);
+/* JSON with an ETag of its bytes; `fields` may be NULL. */
 void product_reply_json(struct exchange *x, int status, const struct buffer *body,
 			const char *fields);
-/* Its first row. */
-void product_reply_row(struct exchange *x, const struct products_answer *answer, int status);
+/*
+ * Its first row, whose columns begin at `first`: with the row's own ETag, and with its Location if
+ * it was made (201).
+ */
+void product_reply_row(struct exchange *x, const struct products_answer *answer, int first,
+		       int status);
+
+/* Whether the client takes JSON. False: it has been told, by 406. */
+bool product_accepts_json(struct exchange *x);
 
 #endif

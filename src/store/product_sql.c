@@ -11,12 +11,13 @@
 
 /* What is sent is text; each parameter is cast to its type, so that it has one. */
 static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
-    [PRODUCT_GET] = {"product_get", "select id, name, price from @.products where id = $1::int8"},
+    [PRODUCT_GET] = {"product_get", "select p.* from @.products p where p.id = any($1::int8[])"},
     [PRODUCT_CREATE] = {"product_create",
 			"insert into @.products(name, price) values ($1::text, $2::numeric) "
-			"returning id, name, price"},
-    [PRODUCT_LIST] = {"product_list", "select id, name, price from @.products where id > "
-				      "$1::int8 order by id limit $2::int8"},
+			"returning *"},
+    /* the page that is asked for most; of list_query.c, which makes all others */
+    [PRODUCT_LIST] = {"product_list", "select p.* from @.products p where p.id > $1::int8 order by "
+				      "p.id limit $2::int8"},
 };
 
 /* "a""b" of a"b: an identifier as it is. */
@@ -66,7 +67,8 @@ struct product_sql *
 product_sql_new(const char *schema)
 {
 	struct product_sql *sql = calloc(1, sizeof(*sql));
-	bool ok = sql && (sql->schema = quote_identifier(schema)) != NULL;
+	bool ok = sql && (sql->schema = quote_identifier(schema)) != NULL &&
+		  (sql->table = fill_in("@.products", sql->schema)) != NULL;
 
 	for (size_t i = 0; ok && i < PRODUCT_STATEMENTS; i++) {
 		sql->text[i] = fill_in(templates[i].sql, sql->schema);
@@ -89,6 +91,7 @@ product_sql_free(struct product_sql **sql)
 		return;
 	for (size_t i = 0; i < PRODUCT_STATEMENTS; i++)
 		free(s->text[i]);
+	free(s->table);
 	free(s->schema);
 	free(s);
 	*sql = NULL;

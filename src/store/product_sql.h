@@ -15,6 +15,7 @@ enum product_statement { PRODUCT_GET, PRODUCT_CREATE, PRODUCT_LIST, PRODUCT_STAT
 
 struct product_sql {
 	char *schema; /* quoted as an identifier */
+	char *table;  /* schema.products */
 	/* what a connection prepares; by enum product_statement */
 	struct pg_statement statement[PRODUCT_STATEMENTS];
 	char *text[PRODUCT_STATEMENTS];

@@ -18,7 +18,7 @@ create_done(const struct products_answer *answer, void *ctx)
 	if (answer->outcome != PRODUCTS_OK || answer->n != 1)
 		product_reply_trouble(x, answer);
 	else
-		product_reply_row(x, answer, 201);
+		product_reply_row(x, answer, 0, 201);
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "pg/lane.h"
 #include "pg/setup.h"
+#include "store/list_query.h"
 #include "store/product_json.h"
 #include "store/product_sql.h"
 
@@ -34,10 +35,13 @@ enum products_outcome {
 /* Valid until the callback returns. */
 struct products_answer {
 	enum products_outcome outcome;
-	size_t n;  /* rows; a get without a row is PRODUCTS_OK with none */
+	/* rows [row, row + n) are its own: others may have asked for the rest */
+	const PGresult *result;
+	int row;
+	size_t n;  /* a get without a row is PRODUCTS_OK with none */
 	bool more; /* a list: there are rows past these */
 	unsigned retry_after_s;
-	const PGresult *result;
+	uint64_t waited_us, took_us; /* as of struct lane_answer */
 };
 
 typedef void products_fn(const struct products_answer *answer, void *ctx);
@@ -50,6 +54,9 @@ struct products {
 	struct lane *read;
 	struct lane *write;
 	struct lane *slow;
+	/* whether q= may be asked for; NULL: always */
+	bool (*search_ready)(void *ctx);
+	void *search_ctx;
 };
 
 /*
@@ -59,8 +66,13 @@ struct products {
 void products_create(const struct products *products, struct span name, const char *price,
 		     products_fn *done, void *ctx);
 void products_get(const struct products *products, int64_t id, products_fn *done, void *ctx);
-/* Up to `limit` rows with an id over `after`, by id. INT64_MIN is the beginning. */
-void products_list(const struct products *products, int64_t after, uint32_t limit,
+/*
+ * The rows of a page, in order; and how many rows all pages together have: one row, as
+ * list_query_count_sql says. `list` must live until `done`.
+ */
+void products_list(const struct products *products, const struct list_query *list,
 		   products_fn *done, void *ctx);
+void products_count(const struct products *products, const struct list_query *list,
+		    products_fn *done, void *ctx);
 
 #endif
