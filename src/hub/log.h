@@ -56,7 +56,8 @@ struct chat_log {
 	uint64_t room_max; /* bytes of a room's largest ring */
 	/* A lock was not to be had in time: until it is, writing fails at once. */
 	bool stuck[CHAT_LOG_SHARDS];
-	unsigned repaired; /* locks of dead holders that this process has found */
+	unsigned repaired;            /* locks of dead holders that this process has found */
+	bool mended[CHAT_LOG_SHARDS]; /* repaired, and not said yet */
 };
 
 /* The memory that a log of these sizes takes, tables included; 0 when they are too small. */

@@ -84,6 +84,7 @@ chat_log_check(struct chat_log *log)
 
 		for (uint32_t i = 1; i <= atomic_load(&s->rooms_high); i++) {
 			struct room_slot *room = log_room_at(area, shard, i);
+			bool is_damaged = false;
 
 			/* once more with the lock, before anyone is told */
 			if (records_are_whole(area, shard, room) || !log_lock(log, shard))
@@ -93,11 +94,13 @@ chat_log_check(struct chat_log *log)
 				atomic_store(&s->epoch, log_next_epoch(area, shard));
 				atomic_fetch_add(&s->resets, 1);
 				log_notify_all(area, shard);
+				is_damaged = true;
+			}
+			log_unlock(log, shard);
+			if (is_damaged)
 				log_error("chat log: a room of shard %u was damaged; its messages "
 					  "are dropped",
 					  shard);
-			}
-			log_unlock(log, shard);
 		}
 	}
 }

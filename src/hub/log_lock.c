@@ -1,6 +1,6 @@
 /*
  * log_lock.c - see log_lock.h. Inside the lock there is nothing but copying and stores, so that a
- * holder can only be late by being stopped or swapped out.
+ * holder can only be late by being stopped or swapped out: what is to be said is said behind it.
  */
 #include "hub/log_lock.h"
 
@@ -50,9 +50,9 @@ has_lock(struct chat_log *log, unsigned shard, int err)
 	struct log_shard *s = &log->area->shard[shard];
 
 	if (err == EOWNERDEAD) {
-		log_warning("chat log: a process died writing to shard %u; repaired", shard);
 		repair(log, shard);
 		err = pthread_mutex_consistent(&s->mutex);
+		log->mended[shard] = err == 0;
 		if (err)
 			pthread_mutex_unlock(&s->mutex);
 	}
@@ -106,4 +106,7 @@ log_unlock(struct chat_log *log, unsigned shard)
 		log_barrier();
 	} while (atomic_load_explicit(&s->n_leaving, memory_order_relaxed) &&
 		 has_lock(log, shard, pthread_mutex_trylock(&s->mutex)));
+	if (log->mended[shard])
+		log_warning("chat log: a process died writing to shard %u; repaired", shard);
+	log->mended[shard] = false;
 }

@@ -1,4 +1,4 @@
-/* links: src/hub/rate.c src/base/siphash.c src/base/log.c src/base/clock.c -lpthread -lz */
+/* links: src/hub/rate.c src/base/siphash.c src/base/clock.c -lpthread -lz */
 /*
  * test_log_death.c - processes that are killed, or stopped, at each step that the broadcast log
  * has.
@@ -10,6 +10,7 @@
  */
 #include "log_rig.h"
 
+#include <stdarg.h>
 #include <time.h>
 
 #define ROOMS 6 /* of one shard, which has 4 of them */
@@ -19,6 +20,58 @@
 
 static struct span room_name[ROOMS];
 static struct log_seat seats[OPS];
+
+/* ---- what is logged ---- */
+
+static struct {
+	char line[512]; /* the last one */
+	unsigned lines;
+	bool looks;      /* at the locks; nobody else may be at them */
+	unsigned locked; /* which were found held */
+} said;
+
+void
+log_open(enum log_format format, enum log_level level)
+{
+	(void)format;
+	(void)level;
+}
+
+static void
+say(const char *fmt, va_list ap)
+{
+	vsnprintf(said.line, sizeof(said.line), fmt, ap);
+	said.lines++;
+	for (unsigned shard = 0; said.looks && shard < CHAT_LOG_SHARDS; shard++) {
+		pthread_mutex_t *mutex = &chat->area->shard[shard].mutex;
+		int err = pthread_mutex_trylock(mutex);
+
+		if (err == EBUSY)
+			said.locked++;
+		else if (err == 0)
+			pthread_mutex_unlock(mutex);
+	}
+}
+
+void
+log_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
+
+void
+log_warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
+}
 
 static void
 open_small(void)
@@ -851,6 +904,38 @@ START_TEST(a_reader_never_sees_garbage)
 }
 END_TEST
 
+/* Whoever reads our lines may be slow: meanwhile the others want the lock. */
+START_TEST(nothing_is_said_with_the_lock_held)
+{
+	struct log_room room;
+	struct ring ring;
+
+	open_small();
+	rig_publish(room_name[1], "before", 6);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		_exit(pthread_mutex_lock(&chat->area->shard[0].mutex));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	said.lines = 0;
+	said.looks = true;
+	rig_publish(room_name[1], "after", 5);
+	ck_assert_ptr_nonnull(strstr(said.line, "shard 0; repaired"));
+	rig_publish(room_name[1], "again", 5);
+	ck_assert_uint_eq(said.lines, 1);
+	rig_view(room_name[1], &room);
+	ring = ring_of(
+	    chat->area, 0,
+	    atomic_load(
+		&log_room_at(chat->area, 0, room.index % chat->area->layout.n_rooms + 1)->ring));
+	ring.bytes[70] ^= 1;
+	chat_log_check(chat);
+	ck_assert_ptr_nonnull(strstr(said.line, "shard 0 was damaged"));
+	ck_assert_uint_eq(said.lines, 2);
+	ck_assert_uint_eq(said.locked, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -870,6 +955,7 @@ main(void)
 	tcase_add_test(tc, writers_killed_at_any_time);
 	tcase_add_test(tc, writers_at_the_same_time);
 	tcase_add_test(tc, a_reader_never_sees_garbage);
+	tcase_add_test(tc, nothing_is_said_with_the_lock_held);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	int failed = srunner_ntests_failed(sr);
