@@ -339,6 +339,26 @@ set_conninfo(const char *text, union option_value *value, struct buffer *problem
 	return value->text ? strdup(text) : NULL;
 }
 
+/* A name that PostgreSQL takes whole (NAMEDATALEN) and that needs no escape in any quotes. */
+static char *
+set_identifier(const char *text, union option_value *value, struct buffer *problem)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+	static const char others[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t len = strlen(text);
+
+	if (len < 1 || len > 63 || !strchr(letters, text[0]) || strspn(text, others) != len ||
+	    strncasecmp(text, "pg_", 3) == 0) {
+		put_quoted(problem, text,
+			   "is no name of a schema; accepted: 1 to 63 letters, digits and _, the "
+			   "first no digit, not beginning with pg_");
+		return NULL;
+	}
+	value->text = strdup(text);
+	return value->text ? strdup(text) : NULL;
+}
+
 /* The normal form, or NULL; then `problem` is filled, or empty when memory ran out. */
 static char *
 set_value(enum config_option option, const char *text, union option_value *value,
@@ -362,6 +382,7 @@ set_value(enum config_option option, const char *text, union option_value *value
 	case OPTION_TYPE_SIZE: return set_number(def, text, value, problem);
 	case OPTION_TYPE_TEXT: value->text = strdup(text); return value->text ? strdup(text) : NULL;
 	case OPTION_TYPE_CONNINFO: return set_conninfo(text, value, problem);
+	case OPTION_TYPE_IDENTIFIER: return set_identifier(text, value, problem);
 	case OPTION_TYPE_CHOICE: return set_choice(def, text, value, problem);
 	}
 	abort();
@@ -381,6 +402,7 @@ store_value(struct config *config, enum config_option option, const union option
 	case OPTION_TYPE_TIME:
 	case OPTION_TYPE_SIZE: memcpy(to, &value->number, sizeof(value->number)); return;
 	case OPTION_TYPE_TEXT:
+	case OPTION_TYPE_IDENTIFIER:
 	case OPTION_TYPE_CONNINFO: memcpy(to, &value->text, sizeof(value->text)); return;
 	case OPTION_TYPE_CHOICE: memcpy(to, &value->choice, sizeof(value->choice)); return;
 	}
@@ -423,6 +445,7 @@ option_clear(struct config *config, enum config_option option)
 		*(struct listens *)at = (struct listens){0};
 		break;
 	case OPTION_TYPE_TEXT:
+	case OPTION_TYPE_IDENTIFIER:
 	case OPTION_TYPE_CONNINFO:
 		free(*(char **)at);
 		*(char **)at = NULL;

@@ -19,16 +19,17 @@ struct listens {
 	struct listen_address *address;
 };
 
-#define CONFIG_TYPE_WORDS    struct words
-#define CONFIG_TYPE_LISTEN   struct listens
-#define CONFIG_TYPE_COUNT    uint64_t
-#define CONFIG_TYPE_AUTO     uint64_t /* 0 is auto */
-#define CONFIG_TYPE_LIMIT    uint64_t /* 0 is off */
-#define CONFIG_TYPE_TIME     uint64_t /* milliseconds */
-#define CONFIG_TYPE_SIZE     uint64_t /* bytes */
-#define CONFIG_TYPE_TEXT     char *   /* never NULL */
-#define CONFIG_TYPE_CONNINFO char *   /* never NULL */
-#define CONFIG_TYPE_CHOICE   int      /* index of the word */
+#define CONFIG_TYPE_WORDS      struct words
+#define CONFIG_TYPE_LISTEN     struct listens
+#define CONFIG_TYPE_COUNT      uint64_t
+#define CONFIG_TYPE_AUTO       uint64_t /* 0 is auto */
+#define CONFIG_TYPE_LIMIT      uint64_t /* 0 is off */
+#define CONFIG_TYPE_TIME       uint64_t /* milliseconds */
+#define CONFIG_TYPE_SIZE       uint64_t /* bytes */
+#define CONFIG_TYPE_TEXT       char *   /* never NULL */
+#define CONFIG_TYPE_CONNINFO   char *   /* never NULL */
+#define CONFIG_TYPE_IDENTIFIER char *   /* never NULL */
+#define CONFIG_TYPE_CHOICE     int      /* index of the word */
 
 enum config_option {
 #define OPTION(section, name, ...) OPTION_##section##_##name,

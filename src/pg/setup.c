@@ -30,41 +30,6 @@ fail(struct setup *setup, const char *what, const char *error)
 	return setup->phase;
 }
 
-/* "products cannot be made: permission denied ...; a role that may must run: create table ..." */
-static enum setup_phase
-fail_step(struct setup *setup, const char *error)
-{
-	const struct pg_step *step = &setup->plan->steps[setup->at];
-	const char *user = PQuser(setup->pg);
-	char *role = user ? PQescapeIdentifier(setup->pg, user, strlen(user)) : NULL;
-	char remedy[640], what[80];
-	size_t at = 0;
-
-	/* each %s of the remedy, which is our own literal, is the role */
-	for (const char *p = step->remedy; *p && at + 1 < sizeof(remedy); p++) {
-		if (p[0] == '%' && p[1] == 's') {
-			int n = snprintf(remedy + at, sizeof(remedy) - at, "%s", role ? role : "?");
-			at += n < 0 ? 0 : (size_t)n;
-			if (at >= sizeof(remedy))
-				at = sizeof(remedy) - 1;
-			p++;
-		} else {
-			remedy[at++] = *p;
-		}
-	}
-	remedy[at] = '\0';
-	PQfreemem(role);
-	snprintf(what, sizeof(what), "%s is missing and cannot be made", step->name);
-	fail(setup, what, error);
-	setup->schema_error = true;
-	size_t len = strlen(setup->error);
-	while (len && (setup->error[len - 1] == '\n' || setup->error[len - 1] == ' '))
-		len--;
-	snprintf(setup->error + len, sizeof(setup->error) - len, "; a role that may must run: %s",
-		 remedy);
-	return setup->phase;
-}
-
 static bool
 send_session(struct setup *setup)
 {
@@ -82,38 +47,49 @@ static enum setup_phase
 send_next(struct setup *setup)
 {
 	const struct setup_plan *plan = setup->plan;
-	char sql[4096];
 	bool ok = false;
 
-	if (setup->phase == SETUP_CHECK && setup->at == plan->n_steps)
-		setup->phase = SETUP_SESSION;
 	if (setup->phase == SETUP_PREPARE && setup->at == plan->n_statements)
 		setup->phase = SETUP_DONE;
 	switch (setup->phase) {
-	case SETUP_CHECK:
-		ok = step_check_sql(&plan->steps[setup->at], sql, sizeof(sql)) &&
-		     PQsendQueryParams(setup->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
-		break;
-	case SETUP_TAKE:
-		ok = step_take_sql(&plan->steps[setup->at], sql, sizeof(sql)) &&
-		     PQsendQueryParams(setup->pg, sql, 0, NULL, NULL, NULL, NULL, 0) == 1;
-		break;
 	case SETUP_SESSION: ok = send_session(setup); break;
 	case SETUP_PREPARE:
 		ok = PQsendPrepare(setup->pg, plan->statements[setup->at].name,
 				   plan->statements[setup->at].sql, 0, NULL) == 1;
 		break;
+	case SETUP_CHECK:
+	case SETUP_TAKE: /* sent by the steps themselves */
 	case SETUP_DONE:
 	case SETUP_FAILED: return setup->phase;
 	}
 	return ok ? setup->phase : fail(setup, "cannot send", PQerrorMessage(setup->pg));
 }
 
+/* What the steps have come to. */
+static void
+follow_steps(struct setup *setup, enum steps_phase phase)
+{
+	switch (phase) {
+	case STEPS_LOOKING:
+	case STEPS_READING: setup->phase = SETUP_CHECK; break;
+	case STEPS_TAKING: setup->phase = SETUP_TAKE; break;
+	case STEPS_DONE:
+		setup->phase = SETUP_SESSION;
+		send_next(setup);
+		break;
+	case STEPS_FAILED:
+		setup->phase = SETUP_FAILED;
+		setup->schema_error = setup->steps.schema_error;
+		snprintf(setup->error, sizeof(setup->error), "%s", setup->steps.error);
+		break;
+	}
+}
+
 void
 setup_begin(struct setup *setup, PGconn *pg, const struct setup_plan *plan)
 {
 	*setup = (struct setup){.plan = plan, .pg = pg, .phase = SETUP_CHECK};
-	send_next(setup);
+	follow_steps(setup, steps_begin(&setup->steps, pg, plan->steps));
 }
 
 /* The statement under way has ended well. */
@@ -121,21 +97,13 @@ static enum setup_phase
 go_on(struct setup *setup)
 {
 	switch (setup->phase) {
-	case SETUP_CHECK:
-		if (setup->answer)
-			setup->at++;
-		else
-			setup->phase = SETUP_TAKE;
-		break;
-	case SETUP_TAKE:
-		setup->phase = SETUP_CHECK;
-		setup->at++;
-		break;
 	case SETUP_SESSION:
 		setup->phase = SETUP_PREPARE;
 		setup->at = 0;
 		break;
 	case SETUP_PREPARE: setup->at++; break;
+	case SETUP_CHECK:
+	case SETUP_TAKE:
 	case SETUP_DONE:
 	case SETUP_FAILED: break;
 	}
@@ -151,14 +119,8 @@ fail_result(struct setup *setup, const PGresult *res)
 	/* the server went away or throws us out: that says nothing about the statement */
 	if (PQstatus(setup->pg) == CONNECTION_BAD || !severity || strcmp(severity, "ERROR") != 0)
 		return fail(setup, "lost while setting up", error);
-	switch (setup->phase) {
-	case SETUP_TAKE: return fail_step(setup, error);
-	case SETUP_CHECK: return fail(setup, setup->plan->steps[setup->at].name, error);
-	case SETUP_PREPARE: return fail(setup, setup->plan->statements[setup->at].name, error);
-	case SETUP_SESSION:
-	case SETUP_DONE:
-	case SETUP_FAILED: break;
-	}
+	if (setup->phase == SETUP_PREPARE)
+		return fail(setup, setup->plan->statements[setup->at].name, error);
 	return fail(setup, "session settings", error);
 }
 
@@ -167,15 +129,15 @@ setup_advance(struct setup *setup)
 {
 	while (setup->phase != SETUP_DONE && setup->phase != SETUP_FAILED && !PQisBusy(setup->pg)) {
 		PGresult *res = PQgetResult(setup->pg);
-		if (!res) {
+		if (setup->phase == SETUP_CHECK || setup->phase == SETUP_TAKE) {
+			follow_steps(setup, steps_take_result(&setup->steps, res));
+		} else if (!res) {
 			go_on(setup);
-			continue;
+		} else {
+			ExecStatusType status = PQresultStatus(res);
+			if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+				fail_result(setup, res);
 		}
-		ExecStatusType status = PQresultStatus(res);
-		if (status == PGRES_TUPLES_OK)
-			setup->answer = PQntuples(res) == 1 && PQgetvalue(res, 0, 0)[0] == 't';
-		else if (status != PGRES_COMMAND_OK)
-			fail_result(setup, res);
 		PQclear(res);
 	}
 	return setup->phase;

@@ -18,8 +18,7 @@ struct pg_statement {
 };
 
 struct setup_plan {
-	const struct pg_step *steps;
-	size_t n_steps;
+	const struct pg_steps *steps; /* NULL: none */
 	const struct pg_statement *statements;
 	size_t n_statements;
 	uint64_t statement_timeout_ms;
@@ -28,8 +27,8 @@ struct setup_plan {
 };
 
 enum setup_phase {
-	SETUP_CHECK,   /* asking whether step `at` is needed */
-	SETUP_TAKE,    /* taking it; may wait for the lock and work for long */
+	SETUP_CHECK,   /* asking which schema steps are needed */
+	SETUP_TAKE,    /* taking one; may wait for its lock */
 	SETUP_SESSION, /* statement_timeout and the like */
 	SETUP_PREPARE, /* preparing statement `at` */
 	SETUP_DONE,
@@ -40,9 +39,10 @@ struct setup {
 	const struct setup_plan *plan;
 	PGconn *pg;
 	enum setup_phase phase;
+	struct steps_run steps;
 	size_t at;
-	bool answer;       /* of the check under way */
-	bool schema_error; /* failed because the server refused to take a step */
+	bool
+	    schema_error; /* failed because the schema is not as it must be, or a step is refused */
 	char error[1024];
 };
 

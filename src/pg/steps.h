@@ -1,28 +1,95 @@
 /*
- * steps.h - schema steps that features hand in, as SQL: whether one is needed, and the one
- * statement that takes it exactly once, however many processes start at once.
+ * steps.h - schema steps that features hand in: numbered, checksummed, recorded in the table
+ * plaza_steps of their schema, and taken once by whoever comes first. Never blocks.
+ *
+ * What is there decides: a step whose objects exist is recorded and not taken, so that a role
+ * without CREATE can use what another one has made; one whose objects are gone is taken again.
  */
 #ifndef PLAZA_PG_STEPS_H
 #define PLAZA_PG_STEPS_H
 
+#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/buffer.h"
+
+#define STEPS_MAX           63 /* a bit each */
+#define STEPS_CHECKSUM_SIZE 65 /* SHA-256 in hexadecimal, and a terminator */
+#define STEPS_SQL_MAX       (1u << 20)
+
+/* Its number is its place among the others, from 1 on. */
 struct pg_step {
-	const char *name;    /* for the log: "table products" */
+	const char *name;    /* for plaza_steps and the log: "table products" */
 	const char *present; /* a boolean expression: true when there is nothing to do */
-	const char *sql;     /* one statement or several, separated by semicolons */
-	/* what a role that may do it runs for one that may not; %s is our role, as an identifier */
-	const char *remedy;
+	/*
+	 * What makes it: statements of PL/pgSQL, each with its semicolon, which may find a part of
+	 * it there. search_path is pg_catalog in all of these texts.
+	 */
+	const char *sql;
+	char checksum[STEPS_CHECKSUM_SIZE];
 };
 
-/*
- * "select <present>". Asked first and without any lock, so that a role that may not create can
- * use what is there already.
- */
-bool step_check_sql(const struct pg_step *step, char *out, size_t out_size);
+struct pg_steps {
+	const char *schema; /* quoted as an identifier; made when it is missing */
+	/*
+	 * A text expression: what is wrong with objects that others have made, or null. In it
+	 * current_setting('plaza.seen') is where `sought` is found by the role's own search_path,
+	 * as a number (pg_class.oid), or empty.
+	 */
+	const char *wrong;
+	const char *sought;
+	const char *remedy; /* what to do about a step that this role may not take */
+	const struct pg_step *step;
+	size_t n;
+	bool look_only; /* take none; one that is missing is an error */
+};
 
-/* Takes the step in one transaction, under an advisory lock, unless somebody else just has. */
-bool step_take_sql(const struct pg_step *step, char *out, size_t out_size);
+enum steps_phase {
+	STEPS_LOOKING, /* which steps are needed */
+	STEPS_READING, /* which ones are recorded, and as what */
+	STEPS_TAKING,  /* step `at`; may wait for a lock */
+	STEPS_DONE,
+	STEPS_FAILED /* `error` says why */
+};
+
+struct steps_run {
+	const struct pg_steps *steps;
+	PGconn *pg;
+	enum steps_phase phase;
+	size_t at;
+	uint64_t present; /* bit i: the objects of step i + 1 are there */
+	uint64_t recorded;
+	bool may_record;
+	bool is_readable; /* plaza_steps */
+	/* failed by the state of the schema, not by that of the connection */
+	bool schema_error;
+	unsigned n_results; /* of the statements under way */
+	bool was_made;
+	char error[1024];
+};
+
+/* Sends the first statement. `pg` is connected and not in pipeline mode. */
+enum steps_phase steps_begin(struct steps_run *run, PGconn *pg, const struct pg_steps *steps);
+
+/*
+ * The next result, which is the callee's to look at; NULL at the end of the statements under way,
+ * whereupon the next ones are sent.
+ */
+enum steps_phase steps_take_result(struct steps_run *run, const PGresult *result);
+
+/* The steps whose objects are not there. */
+uint64_t steps_missing(const struct steps_run *run);
+
+/* Of a step's SQL as it is before the name of a schema is put in. */
+void steps_checksum(const char *sql, char checksum[STEPS_CHECKSUM_SIZE]);
+
+/*
+ * Appends a script for psql -f that takes the steps in `mask`, each in a transaction and only if it
+ * is still needed. False: out of memory.
+ */
+bool steps_script(const struct pg_steps *steps, uint64_t mask, struct buffer *out)
+    __attribute__((warn_unused_result));
 
 #endif

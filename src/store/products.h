@@ -15,10 +15,6 @@
 #include "store/product_json.h"
 #include "store/product_sql.h"
 
-/* The schema steps of products. */
-extern const struct pg_step products_steps[];
-extern const size_t products_n_steps;
-
 enum products_outcome {
 	PRODUCTS_OK,
 	PRODUCTS_INVALID,  /* the database refuses the values: a constraint, a type, its encoding */

@@ -15,6 +15,7 @@
 #include "pg/lane.h"
 #include "store/products.h"
 #include "store/products_http.h"
+#include "store/schema.h"
 
 /* One for reads by id, one for writes, one for lists, so that none waits behind the others. */
 #define STORE_LANES 3
@@ -27,6 +28,7 @@ struct store {
 	char *masked;         /* the conninfo without its password */
 	struct conninfo *conninfo;
 	struct product_sql *sql;
+	struct store_schema *schema;
 	struct setup_plan plan;
 	struct backlog backlog;
 	unsigned n_lanes;
@@ -125,9 +127,11 @@ open_lanes(struct store *store, const struct config *config)
 static bool
 open_database(struct store *store, const struct config *config, unsigned lanes)
 {
-	store->sql = product_sql_new("public");
-	if (!store->sql)
+	store->sql = product_sql_new(config->store_schema);
+	store->schema = store_schema_new(config->store_schema);
+	if (!store->sql || !store->schema)
 		return false;
+	store->schema->steps.look_only = config->store_migrate == STORE_MIGRATE_OFF;
 	store->masked = config_mask_conninfo(config->store_database);
 	store->conninfo = conninfo_new(config->store_database);
 	if (!store->masked || !store->conninfo) {
@@ -138,8 +142,7 @@ open_database(struct store *store, const struct config *config, unsigned lanes)
 	store->connections = config->store_connections;
 	store->n_lanes = lanes < 1 ? 1 : lanes > STORE_LANES ? STORE_LANES : lanes;
 	store->plan = (struct setup_plan){
-	    .steps = products_steps,
-	    .n_steps = products_n_steps,
+	    .steps = &store->schema->steps,
 	    .statements = store->sql->statement,
 	    .n_statements = PRODUCT_STATEMENTS,
 	    .statement_timeout_ms = config->store_statement_timeout,
@@ -175,6 +178,7 @@ store_free(struct store **store)
 		lane_free(&s->lane[i]);
 	conninfo_free(&s->conninfo);
 	product_sql_free(&s->sql);
+	store_schema_free(&s->schema);
 	free(s->masked);
 	free(s);
 	*store = NULL;

@@ -172,7 +172,7 @@ awk -F: '
 		only("^zlib.h$", "^src/(http/gzip.c|hub/inflater.c|hub/wire.c|main.c|version)", \
 			"http/gzip.c, hub/inflater.c and hub/wire.c")
 		only("^xxhash.h$", "^src/hub/log_record.c", "hub/log_record.c")
-		only("^openssl/", "^src/(http/etag.c|store/idempotency.c|main.c|version)", \
+		only("^openssl/", "^src/(http/etag.c|pg/steps.c|store/idempotency.c|main.c|version)", \
 			"http/etag.c and store/idempotency.c")
 		only("^curl/", "^src/(ctl/api.c|plazactl.c|jobs/|version)", "ctl/api.c and jobs/")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")

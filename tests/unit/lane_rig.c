@@ -9,9 +9,17 @@
 
 #include "base/clock.h"
 
-static const struct pg_step steps[] = {
-    {"table notes", "to_regclass('notes') is not null", "create table notes(n int)",
-     "create table notes(n int); grant select, insert on notes to %s"},
+static const struct pg_step step = {
+    .name = "table notes",
+    .present = "to_regclass('public.notes') is not null",
+    .sql = "create table public.notes(n int);",
+    .checksum = "of notes",
+};
+static const struct pg_steps steps = {
+    .schema = "public",
+    .remedy = "let another role make it",
+    .step = &step,
+    .n = 1,
 };
 
 static const struct pg_statement statements[] = {
@@ -34,7 +42,7 @@ rig_init(struct rig *rig, const char *conninfo)
 	rig->conninfo = conninfo_new(conninfo);
 	ck_assert(rig->loop && rig->conninfo);
 	backlog_init(&rig->backlog, 256, 0);
-	rig->plan = (struct setup_plan){steps, 1, statements, 5, 5000, true};
+	rig->plan = (struct setup_plan){&steps, statements, 5, 5000, true};
 	rig->settings = (struct lane_settings){
 	    .connection = {rig->conninfo, &rig->plan, 5000},
 	    .backlog = &rig->backlog,
