@@ -28,6 +28,7 @@
 static struct pg_server server;
 static struct config config;
 static char database[256];
+static char schema[] = "public";
 static struct loop *loop;
 static struct store *store;
 static struct route_table routes;
@@ -69,6 +70,7 @@ setup(void)
 	snprintf(database, sizeof(database), "%s", server.conninfo);
 	config = (struct config){
 	    .store_database = database,
+	    .store_schema = schema,
 	    .store_connections = 60,
 	    .store_connect_timeout = 5000,
 	    .store_statement_timeout = 5000,
