@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "http/json_body.h"
+#include "store/product_export_http.h"
 #include "store/product_get_http.h"
 #include "store/product_list_http.h"
 #include "store/product_reply.h"
@@ -31,6 +32,11 @@ products_add_routes(const struct products *products, struct route_table *routes)
 	     .body_limit = JSON_BODY_MAX,
 	     .body_type = "application/json",
 	     .handle = product_create_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
+	     .pattern = PRODUCTS_PATH "/export",
+	     .scope = SCOPE_STORE_READ,
+	     .handle = product_export_handle,
 	     .ctx = ctx},
 	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
 	     .pattern = PRODUCTS_PATH "/{id}",

@@ -55,6 +55,21 @@ fake_exchange_leave(struct exchange *x)
 	if (x->gone)
 		x->gone(x, x->gone_ctx);
 	x->gone = NULL;
+	if (x->stream) {
+		const struct stream_calls *stream = x->stream;
+		x->stream = NULL;
+		x->answered = true;
+		stream->stop(x->stream_ctx);
+	}
+}
+
+void
+fake_exchange_proceed(struct exchange *x)
+{
+	if (!x->stream || !x->wants_piece)
+		abort();
+	x->wants_piece = false;
+	x->stream->proceed(x, x->stream_ctx);
 }
 
 const char *
@@ -120,6 +135,59 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 		memcpy(x->text, reply->body.ptr, reply->body.len);
 	x->text[reply->body.len] = '\0';
 	x->text_len = reply->body.len;
+}
+
+bool
+exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
+		void *ctx)
+{
+	answer(x, head->status, head->fields);
+	x->content_type = copy(head->content_type);
+	x->text = copy("");
+	x->answered = x->is_head;
+	if (x->is_head)
+		return false;
+	x->stream = calls;
+	x->stream_ctx = ctx;
+	x->wants_piece = true;
+	return true;
+}
+
+void
+exchange_send(struct exchange *x, struct span piece)
+{
+	if (!x->stream || x->wants_piece || piece.len == 0)
+		abort();
+	x->wants_piece = true;
+	char *text = realloc(x->text, x->text_len + piece.len + 1);
+	if (!text)
+		abort();
+	memcpy(text + x->text_len, piece.ptr, piece.len);
+	x->text = text;
+	x->text_len += piece.len;
+	x->text[x->text_len] = '\0';
+}
+
+static void
+end_stream(struct exchange *x)
+{
+	if (!x->stream || x->wants_piece)
+		abort();
+	x->stream = NULL;
+	x->answered = true;
+}
+
+void
+exchange_end(struct exchange *x)
+{
+	end_stream(x);
+}
+
+void
+exchange_abort(struct exchange *x)
+{
+	x->was_aborted = true;
+	end_stream(x);
 }
 
 void

@@ -23,6 +23,7 @@ struct exchange {
 	struct span param[4];
 	struct span body;
 	bool is_remote; /* not from this machine */
+	bool is_head;   /* an answer in pieces ends with its head */
 	uint8_t client[EXCHANGE_CLIENT_SIZE];
 
 	/* what it did */
@@ -38,6 +39,11 @@ struct exchange {
 	struct fake_error error[FAKE_ERRORS_MAX];
 	void (*gone)(struct exchange *x, void *ctx);
 	void *gone_ctx;
+	/* an answer in pieces, which are put together in `text` */
+	const struct stream_calls *stream; /* while it is under way */
+	void *stream_ctx;
+	bool wants_piece; /* none is owed to an earlier `proceed` */
+	bool was_aborted;
 };
 
 struct exchange *fake_exchange_new(const char *query, const char *param, const char *body);
@@ -45,6 +51,8 @@ struct exchange *fake_exchange_new(const char *query, const char *param, const c
 void fake_exchange_free(struct exchange **x);
 /* As if the client had left. */
 void fake_exchange_leave(struct exchange *x);
+/* As if it had taken all that was sent. */
+void fake_exchange_proceed(struct exchange *x);
 /* The detail of the error with this pointer ("-" for none); NULL when there is no such error. */
 const char *fake_exchange_error(const struct exchange *x, const char *pointer);
 
