@@ -16,6 +16,7 @@
 #include "http/access_log.h"
 #include "http/server.h"
 #include "hub/hub.h"
+#include "openapi/openapi.h"
 #include "proc/exit_codes.h"
 #include "proc/owner.h"
 #include "store/store.h"
@@ -291,6 +292,7 @@ worker_build(struct worker *w)
 	w->readiness = (struct greet_readiness){why_not_ready, w};
 	greet_add_routes(&w->readiness, &w->routes);
 	hub_add_routes(w->hub, &w->routes);
+	openapi_add_routes(&w->routes);
 	store_add_routes(w->store, &w->routes);
 	w->addresses = (struct address_count){args->segment, slot};
 	w->http = http_server_new(w->loop, config, &w->routes, &w->addresses);

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api_doc.h"
 #include "harness.h"
 
 /* `from`, of the same family and length, may be NULL. */
@@ -348,6 +349,7 @@ http_exchange(struct http_conn *c, const char *method, const char *target, const
 	http_sendf(c, "%s %s HTTP/1.1\r\n%s%s%s\r\n%s", method, target, host, fields ? fields : "",
 		   length, body ? body : "");
 	http_read(c, method, a);
+	api_doc_check(method, target, a->status);
 }
 
 void

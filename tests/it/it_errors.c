@@ -128,7 +128,7 @@ START_TEST(a_404_lists_what_the_asker_may_use)
 	    "GET /chat (WebSocket)\nGET /chat/{room} (WebSocket)\nGET /echo (WebSocket)\n"
 	    "POST /chat\nPOST /chat/{room}\nGET /chat/{room}/history\n"
 	    "GET /chat/{room}/members\nGET /chat/{room}/events\n";
-	static const char reading[] = "GET /api/products\n";
+	static const char reading[] = "GET /api/openapi.json\nGET /api/products\n";
 	static const char writing[] = "POST /api/products\n";
 	static const char one[] = "GET /api/products/{id}\n";
 	struct daemon *d = start(NULL);

@@ -27,11 +27,12 @@ awk -F: '
 		may["pg"]     = "base config proc pg"
 		may["greet"]  = "base config proc http pg greet"
 		may["hub"]    = "base config proc http pg hub"
+		may["openapi"] = "base config proc http openapi"
 		may["store"]  = "base config proc http pg store"
 		may["jobs"]   = "base config proc http pg jobs"
 		may["ctl"]    = "base ctl"
 		# main.c, master.c, worker.c ...: they wire everything, and nobody below includes them
-		may["."]      = ". base config proc http pg greet hub store jobs ctl"
+		may["."]      = ". base config proc http pg greet hub openapi store jobs ctl"
 	}
 	function folder(path) {
 		return path ~ /\// ? substr(path, 1, index(path, "/") - 1) : "."
