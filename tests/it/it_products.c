@@ -94,25 +94,27 @@ START_TEST(keeps_and_gives_products)
 	http_expect_get(port, PRODUCTS, 200, "{\"items\":[],\"next\":null}");
 	post(d, "{\"name\":\"iPhone 12\",\"price\":999.99}", &a);
 	ck_assert_msg(a.status == 201, "%s%s", a.head, a.body);
-	ck_assert_str_eq(a.body, "{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99}");
+	ck_assert_str_eq(a.body,
+			 "{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99,\"version\":1}");
 	ck_assert_str_eq(http_field(&a, "Location"), "/api/products/1");
 	ck_assert_str_eq(http_field(&a, "Content-Type"), "application/json");
 	ck_assert_str_eq(http_field(&a, "X-Content-Type-Options"), "nosniff");
 	http_answer_fini(&a);
 	http_expect_get(port, PRODUCTS "/1", 200,
-			"{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99}");
-	http_expect_get(
-	    port, PRODUCTS, 200,
-	    "{\"items\":[{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99}],\"next\":null}");
+			"{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99,\"version\":1}");
+	http_expect_get(port, PRODUCTS, 200,
+			"{\"items\":[{\"id\":1,\"name\":\"iPhone "
+			"12\",\"price\":999.99,\"version\":1}],\"next\":null}");
 	/* it is a row like any other */
 	char *row = pg_ask("select id || '|' || name || '|' || price from products");
 	ck_assert_str_eq(row, "1|iPhone 12|999.99");
 	free(row);
 	free(pg_ask("insert into products(name, price) values ('by hand', 0.5)"));
-	http_expect_get(port, PRODUCTS "/2", 200, "{\"id\":2,\"name\":\"by hand\",\"price\":0.50}");
+	http_expect_get(port, PRODUCTS "/2", 200,
+			"{\"id\":2,\"name\":\"by hand\",\"price\":0.50,\"version\":2}");
 	http_request(port, "HEAD", PRODUCTS "/2", NULL, NULL, &a);
 	ck_assert_int_eq(a.status, 200);
-	ck_assert_str_eq(http_field(&a, "Content-Length"), "38");
+	ck_assert_str_eq(http_field(&a, "Content-Length"), "50");
 	http_answer_fini(&a);
 	daemon_stop(d);
 }
@@ -220,8 +222,9 @@ START_TEST(prices_are_exact)
 		post(d, body, &a);
 		ck_assert_msg(a.status == 201, "%s: %s", body, a.body);
 		long id = strtol(strstr(a.body, "\"id\":") + 5, NULL, 10);
-		snprintf(want, sizeof(want), "{\"id\":%ld,\"name\":\"p\",\"price\":%s}", id,
-			 cases[i].kept);
+		snprintf(want, sizeof(want),
+			 "{\"id\":%ld,\"name\":\"p\",\"price\":%s,\"version\":%ld}", id,
+			 cases[i].kept, id);
 		ck_assert_str_eq(a.body, want);
 		http_answer_fini(&a);
 		snprintf(target, sizeof(target), PRODUCTS "/%ld", id);
@@ -245,7 +248,8 @@ START_TEST(names_are_utf8_of_1_to_1000_bytes)
 	memset(name, 'n', 1001);
 	name[1000] = '\0';
 	snprintf(body, sizeof(body), "{\"name\":\"%s\",\"price\":1}", name);
-	snprintf(want, sizeof(want), "{\"id\":1,\"name\":\"%s\",\"price\":1.00}", name);
+	snprintf(want, sizeof(want), "{\"id\":1,\"name\":\"%s\",\"price\":1.00,\"version\":1}",
+		 name);
 	expect_post(d, body, 201, want);
 	name[1000] = 'n';
 	name[1001] = '\0';
@@ -403,7 +407,7 @@ START_TEST(bodies_come_in_every_way)
 	http_send_text(&c, "0\r\nX-Sum: 1\r\n\r\n");
 	http_read(&c, "POST", &a);
 	ck_assert_msg(a.status == 201, "%s", a.body);
-	ck_assert_str_eq(a.body, "{\"id\":1,\"name\":\"chunky\",\"price\":2.00}");
+	ck_assert_str_eq(a.body, "{\"id\":1,\"name\":\"chunky\",\"price\":2.00,\"version\":1}");
 	http_answer_fini(&a);
 
 	/* asked for first */
@@ -445,7 +449,8 @@ START_TEST(bodies_come_in_every_way)
 		char want[100];
 		http_read(&c, "POST", &a);
 		ck_assert_int_eq(a.status, 201);
-		snprintf(want, sizeof(want), "{\"id\":%d,\"name\":\"chunky\",\"price\":2.00}",
+		snprintf(want, sizeof(want),
+			 "{\"id\":%d,\"name\":\"chunky\",\"price\":2.00,\"version\":%d}", i + 4,
 			 i + 4);
 		ck_assert_str_eq(a.body, want);
 		http_answer_fini(&a);
@@ -664,7 +669,7 @@ START_TEST(many_at_once_on_all_workers)
 			http_read(&c[i], "POST", &a);
 			ck_assert_msg(a.status == 201, "%s%s", a.head, a.body);
 			/* each its own row, whatever left together with it */
-			snprintf(want, sizeof(want), "\"name\":\"c%d r%d\",\"price\":%d.%02d}", i,
+			snprintf(want, sizeof(want), "\"name\":\"c%d r%d\",\"price\":%d.%02d,", i,
 				 r, i, r);
 			ck_assert_msg(strstr(a.body, want) != NULL, "%s instead of %s", a.body,
 				      want);
@@ -723,9 +728,9 @@ START_TEST(uses_a_table_that_is_there)
 	d = daemon_start(option, NULL);
 	free(option);
 	http_expect_get(daemon_port(d), PRODUCTS "/1", 200,
-			"{\"id\":1,\"name\":\"old\",\"price\":3.00}");
+			"{\"id\":1,\"name\":\"old\",\"price\":3.00,\"version\":1}");
 	expect_post(d, "{\"name\":\"new\",\"price\":4}", 201,
-		    "{\"id\":2,\"name\":\"new\",\"price\":4.00}");
+		    "{\"id\":2,\"name\":\"new\",\"price\":4.00,\"version\":2}");
 	daemon_stop(d);
 
 	/* with more columns than we know, it stays as it is */
@@ -737,7 +742,8 @@ START_TEST(uses_a_table_that_is_there)
 	d = daemon_start(option, NULL);
 	free(option);
 	expect_post(d, "{\"name\":\"new\",\"price\":4}", 201,
-		    "{\"id\":1,\"name\":\"new\",\"price\":4.00}");
+		    "{\"id\":1,\"name\":\"new\",\"price\":4.00,\"version\":1,"
+		    "\"made\":\"2026-11-22\"}");
 	char *made = pg_ask("select made from products");
 	ck_assert_str_eq(made, "2026-11-22");
 	free(made);
