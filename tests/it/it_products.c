@@ -741,9 +741,9 @@ START_TEST(uses_a_table_that_is_there)
 	    "to plaza"));
 	d = daemon_start(option, NULL);
 	free(option);
-	expect_post(d, "{\"name\":\"new\",\"price\":4}", 201,
-		    "{\"id\":1,\"name\":\"new\",\"price\":4.00,\"version\":1,"
-		    "\"made\":\"2026-11-22\"}");
+	expect_post(
+	    d, "{\"name\":\"new\",\"price\":4}", 201,
+	    "{\"id\":1,\"name\":\"new\",\"price\":4.00,\"version\":1,\"made\":\"2026-11-22\"}");
 	char *made = pg_ask("select made from products");
 	ck_assert_str_eq(made, "2026-11-22");
 	free(made);
