@@ -178,6 +178,7 @@ worker_set_state(struct worker *w, enum worker_state state)
 	if (state <= w->state)
 		return;
 	w->state = state;
+	store_leave_feed(w->store);
 	if (w->accepting && !watch_started(&w->grace_timer))
 		watch_start_ms(&w->grace_timer, DRAIN_GRACE_MS);
 	if (close_code(w))
@@ -267,6 +268,33 @@ start_signals(struct worker *w)
 	return sigprocmask(SIG_SETMASK, &none, NULL) == 0;
 }
 
+/* Changes of products go into a room of the hub. */
+static bool
+tell_cb(struct span id, struct span json, void *ctx)
+{
+	return hub_tell(ctx, SPAN_LIT("_products"), id, json);
+}
+
+static size_t
+last_id_cb(char *id, size_t size, void *ctx)
+{
+	return hub_last_id(ctx, SPAN_LIT("_products"), id, size);
+}
+
+static bool
+start_feed(struct worker *w)
+{
+	const struct worker_args *args = w->args;
+	const struct store_host host = {
+	    .segment = args->segment,
+	    .bell = args->bell,
+	    .slot = slot_index(args->index, args->generation),
+	    .room = {.tell = tell_cb, .last_id = last_id_cb, .ctx = w->hub},
+	};
+
+	return store_start_feed(w->store, args->config, &host);
+}
+
 /* The layers, from below. */
 static bool
 worker_build(struct worker *w)
@@ -286,7 +314,7 @@ worker_build(struct worker *w)
 
 	w->hub = hub_new(w->loop, config, args->segment, args->bell, slot);
 	w->store = w->hub ? store_new(w->loop, config, store_lanes(config, args->workers)) : NULL;
-	if (!w->store)
+	if (!w->store || !start_feed(w))
 		return false;
 	hub_on_empty(w->hub, emptied_cb, w);
 	w->readiness = (struct greet_readiness){why_not_ready, w};

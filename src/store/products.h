@@ -44,12 +44,15 @@ typedef void products_fn(const struct products_answer *answer, void *ctx);
 
 struct product products_row(const struct products_answer *answer, size_t i);
 
+struct feed;
+
 /* Which lane serves what; several may be the same one. */
 struct products {
 	const struct product_sql *sql;
 	struct lane *read;
 	struct lane *write;
 	struct lane *slow;
+	struct feed *feed; /* to be told of writes (feed_wake); NULL: there is none */
 	/* whether q= may be asked for; NULL: always */
 	bool (*search_ready)(void *ctx);
 	void *search_ctx;

@@ -10,6 +10,7 @@
 
 #include "http/json_body.h"
 #include "store/product_export_http.h"
+#include "store/changes_http.h"
 #include "store/product_get_http.h"
 #include "store/product_list_http.h"
 #include "store/product_reply.h"
@@ -37,6 +38,11 @@ products_add_routes(const struct products *products, struct route_table *routes)
 	     .pattern = PRODUCTS_PATH "/export",
 	     .scope = SCOPE_STORE_READ,
 	     .handle = product_export_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
+	     .pattern = PRODUCTS_PATH "/changes",
+	     .scope = SCOPE_STORE_READ,
+	     .handle = changes_handle,
 	     .ctx = ctx},
 	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
 	     .pattern = PRODUCTS_PATH "/{id}",

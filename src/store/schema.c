@@ -140,7 +140,7 @@ static const struct template templates[STORE_STEPS] = {
     [STORE_STEP_FEED] =
 	{"table product_feed", HAS("product_feed"),
 	 "create table @.product_feed(one bool primary key default true check (one),\n"
-	 "\tpruned bigint not null default 0);\n"
+	 "\tpruned bigint not null default 0, log uuid not null default gen_random_uuid());\n"
 	 "insert into @.product_feed default values;"},
 
     [STORE_STEP_IDEMPOTENCY] =

@@ -27,6 +27,7 @@ struct store {
 	uint64_t connections; /* store.connections, for an error text */
 	char *masked;         /* the conninfo without its password */
 	struct conninfo *conninfo;
+	struct conninfo *listen; /* of the feed, when it has its own */
 	struct product_sql *sql;
 	struct store_schema *schema;
 	struct setup_plan plan;
@@ -34,6 +35,7 @@ struct store {
 	unsigned n_lanes;
 	struct lane *lane[STORE_LANES];
 	struct products products;
+	struct feed *feed;
 	unsigned n_ready;
 	char reason[600]; /* of the trouble that was logged last; empty while all is well */
 };
@@ -176,7 +178,9 @@ store_free(struct store **store)
 		return;
 	for (unsigned i = 0; i < STORE_LANES; i++)
 		lane_free(&s->lane[i]);
+	feed_free(&s->feed);
 	conninfo_free(&s->conninfo);
+	conninfo_free(&s->listen);
 	product_sql_free(&s->sql);
 	store_schema_free(&s->schema);
 	free(s->masked);
@@ -194,4 +198,42 @@ void
 store_add_routes(struct store *store, struct route_table *routes)
 {
 	products_add_routes(store->n_lanes ? &store->products : NULL, routes);
+}
+
+bool
+store_start_feed(struct store *store, const struct config *config, const struct store_host *host)
+{
+	const bool has_own = config->store_listen[0] != '\0';
+
+	if (store->n_lanes == 0)
+		return true;
+	if (has_own && !(store->listen = conninfo_new(config->store_listen))) {
+		log_error("store: store.listen cannot be used: not a libpq connection string, or "
+			  "out of memory");
+		return false;
+	}
+	const struct feed_settings settings = {
+	    .conninfo = has_own ? store->listen : store->conninfo,
+	    .steps = store->plan.steps,
+	    .schema = store->sql->schema,
+	    .is_direct = has_own || store->plan.is_prepared,
+	    .connect_timeout_ms = config->store_connect_timeout,
+	    .statement_timeout_ms = config->store_statement_timeout,
+	    .pace_ms = FEED_PACE_MS,
+	    .change_retention_ms = config->store_change_retention,
+	    .key_retention_ms = config->store_idempotency_retention,
+	    .segment = host->segment,
+	    .bell = host->bell,
+	    .slot = host->slot,
+	    .room = host->room,
+	};
+	store->products.feed = store->feed = feed_new(store->loop, &settings);
+	return store->feed != NULL;
+}
+
+void
+store_leave_feed(struct store *store)
+{
+	if (store->feed)
+		feed_yield(store->feed);
 }

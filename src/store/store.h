@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "config/config.h"
 #include "http/route.h"
+#include "store/feed.h"
 
 struct store;
 
@@ -32,5 +33,19 @@ void store_free(struct store **store);
 bool store_is_usable(const struct store *store);
 
 void store_add_routes(struct store *store, struct route_table *routes);
+
+/* What this worker shares with the others of its host, and where the feed tells of changes. */
+struct store_host {
+	struct segment *segment;
+	const struct doorbell *bell;
+	unsigned slot;
+	struct feed_room room;
+};
+
+/* Without it the changes of products are not served. False on failure, logged. */
+bool store_start_feed(struct store *store, const struct config *config,
+		      const struct store_host *host);
+/* This worker is leaving: another one is to hold the feed. */
+void store_leave_feed(struct store *store);
 
 #endif

@@ -4,7 +4,7 @@
  * src/pg/session.c src/pg/connect.c
  * src/pg/setup.c src/pg/steps.c src/pg/resolve.c src/pg/conninfo.c src/pg/backlog.c
  * src/base/buffer.c src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c
- * -levent_core -lpq -ljansson -lcrypto -lpthread -lm */
+ * src/proc/doorbell.c -levent_core -lpq -ljansson -lcrypto -lpthread -lm */
 /*
  * test_store.c - the routes of the product store, asked without a front door, on a real
  * PostgreSQL: each body as it is to be, each mistake with its problem.
