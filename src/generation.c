@@ -257,9 +257,7 @@ generation_bury(struct generation *g, const struct common *common, unsigned inde
 	char how[80], next[40] = "";
 
 	empty_slot(slot, now_ms);
-	/* SIGKILL comes from outside: what is killed may be anywhere, but has done nothing wrong */
-	const bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
-	hub_log_recover(common->segment, &common->bell, slot_index(index, g->number), crashed);
+	hub_log_recover(common->segment, &common->bell, slot_index(index, g->number));
 	child->pid = 0;
 	child->ready = false;
 	child->ready_by_ms = 0;

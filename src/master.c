@@ -160,6 +160,10 @@ take_end(struct master *m, struct generation *g, unsigned index, int status)
 {
 	bool was_ready = generation_bury(g, &m->common, index, status);
 
+	/* SIGKILL comes from outside: what is killed may be anywhere, but has done nothing wrong */
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+		chat_log_check_begin(&m->check);
+
 	if (g->state == GENERATION_STARTING && !was_ready) {
 		if (m->state == MASTER_STARTING) {
 			log_error("start failed: worker %u ended before it was ready", index);
@@ -203,9 +207,9 @@ end_generations(struct master *m)
 	}
 }
 
-/* Waits for a signal, a ring or the next deadline. */
+/* Waits for a signal, a ring or the next deadline, or only looks for them. */
 static void
-wait_for_news(struct master *m)
+wait_for_news(struct master *m, bool has_work)
 {
 	struct pollfd fds[2] = {{m->signal_fd, POLLIN, 0},
 				{m->common.bell.fd[DOORBELL_MASTER], POLLIN, 0}};
@@ -220,6 +224,8 @@ wait_for_news(struct master *m)
 		next = m->handover_until_ms;
 	if (next != UINT64_MAX)
 		wait_ms = next <= now_ms ? 0 : next - now_ms > 60000 ? 60000 : (int)(next - now_ms);
+	if (has_work)
+		wait_ms = 0;
 	if (poll(fds, 2, wait_ms) < 0 && errno != EINTR)
 		log_error("poll: %s", strerror(errno));
 	if (fds[1].revents)
@@ -253,7 +259,8 @@ master_loop(struct master *m)
 		if (m->state == MASTER_SERVING && m->reload_again)
 			reload_begin(m);
 
-		wait_for_news(m);
+		wait_for_news(m, m->state != MASTER_STOPPING &&
+				     hub_log_check(m->common.segment, &m->common.bell, &m->check));
 		take_signals(m);
 		take_ends(m);
 	}

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "generation.h"
+#include "hub/log.h"
 #include "master_args.h"
 #include "proc/listen.h"
 
@@ -31,6 +32,7 @@ struct master {
 	uint32_t last_number; /* the highest that was given */
 	int signal_fd;
 	int exit_code;
+	struct log_check check; /* of the chat log, after a crash */
 
 	/* a reload */
 	uint64_t reload_us; /* when it began */

@@ -5,6 +5,8 @@
 
 #include <stdatomic.h>
 
+#include "base/log.h"
+
 /* The hub's part of the segment: what each slot has counted, then the log. */
 static size_t
 counters_bytes(void)
@@ -63,8 +65,17 @@ hub_message_max(const struct config *config)
 	return chat_log_payload_max_in(&sizes);
 }
 
+static void
+ring_sleepers(struct segment *segment, const struct doorbell *bell)
+{
+	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
+		if (atomic_load(&segment->slots[i].sleep) != SLEEP_AWAKE)
+			doorbell_ring(bell, i);
+	}
+}
+
 void
-hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot, bool crashed)
+hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot)
 {
 	struct chat_counters *counters = hub_counters(segment, slot);
 	struct chat_log log;
@@ -78,17 +89,32 @@ hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned s
 	count_set(&counters->lag_bytes, 0);
 	if (!hub_log_attach(&log, segment))
 		return;
-	const uint64_t resets = chat_log_resets(&log);
 	chat_log_recover(&log, slot);
-	if (crashed)
-		chat_log_check(&log);
 	count_add(&counters->repairs, log.repaired);
-	count_add(&counters->epochs, chat_log_resets(&log) - resets);
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
 		for (unsigned j = 0; j < CHAT_LOG_SHARDS && segment->slots[i].pid == 0; j++)
 			chat_log_set_reader(&log, i, j, 0);
-		/* the dead may have said that it rings somebody, and not have done it */
-		if (atomic_load(&segment->slots[i].sleep) != SLEEP_AWAKE)
-			doorbell_ring(bell, i);
 	}
+	/* the dead may have said that it rings somebody, and not have done it */
+	ring_sleepers(segment, bell);
+}
+
+bool
+hub_log_check(struct segment *segment, const struct doorbell *bell, struct log_check *check)
+{
+	/* nobody else counts these, in whichever slot */
+	struct chat_counters *counters = hub_counters(segment, 0);
+	struct chat_log log;
+
+	if (check->shards_left == 0 || !hub_log_attach(&log, segment))
+		return false;
+	const uint64_t resets = chat_log_resets(&log);
+	const bool has_more = chat_log_check(&log, check);
+	if (chat_log_resets(&log) != resets) {
+		count_add(&counters->epochs, chat_log_resets(&log) - resets);
+		ring_sleepers(segment, bell);
+	}
+	if (!has_more)
+		log_info("chat log: looked through after a crash");
+	return has_more;
 }

@@ -21,11 +21,15 @@ bool hub_log_format(struct segment *segment, const struct config *config);
 size_t hub_message_max(const struct config *config);
 /*
  * In the master, when the process of a slot has ended: its members leave their rooms, and nobody
- * sleeps over what it published. `crashed`: by a fault of its own, which may have spoilt the memory
- * that it shared; then every record is looked at.
+ * sleeps over what it published.
  */
-void hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot,
-		     bool crashed);
+void hub_log_recover(struct segment *segment, const struct doorbell *bell, unsigned slot);
+/*
+ * In the master: some milliseconds of a check that chat_log_check_begin has made due, as it is when
+ * a process ended by a fault of its own, which may have spoilt the memory that it shared. Whether
+ * there is more of it.
+ */
+bool hub_log_check(struct segment *segment, const struct doorbell *bell, struct log_check *check);
 
 /* A process's view of the log. False, logged, if there is none. */
 bool hub_log_attach(struct chat_log *log, struct segment *segment);

@@ -254,8 +254,19 @@ enum log_result chat_log_members(struct chat_log *log, const struct log_room *ro
  */
 void chat_log_recover(struct chat_log *log, unsigned slot);
 
-/* Checks every record of every room by its checksum; a shard with a bad one begins a new epoch. */
-void chat_log_check(struct chat_log *log);
+/* A look at all that is kept; all zeros: none is due. */
+struct log_check {
+	unsigned shard;       /* the next one to look at */
+	uint32_t rooms;       /* of these so many have been looked at */
+	unsigned shards_left; /* this one included */
+};
+/* One is due. If one is under way: it goes on for as long as all has been looked at from now on. */
+void chat_log_check_begin(struct log_check *check);
+/*
+ * Checks records by their checksums, so many as take some milliseconds; a shard with a bad one
+ * begins a new epoch. Whether there are more.
+ */
+bool chat_log_check(struct chat_log *log, struct log_check *check);
 
 /* Of all shards: epochs that began because something was damaged. */
 uint64_t chat_log_resets(const struct chat_log *log);

@@ -9,6 +9,10 @@
 #include "hub/log_rooms.h"
 #include "hub/log_seats.h"
 
+/* What is looked at in one go, at some GB a second, and how many rooms without anything. */
+#define SLICE_BYTES (16u << 20)
+#define SLICE_ROOMS 4096
+
 void
 chat_log_recover(struct chat_log *log, unsigned slot)
 {
@@ -74,35 +78,57 @@ records_are_whole(struct chat_log_area *area, unsigned shard, const struct room_
 	return seq == look.seq && prev == look.last;
 }
 
-void
-chat_log_check(struct chat_log *log)
+/* How many bytes that were, at most. */
+static uint64_t
+check_room(struct chat_log *log, unsigned shard, uint32_t number)
 {
 	struct chat_log_area *area = log->area;
+	struct room_slot *room = log_room_at(area, shard, number);
+	const struct ring ring = ring_of(area, shard, atomic_load(&room->ring));
+	const uint64_t bytes = ring.bytes ? ring_capacity(ring.order) : 0;
+	bool is_damaged = false;
 
-	for (unsigned shard = 0; shard < CHAT_LOG_SHARDS; shard++) {
-		struct log_shard *s = &area->shard[shard];
-
-		for (uint32_t i = 1; i <= atomic_load(&s->rooms_high); i++) {
-			struct room_slot *room = log_room_at(area, shard, i);
-			bool is_damaged = false;
-
-			/* once more with the lock, before anyone is told */
-			if (records_are_whole(area, shard, room) || !log_lock(log, shard))
-				continue;
-			if (!records_are_whole(area, shard, room)) {
-				log_room_drop_records(area, shard, i);
-				atomic_store(&s->epoch, log_next_epoch(area, shard));
-				atomic_fetch_add(&s->resets, 1);
-				log_notify_all(area, shard);
-				is_damaged = true;
-			}
-			log_unlock(log, shard);
-			if (is_damaged)
-				log_error("chat log: a room of shard %u was damaged; its messages "
-					  "are dropped",
-					  shard);
-		}
+	/* once more with the lock, before anyone is told */
+	if (records_are_whole(area, shard, room) || !log_lock(log, shard))
+		return bytes;
+	if (!records_are_whole(area, shard, room)) {
+		log_room_drop_records(area, shard, number);
+		atomic_store(&area->shard[shard].epoch, log_next_epoch(area, shard));
+		atomic_fetch_add(&area->shard[shard].resets, 1);
+		log_notify_all(area, shard);
+		is_damaged = true;
 	}
+	log_unlock(log, shard);
+	if (is_damaged)
+		log_error("chat log: a room of shard %u was damaged; its messages are dropped",
+			  shard);
+	return bytes;
+}
+
+void
+chat_log_check_begin(struct log_check *check)
+{
+	/* what is behind it in its shard comes last */
+	check->shards_left = CHAT_LOG_SHARDS + (check->rooms > 0);
+}
+
+bool
+chat_log_check(struct chat_log *log, struct log_check *check)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned rooms = 0; check->shards_left > 0; rooms++) {
+		if (bytes >= SLICE_BYTES || rooms >= SLICE_ROOMS)
+			return true;
+		if (check->rooms < atomic_load(&log->area->shard[check->shard].rooms_high)) {
+			bytes += check_room(log, check->shard, ++check->rooms);
+			continue;
+		}
+		check->rooms = 0;
+		check->shard = (check->shard + 1) % CHAT_LOG_SHARDS;
+		check->shards_left--;
+	}
+	return false;
 }
 
 uint64_t

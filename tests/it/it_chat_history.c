@@ -4,6 +4,8 @@
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
  * tests/it/ws_client.c tests/it/json_client.c tests/it/pg.c -ljansson */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,6 +360,80 @@ START_TEST(a_worker_without_memory)
 }
 END_TEST
 
+/* Changes a text in the memory that a process shares with the others; a small log is soon found. */
+static void
+spoil(pid_t pid, const char *text)
+{
+	char *path = it_printf("/proc/%d/mem", (int)pid), *maps_path, *maps, *line, *rest;
+	const int memory = open(path, O_RDWR | O_CLOEXEC);
+	bool found = false;
+
+	ck_assert_int_ge(memory, 0);
+	maps_path = it_printf("/proc/%d/maps", (int)pid);
+	rest = maps = it_read_file(maps_path);
+	while (!found && (line = strsep(&rest, "\n"))) {
+		unsigned long long begin, end;
+		char access[8];
+
+		if (sscanf(line, "%llx-%llx %7s", &begin, &end, access) != 3 ||
+		    strcmp(access, "rw-s") != 0)
+			continue;
+		const size_t len = (size_t)(end - begin);
+		char *bytes = malloc(len);
+		ck_assert_ptr_nonnull(bytes);
+		const ssize_t n = pread(memory, bytes, len, (off_t)begin);
+		const char *at = n > 0 ? memmem(bytes, (size_t)n, text, strlen(text)) : NULL;
+		if (at) {
+			ck_assert_int_eq(pwrite(memory, "?", 1, (off_t)begin + (at - bytes)), 1);
+			found = true;
+		}
+		free(bytes);
+	}
+	ck_assert(found);
+	close(memory);
+	free(maps);
+	free(maps_path);
+	free(path);
+}
+
+/* One worker aborts; returns when the other's memory has been looked through. */
+static void
+crash_one(struct daemon *d)
+{
+	const size_t mark = daemon_log_mark(d);
+	pid_t pids[PROCFS_MAX];
+
+	ck_assert_uint_eq(daemon_workers(d, pids), 2);
+	ck_assert_int_eq(kill(pids[0], SIGABRT), 0);
+	free(daemon_log_wait(d, mark, "looked through after a crash"));
+	daemon_wait_workers(d, 2);
+}
+
+START_TEST(memory_is_looked_through_after_a_crash)
+{
+	static const char said[] = "this is to be spoilt";
+	struct daemon *d =
+	    daemon_start("chat.log_size=4m", "chat.room_log_size=1m", "chat.max_rooms=64", NULL);
+	pid_t pids[PROCFS_MAX];
+	struct http_answer a;
+
+	http_expect(daemon_port(d), "POST", "/chat/h", NULL, said, 200, NULL);
+	crash_one(d);
+	http_request(daemon_port(d), "GET", "/chat/h/history", NULL, NULL, &a);
+	ck_assert_ptr_nonnull(strstr(a.body, said));
+	http_answer_fini(&a);
+	ck_assert_uint_gt(daemon_workers(d, pids), 0);
+	spoil(pids[0], said);
+	daemon_expect_error(d, "was damaged");
+	crash_one(d);
+	http_request(daemon_port(d), "GET", "/chat/h/history", NULL, NULL, &a);
+	ck_assert_ptr_nonnull(strstr(a.body, "\"msgs\":[]"));
+	http_answer_fini(&a);
+	http_expect(daemon_port(d), "POST", "/chat/h", NULL, "on", 200, NULL);
+	daemon_stop(d);
+}
+END_TEST
+
 static void
 fill(Suite *suite)
 {
@@ -370,6 +446,7 @@ fill(Suite *suite)
 	tcase_add_test(tc, positions_of_elsewhere);
 	tcase_add_test(tc, slow_clients_that_skip);
 	tcase_add_test(tc, a_reload_says_when_to_come_back);
+	tcase_add_test(tc, memory_is_looked_through_after_a_crash);
 	/* a sanitizer has memory of its own to ask for */
 	if (!it_has_sanitizers())
 		tcase_add_test(tc, a_worker_without_memory);

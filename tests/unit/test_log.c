@@ -913,7 +913,7 @@ START_TEST(damage_begins_a_new_epoch)
 		rig_publish(well, "some text", 9);
 		rig_publish(rig_name(2, 0), "some text", 9);
 	}
-	chat_log_check(chat);
+	rig_check();
 	ck_assert_uint_eq(chat_log_resets(chat), 0);
 	ck_assert_uint_eq(chat_log_epoch(chat, hurt), epoch);
 	rig_view(hurt, &room);
@@ -925,7 +925,7 @@ START_TEST(damage_begins_a_new_epoch)
 
 	ring.bytes[2 * 80 + 70] ^= 1;
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
-	chat_log_check(chat);
+	rig_check();
 	ck_assert_uint_eq(chat_log_resets(chat), 1);
 	ck_assert_uint_ne(chat_log_epoch(chat, hurt), epoch);
 	ck_assert_uint_eq(chat_log_epoch(chat, rig_name(2, 0)), other);
@@ -933,6 +933,45 @@ START_TEST(damage_begins_a_new_epoch)
 	ck_assert_uint_eq(rig_kept(hurt, &first), 0);
 	ck_assert_uint_eq(rig_kept(well, &first), 5);
 	ck_assert_uint_eq(rig_publish(hurt, "x", 1), 6);
+}
+END_TEST
+
+/* What a second crash may have spoilt behind the place where the first check is. */
+START_TEST(a_check_in_slices_begins_again_in_the_middle)
+{
+	enum { LEN = 3 << 20 };
+	const bool again = _i;
+	struct log_check check = {0};
+	struct log_room room;
+
+	rig_close();
+	rig_open(128 << 20, 32 << 20, 64);
+	const struct span first = rig_name(0, 0), second = rig_name(2, 0);
+	char *text = calloc(1, LEN);
+	ck_assert_ptr_nonnull(text);
+	ck_assert(!chat_log_check(chat, &check));
+	for (unsigned i = 0; i < 8; i++) {
+		rig_publish(first, text, LEN);
+		rig_publish(second, text, LEN);
+	}
+	rig_view(first, &room);
+	chat_log_check_begin(&check);
+	ck_assert(chat_log_check(chat, &check));
+	struct ring ring = ring_of(
+	    chat->area, 0,
+	    atomic_load(
+		&log_room_at(chat->area, 0, room.index % chat->area->layout.n_rooms + 1)->ring));
+	ring.bytes[LEN] ^= 1;
+	if (again)
+		chat_log_check_begin(&check);
+	ck_assert(chat_log_check(chat, &check));
+	while (chat_log_check(chat, &check))
+		;
+	ck_assert_uint_eq(chat_log_resets(chat), again);
+	ck_assert(!chat_log_check(chat, &check));
+	rig_check();
+	ck_assert_uint_eq(chat_log_resets(chat), 1);
+	free(text);
 }
 END_TEST
 
@@ -974,6 +1013,7 @@ main(void)
 	tcase_add_test(tc, members_are_listed_in_the_order_of_coming);
 	tcase_add_test(tc, seats_run_out);
 	tcase_add_test(tc, damage_begins_a_new_epoch);
+	tcase_add_loop_test(tc, a_check_in_slices_begins_again_in_the_middle, 0, 2);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	int failed = srunner_ntests_failed(sr);
