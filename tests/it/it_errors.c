@@ -128,9 +128,8 @@ START_TEST(a_404_lists_what_the_asker_may_use)
 	    "GET /chat (WebSocket)\nGET /chat/{room} (WebSocket)\nGET /echo (WebSocket)\n"
 	    "POST /chat\nPOST /chat/{room}\nGET /chat/{room}/history\n"
 	    "GET /chat/{room}/members\nGET /chat/{room}/events\n";
-	static const char reading[] = "GET /api/openapi.json\nGET /api/products\n";
-	static const char writing[] = "POST /api/products\n";
-	static const char one[] = "GET /api/products/{id}\n";
+	/* all of them are in README, see it_readme.c */
+	static const char reading[] = "GET /api/products\n", writing[] = "POST /api/products\n";
 	struct daemon *d = start(NULL);
 	uint16_t port = daemon_port(d);
 	struct http_answer a;
@@ -142,13 +141,15 @@ START_TEST(a_404_lists_what_the_asker_may_use)
 	ck_assert_ptr_nonnull(strstr(a.body, chat));
 	ck_assert_ptr_nonnull(strstr(a.body, reading));
 	ck_assert_ptr_nonnull(strstr(a.body, writing));
-	ck_assert_ptr_nonnull(strstr(a.body, one));
-	ck_assert_uint_eq(a.body_len, strlen(top) + strlen(greet) + strlen(chat) + strlen(reading) +
-					  strlen(writing) + strlen(one));
 	http_answer_fini(&a);
 	http_request(port, "GET", "/no/such", FAR, NULL, &a);
 	ck_assert_int_eq(a.status, 404);
-	ck_assert_uint_eq(a.body_len, strlen(top) + strlen(greet) + strlen(reading) + strlen(one));
+	/* greet and store.read are public here */
+	ck_assert_ptr_nonnull(strstr(a.body, greet));
+	ck_assert_ptr_nonnull(strstr(a.body, reading));
+	ck_assert_ptr_null(strstr(a.body, "/chat"));
+	ck_assert_ptr_null(strstr(a.body, "POST"));
+	ck_assert_ptr_null(strstr(a.body, "PUT"));
 	http_answer_fini(&a);
 	daemon_stop(d);
 }
