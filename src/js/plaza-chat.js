@@ -28,6 +28,7 @@
 const WAIT = 10000; // for a sign of life
 const WINDOW = 16; // publishes on their way
 const REMEMBERED = 240000; // how long a cid is, less some
+const FINAL = [1002, 1007, 1008, 1009]; // a mistake that would be made again
 
 const error = (m) => Object.assign(new Error(m.msg || m.code), m);
 
@@ -118,7 +119,7 @@ export function connect(url, options = {}) {
 		if (welcome && Date.now() - since > WAIT)
 			tries = 0;
 		cut();
-		if (code >= 4500 && code < 5000)
+		if ((code >= 4500 && code < 5000) || FINAL.includes(code))
 			return end(code, reason);
 		// at random, or all whom one loss has hit would come at the same moment
 		const [low, high] = spread || [0, Math.min(retry.max, retry.base * 2 ** tries++)];

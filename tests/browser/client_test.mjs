@@ -273,7 +273,7 @@ test("what the daemon says of connecting again", async () => {
 });
 
 test("is told not to come again", async () => {
-	for (const code of [4500, 4503, 4999]) {
+	for (const code of [1002, 1007, 1008, 1009, 4500, 4501, 4999]) {
 		await begin();
 		const waiting = [chat.join("r1")];
 		hub.answer = () => {};
@@ -285,6 +285,18 @@ test("is told not to come again", async () => {
 		assert.equal(await failed(chat.pub("r1", 1)), "closed");
 		assert.equal(await failed(chat.join("r2")), "closed");
 		assert.deepEqual(of("offline"), []);
+	}
+});
+
+test("comes again after what will pass", async () => {
+	for (const code of [1000, 1001, 1006, 1011, 1012, 1013, 4008, 4010, 4012, 4013, 4499, 5000]) {
+		await begin();
+		hub.drop(hub.socket, code);
+		await settle();
+		assert.equal(of("offline").at(-1).code, code);
+		assert.deepEqual(of("closed"), []);
+		chat.close();
+		seen.length = 0;
 	}
 });
 
