@@ -1,6 +1,6 @@
 /*
- * main.c - plazad's arguments. What it does with them: check (-t), show (-T), tell versions (-V),
- * or become the master.
+ * main.c - plazad's arguments. What it does with them: check (-t), show (-T, -S), tell versions
+ * (-V), or become the master.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -23,7 +23,7 @@
 #include "proc/exit_codes.h"
 #include "proc/process.h"
 
-enum action { ACTION_RUN, ACTION_TEST, ACTION_DUMP, ACTION_VERSION, ACTION_HELP };
+enum action { ACTION_RUN, ACTION_TEST, ACTION_DUMP, ACTION_SCHEMA, ACTION_VERSION, ACTION_HELP };
 
 struct arguments {
 	enum action action;
@@ -34,7 +34,7 @@ struct arguments {
 };
 
 static const char usage[] =
-    "usage: plazad [-c FILE] [-o section.key=value]... [-t] [-T] [-V] [-h]\n";
+    "usage: plazad [-c FILE] [-o section.key=value]... [-t] [-T] [-S] [-V] [-h]\n";
 
 static const char help[] = "\n"
 			   "  -c, --config FILE   read FILE, not " PLAZA_CONF "\n"
@@ -42,6 +42,7 @@ static const char help[] = "\n"
 			   "                      override the file; may be given several times\n"
 			   "  -t, --test          check the configuration and exit\n"
 			   "  -T, --dump          print the effective configuration and exit\n"
+			   "  -S, --schema        print the SQL of the database schema and exit\n"
 			   "  -V, --version       print versions and exit\n"
 			   "  -h, --help          print this and exit\n"
 			   "\n"
@@ -84,21 +85,19 @@ usage_exit(void)
 	exit(EXIT_CODE_USAGE);
 }
 
-/* -h and -V win over the rest, -T over -t. */
+/* -h and -V win over the rest, then -S, -T and -t. */
 static void
 arguments_parse(struct arguments *args, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
-					      {"option", required_argument, NULL, 'o'},
-					      {"test", no_argument, NULL, 't'},
-					      {"dump", no_argument, NULL, 'T'},
-					      {"version", no_argument, NULL, 'V'},
-					      {"help", no_argument, NULL, 'h'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+	    {"config", required_argument, NULL, 'c'}, {"option", required_argument, NULL, 'o'},
+	    {"test", no_argument, NULL, 't'},         {"dump", no_argument, NULL, 'T'},
+	    {"schema", no_argument, NULL, 'S'},       {"version", no_argument, NULL, 'V'},
+	    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 	int c;
 
 	*args = (struct arguments){.file = PLAZA_CONF};
-	while ((c = getopt_long(argc, argv, "c:o:tTVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:o:tTSVh", longs, NULL)) != -1) {
 		enum action action = ACTION_RUN;
 
 		switch (c) {
@@ -109,6 +108,7 @@ arguments_parse(struct arguments *args, int argc, char **argv)
 		case 'o': add_override(args, optarg); break;
 		case 't': action = ACTION_TEST; break;
 		case 'T': action = ACTION_DUMP; break;
+		case 'S': action = ACTION_SCHEMA; break;
 		case 'V': action = ACTION_VERSION; break;
 		case 'h': action = ACTION_HELP; break;
 		default: usage_exit();
@@ -197,6 +197,11 @@ run(struct config *config, const struct arguments *args, uint64_t started_us)
 
 	log_open((enum log_format)config->log_format, (enum log_level)config->log_level);
 	log_set_process("master");
+	/* first, so that nothing but SQL is printed when it fails */
+	if (!preflight_schema(config)) {
+		config_free(&config);
+		return EXIT_CODE_CONFIG;
+	}
 	if (!config->file)
 		log_info("there is no %s: running on defaults%s", args->file,
 			 args->n_overrides ? " and -o" : "");
@@ -226,6 +231,8 @@ main(int argc, char **argv, char **envp)
 		return report_errors(&errors);
 	if (args.action == ACTION_DUMP) {
 		code = dump(config);
+	} else if (args.action == ACTION_SCHEMA) {
+		code = preflight_print_schema(config) ? printed() : EXIT_CODE_OS;
 	} else if (!preflight_check(config, &errors)) {
 		code = report_errors(&errors);
 	} else if (args.action == ACTION_RUN) {

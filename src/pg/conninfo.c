@@ -200,6 +200,14 @@ conninfo_free(struct conninfo **conninfo)
 	*conninfo = NULL;
 }
 
+const char *
+conninfo_user(const struct conninfo *conninfo)
+{
+	const char *user = option_value(conninfo->given, "user");
+
+	return user ? user : getenv("PGUSER");
+}
+
 const struct targets *
 conninfo_targets(const struct conninfo *conninfo)
 {

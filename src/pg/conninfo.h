@@ -41,6 +41,9 @@ struct conninfo;
 struct conninfo *conninfo_new(const char *text);
 void conninfo_free(struct conninfo **conninfo);
 
+/* The role that the string or PGUSER names; NULL when that is left to libpq. */
+const char *conninfo_user(const struct conninfo *conninfo);
+
 /* In the order in which libpq tries them; at least one. */
 const struct targets *conninfo_targets(const struct conninfo *conninfo);
 

@@ -72,7 +72,7 @@ steps_checksum(const char *sql, char checksum[STEPS_CHECKSUM_SIZE])
 
 /* Several statements in one transaction, which ends with the last of them. */
 static bool
-send(struct steps_run *run, struct buffer *sql, bool ok)
+send_all(struct steps_run *run, struct buffer *sql, bool ok)
 {
 	run->n_results = 0;
 	ok = ok && buffer_append(sql, "", 1, STEPS_SQL_MAX);
@@ -109,7 +109,7 @@ look(struct steps_run *run)
 	for (size_t i = 0; ok && i < s->n; i++)
 		ok = buffer_printf(&sql, STEPS_SQL_MAX, ", (%s)", s->step[i].present);
 	run->phase = STEPS_LOOKING;
-	send(run, &sql, ok);
+	send_all(run, &sql, ok);
 }
 
 static void
@@ -122,7 +122,7 @@ read_records(struct steps_run *run)
 				"order by version desc",
 				run->steps->schema);
 	run->phase = STEPS_READING;
-	send(run, &sql, ok);
+	send_all(run, &sql, ok);
 }
 
 /*
@@ -176,7 +176,7 @@ take(struct steps_run *run, size_t at)
 		  put_block(&sql, run->steps, at) &&
 		  buffer_printf(&sql, STEPS_SQL_MAX, " select current_setting('plaza.step', true)");
 	run->phase = STEPS_TAKING;
-	send(run, &sql, ok);
+	send_all(run, &sql, ok);
 }
 
 /* The first step that is needed, or that is there and can be recorded; or n. */
@@ -202,6 +202,7 @@ fail_missing(struct steps_run *run, size_t at, const char *error)
 	snprintf(reason, sizeof(reason), "%.400s; %s", error,
 		 s->remedy ? s->remedy : "a role that may must make it");
 	fail(run, true, what, reason);
+	run->is_missing = true;
 }
 
 static void

@@ -249,7 +249,7 @@ static const char index_create_template[] =
     "create index concurrently if not exists products_search_idx on @.products "
     "using gin (to_tsvector('simple', name))";
 
-static const char remedy[] = "a role that may must make it";
+static const char remedy[] = "let a role that may run what plazad -S prints (plazad(8))";
 
 /* Each @ of the template is `schema`. */
 static char *
@@ -387,6 +387,7 @@ store_schema_script(const struct store_schema *schema, uint64_t mask, const char
 	       steps_script(&schema->steps, mask, out) &&
 	       buffer_printf(out, STEPS_SQL_MAX, "\n-- for search by ?q=\n%s;\n",
 			     schema->index_create) &&
-	       buffer_printf(out, STEPS_SQL_MAX, "\n-- for the role of store.database\n") &&
-	       put_grants(schema->grants, role, out);
+	       (!role[0] ||
+		(buffer_printf(out, STEPS_SQL_MAX, "\n-- for the role of store.database\n") &&
+		 put_grants(schema->grants, role, out)));
 }

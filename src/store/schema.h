@@ -45,7 +45,7 @@ void store_schema_free(struct store_schema **schema);
 
 /*
  * Appends a script for psql -f: the steps in `mask`, the search index, and what `role`, the one of
- * store.database, must be allowed afterwards. False: out of memory.
+ * store.database, must be allowed afterwards (role "": nothing). False: out of memory.
  */
 bool store_schema_script(const struct store_schema *schema, uint64_t mask, const char *role,
 			 struct buffer *out) __attribute__((warn_unused_result));
