@@ -8,7 +8,9 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
-#include "pg/lane.h"
+#include "pg/lane_request.h"
+
+TAILQ_HEAD(request_list, lane_request);
 
 /* no query is to blame, or nobody knows which */
 #define BATCH_NOBODY (~0u)

@@ -14,15 +14,12 @@
 #include "base/log.h"
 #include "pg/batch.h"
 #include "pg/blame.h"
+#include "pg/parts.h"
 #include "pg/session.h"
 
 /* past statement_timeout, for the way there and back and for a server under load */
 #define LANE_MARGIN_MS   1000
 #define LANE_RETRY_S_MAX 60
-/* Who was in so many groups that failed by a lock is told so: it may be the whole table's. */
-#define LANE_LOCKS_MAX 3
-
-TAILQ_HEAD(request_list, lane_request);
 
 struct lane {
 	struct loop *loop;
@@ -226,20 +223,6 @@ answer_done(struct lane *lane, struct landed *landed)
 	}
 }
 
-/* Moves request `i` to the end of `again`. */
-static void
-take(struct landed *landed, unsigned i, unsigned group_max, struct request_list *again)
-{
-	struct lane_request *request = landed->request[i];
-
-	landed->request[i] = NULL;
-	if (!request)
-		return;
-	if (group_max < request->group_max)
-		request->group_max = group_max;
-	TAILQ_INSERT_TAIL(again, request, link);
-}
-
 static void
 answer_rest(struct lane *lane, struct landed *landed, enum lane_outcome outcome)
 {
@@ -249,99 +232,23 @@ answer_rest(struct lane *lane, struct landed *landed, enum lane_outcome outcome)
 	}
 }
 
-/* Another connection may do: all once more, if that is new to one of them. */
-static bool
-is_new_to_session(const struct landed *landed)
-{
-	for (unsigned i = 0; i < landed->group.n; i++) {
-		if (landed->request[i] && !landed->request[i]->was_stale)
-			return true;
-	}
-	return false;
-}
-
-static void
-take_stale(struct landed *landed, struct request_list *again)
-{
-	for (unsigned i = 0; i < landed->group.n; i++) {
-		if (landed->request[i])
-			landed->request[i]->was_stale = true;
-		take(landed, i, LANE_BATCH_MAX, again);
-	}
-}
-
-/* Who is to blame alone, and last; or, when nobody knows, each half for itself. */
-static void
-take_parts(struct landed *landed, struct request_list *again)
-{
-	const unsigned n = landed->group.n, half = n / 2;
-	const unsigned failed = landed->group.kind->deal ? BATCH_NOBODY : landed->group.failed_at;
-
-	for (unsigned i = 0; i < n; i++) {
-		if (failed == BATCH_NOBODY)
-			take(landed, i, i < half ? half : n - half, again);
-		else if (i != failed)
-			take(landed, i, i < failed ? failed : n - failed - 1, again);
-	}
-	if (failed != BATCH_NOBODY)
-		take(landed, failed, 1, again);
-}
-
-/*
- * One query waited in vain. It had its time, and so would those have that wait for the same row;
- * the others go on without them, until it looks as if all waited for the same.
- */
-static void
-take_unblocked(struct landed *landed, struct request_list *again)
-{
-	const struct group *group = &landed->group;
-	const unsigned failed = group->failed_at;
-	const struct lane_request *blocked =
-	    group->kind->is_sorted ? landed->request[failed] : NULL;
-
-	for (unsigned i = 0; i < group->n; i++) {
-		struct lane_request *r = landed->request[i];
-		if (!r || i == failed || (blocked && r->order == blocked->order))
-			continue;
-		if (++r->n_locks < LANE_LOCKS_MAX)
-			take(landed, i, i < failed ? failed : group->n - failed - 1, again);
-	}
-}
-
-/* The same when nobody knows which: one half may do better, and then it is enough. */
-static void
-take_halves_once(struct landed *landed, struct request_list *again)
-{
-	const unsigned n = landed->group.n, half = n / 2;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct lane_request *r = landed->request[i];
-		if (!r || r->n_locks)
-			continue;
-		r->n_locks = LANE_LOCKS_MAX;
-		take(landed, i, i < half ? half : n - half, again);
-	}
-}
-
 /* An error: nothing of the group was committed, for certain. */
 static void
 settle_failed(struct lane *lane, struct landed *landed, struct request_list *again)
 {
-	const struct group *group = &landed->group;
-	const bool is_known = !group->kind->deal && group->failed_at != BATCH_NOBODY;
-	const enum blame blame = blame_of(group->error);
-
-	if (blame == BLAME_SESSION && is_new_to_session(landed)) {
+	if (parts_failed(landed, again) == PARTS_ELSEWHERE)
 		lane->stale = true;
-		take_stale(landed, again);
-	} else if (group->n > 1 && (blame == BLAME_SESSION || blame == BLAME_SOMEONE)) {
-		take_parts(landed, again);
-	} else if (group->n > 1 && is_known && (blame == BLAME_LOCK || blame == BLAME_TIME)) {
-		take_unblocked(landed, again);
-	} else if (group->n > 1 && blame == BLAME_LOCK) {
-		take_halves_once(landed, again);
-	}
 	answer_rest(lane, landed, LANE_REFUSED);
+}
+
+/* Whose result is not here, of a group whose connection is lost: once more, or what is left. */
+static void
+settle_lost(struct lane *lane, struct landed *landed, enum lane_outcome outcome,
+	    struct request_list *again)
+{
+	if (!lane->stopping)
+		parts_lost(landed, outcome == LANE_UNKNOWN, again);
+	answer_rest(lane, landed, outcome);
 }
 
 static void
@@ -355,31 +262,16 @@ finish_group(struct lane *lane)
 		if (landed.request[i])
 			deadline_disarm(&landed.request[i]->deadline);
 	}
-	/* its Sync has come: what the server said is final */
-	if (landed.group.error)
+	if (!landed.group.error)
+		answer_done(lane, &landed);
+	else if (blame_is_final(landed.group.error))
 		settle_failed(lane, &landed, &again);
 	else
-		answer_done(lane, &landed);
+		/* libpq's own, such as no memory for a result: the server may have committed */
+		settle_lost(lane, &landed, landed.group.kind->is_write ? LANE_UNKNOWN : LANE_DOWN,
+			    &again);
 	requeue(lane, &again);
 	landed_fini(&landed);
-}
-
-/* Whose result is not here, of a group whose connection is lost: once more, or what is left. */
-static void
-settle_lost(struct lane *lane, struct landed *landed, enum lane_outcome outcome,
-	    struct request_list *again)
-{
-	const bool is_unknown = outcome == LANE_UNKNOWN;
-
-	for (unsigned i = 0; i < landed->group.n; i++) {
-		struct lane_request *r = landed->request[i];
-		if (!r || r->was_lost || lane->stopping || (is_unknown && !r->is_decided))
-			continue;
-		r->was_lost = true;
-		r->is_unknown |= is_unknown;
-		take(landed, i, LANE_BATCH_MAX, again);
-	}
-	answer_rest(lane, landed, outcome);
 }
 
 /* Reads of which some are complete. */
@@ -597,7 +489,7 @@ drop_group(struct lane *lane, struct request_list *dropped)
 	batch_drop(&lane->batch, &landed);
 	for (unsigned i = 0; i < landed.group.n; i++) {
 		deadline_disarm(&landed.request[i]->deadline);
-		take(&landed, i, LANE_BATCH_MAX, dropped);
+		TAILQ_INSERT_TAIL(dropped, landed.request[i], link);
 	}
 }
 

@@ -4,23 +4,11 @@
  */
 #include "pg/setup.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Settings that this server does not know are passed over. They are set by a statement and not as
- * startup options: poolers refuse those, and the daemon's own statement_timeout shall win over
- * the role's. A lock is waited for half as long as a statement may take, so that the error says
- * what it was.
- */
-static const char session_sql[] =
-    "select set_config(s.name, v.value, false)"
-    " from (values ('statement_timeout', $1::text), ('lock_timeout', $2::text),"
-    " ('idle_in_transaction_session_timeout', $1::text), ('jit', 'off'),"
-    " ('plan_cache_mode', 'force_generic_plan')) v(name, value)"
-    " join pg_settings s using (name)";
+#include "pg/session.h"
 
 static enum setup_phase
 fail(struct setup *setup, const char *what, const char *error)
@@ -28,18 +16,6 @@ fail(struct setup *setup, const char *what, const char *error)
 	setup->phase = SETUP_FAILED;
 	snprintf(setup->error, sizeof(setup->error), "%s: %s", what, error);
 	return setup->phase;
-}
-
-static bool
-send_session(struct setup *setup)
-{
-	char timeout[24], lock_timeout[24];
-	const char *const values[] = {timeout, lock_timeout};
-	uint64_t ms = setup->plan->statement_timeout_ms;
-
-	snprintf(timeout, sizeof(timeout), "%" PRIu64, ms);
-	snprintf(lock_timeout, sizeof(lock_timeout), "%" PRIu64, ms < 2 ? 1 : ms / 2);
-	return PQsendQueryParams(setup->pg, session_sql, 2, NULL, values, NULL, NULL, 0) == 1;
 }
 
 /* Sends the statement of the present phase, going on to the next phase when one is through. */
@@ -52,7 +28,7 @@ send_next(struct setup *setup)
 	if (setup->phase == SETUP_PREPARE && setup->at == plan->n_statements)
 		setup->phase = SETUP_DONE;
 	switch (setup->phase) {
-	case SETUP_SESSION: ok = send_session(setup); break;
+	case SETUP_SESSION: ok = session_send(setup->pg, plan->statement_timeout_ms); break;
 	case SETUP_PREPARE:
 		ok = PQsendPrepare(setup->pg, plan->statements[setup->at].name,
 				   plan->statements[setup->at].sql, 0, NULL) == 1;
@@ -74,7 +50,7 @@ follow_steps(struct setup *setup, enum steps_phase phase)
 	case STEPS_READING: setup->phase = SETUP_CHECK; break;
 	case STEPS_TAKING: setup->phase = SETUP_TAKE; break;
 	case STEPS_DONE:
-		setup->phase = SETUP_SESSION;
+		setup->phase = setup->plan->is_prepared ? SETUP_SESSION : SETUP_DONE;
 		send_next(setup);
 		break;
 	case STEPS_FAILED:

@@ -28,6 +28,7 @@ static const struct pg_statement statements[] = {
     {"divide", "select 1 / $1::int4"},
     {"write", "insert into notes values ($1::int4) returning n"},
     {"setting", "select current_setting($1::text)"},
+    {"note", "select * from notes where n = $1::int4"},
 };
 
 static bool (*running_script)(struct rig *rig);
@@ -42,7 +43,7 @@ rig_init(struct rig *rig, const char *conninfo)
 	rig->conninfo = conninfo_new(conninfo);
 	ck_assert(rig->loop && rig->conninfo);
 	backlog_init(&rig->backlog, 256, 0);
-	rig->plan = (struct setup_plan){&steps, statements, 5, 5000, true};
+	rig->plan = (struct setup_plan){&steps, statements, 6, 5000, true};
 	rig->settings = (struct lane_settings){
 	    .connection = {rig->conninfo, &rig->plan, 5000},
 	    .backlog = &rig->backlog,
@@ -136,8 +137,12 @@ ask_done(struct lane_request *request, const struct lane_answer *answer)
 	ask->schema_missing = answer->schema_missing;
 	snprintf(ask->sqlstate, sizeof(ask->sqlstate), "%s", answer->sqlstate);
 	ck_assert_int_eq(answer->outcome == LANE_OK, answer->result != NULL);
-	if (answer->result && PQntuples(answer->result)) {
-		const char *value = PQgetvalue(answer->result, 0, 0);
+	snprintf(ask->constraint, sizeof(ask->constraint), "%s", answer->constraint);
+	ask->waited_us = answer->waited_us;
+	ask->took_us = answer->took_us;
+	ask->n_rows = answer->n_rows;
+	if (answer->result && answer->n_rows) {
+		const char *value = PQgetvalue(answer->result, answer->row, 0);
 		ask->length = strlen(value);
 		snprintf(ask->value, sizeof(ask->value), "%.60s", value);
 	}
@@ -145,13 +150,14 @@ ask_done(struct lane_request *request, const struct lane_answer *answer)
 		ask->then(ask);
 }
 
-static bool
-send_each(struct lane *lane, struct lane_request *const *request, unsigned n)
+bool
+rig_send_each(struct lane *lane, struct lane_request *const *request, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct ask *ask = (const struct ask *)request[i];
 		const struct lane_query query = {
 		    .name = ask->statement,
+		    .sql = ask->sql,
 		    .n_params = 1,
 		    .values = &ask->param,
 		};
@@ -161,24 +167,28 @@ send_each(struct lane *lane, struct lane_request *const *request, unsigned n)
 	return true;
 }
 
-static const struct lane_kind read_alone = {.name = "read", .max = 1, .send = send_each};
+static const struct lane_kind read_alone = {.name = "read", .max = 1, .send = rig_send_each};
 static const struct lane_kind write_alone = {
     .name = "write",
     .max = 1,
     .is_write = true,
-    .send = send_each,
+    .send = rig_send_each,
 };
+
+void
+rig_submit(struct rig *rig, struct ask *ask, const struct lane_kind *kind)
+{
+	ask->request.kind = kind;
+	ask->request.done = ask_done;
+	lane_submit(rig->lane, &ask->request);
+}
 
 void
 rig_ask(struct rig *rig, struct ask *ask, const char *statement, const char *param)
 {
-	ask->request = (struct lane_request){
-	    .kind = strcmp(statement, "write") == 0 ? &write_alone : &read_alone,
-	    .done = ask_done,
-	};
 	ask->statement = statement;
 	ask->param = param;
-	lane_submit(rig->lane, &ask->request);
+	rig_submit(rig, ask, strcmp(statement, "write") == 0 ? &write_alone : &read_alone);
 }
 
 bool

@@ -11,13 +11,16 @@
 
 /* One who asks: filled in by its answer. */
 struct ask {
-	struct lane_request request; /* first: the lane hands it back */
-	const char *statement, *param;
+	struct lane_request request;         /* first: the lane hands it back */
+	const char *statement, *sql, *param; /* for rig_send_each: one of the first two */
 	unsigned answers;
 	enum lane_outcome outcome;
 	char value[64];
 	size_t length; /* of the value, whole */
 	char sqlstate[6];
+	char constraint[32];
+	int n_rows;
+	uint64_t waited_us, took_us;
 	unsigned retry_after_s;
 	bool schema_missing;
 	void (*then)(struct ask *ask); /* called at the answer; or NULL */
@@ -47,6 +50,11 @@ void rig_fini(struct rig *rig);
  */
 void rig_run(struct rig *rig, bool (*script)(struct rig *rig));
 
+/* A kind's send: each one's own statement and parameter. */
+bool rig_send_each(struct lane *lane, struct lane_request *const *request, unsigned n);
+/* The caller has filled in what its kind needs. */
+void rig_submit(struct rig *rig, struct ask *ask, const struct lane_kind *kind);
+/* Alone. */
 void rig_ask(struct rig *rig, struct ask *ask, const char *statement, const char *param);
 bool all_answered(const struct ask *asks, unsigned n);
 

@@ -1,7 +1,7 @@
-/* links: tests/unit/lane_rig.c tests/unit/pg_server.c src/pg/lane.c src/pg/batch.c src/pg/blame.c src/pg/session.c src/pg/connect.c src/pg/setup.c
- * src/pg/steps.c src/pg/resolve.c src/pg/conninfo.c src/pg/backlog.c src/base/buffer.c
- * src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c -levent_core -lpq -lcrypto
- * -lpthread -lm */
+/* links: tests/unit/lane_rig.c tests/unit/pg_server.c src/pg/lane.c src/pg/batch.c src/pg/blame.c
+ * src/pg/parts.c src/pg/session.c src/pg/connect.c src/pg/setup.c src/pg/steps.c src/pg/resolve.c
+ * src/pg/conninfo.c src/pg/backlog.c src/base/buffer.c src/base/loop.c src/base/clock.c
+ * src/base/log.c src/base/deadline.c -levent_core -lpq -lcrypto -lpthread -lm */
 /*
  * test_lane.c - one answer for each request, against a real PostgreSQL that is slow, paused, killed
  * and restarted.
@@ -703,25 +703,26 @@ script_settings(struct rig *r)
 					    "idle_in_transaction_session_timeout",
 					    "jit",
 					    "plan_cache_mode",
-					    "client_encoding"};
+					    "client_encoding",
+					    "plaza.told"};
 
 	if (phase == 0) {
 		phase = 1;
-		for (unsigned i = 0; i < 7; i++)
+		for (unsigned i = 0; i < 8; i++)
 			rig_ask(r, &ask[i], "setting", names[i]);
 	}
-	return all_answered(ask, 7);
+	return all_answered(ask, 8);
 }
 
 START_TEST(the_session_is_as_we_want_it)
 {
 	static const char *const values[] = {
-	    "plazad", "1234ms", "617ms", "1234ms", "off", "force_generic_plan", "UTF8"};
+	    "plazad", "1234ms", "617ms", "1234ms", "off", "force_generic_plan", "UTF8", "on"};
 
 	rig.settings.statement_timeout_ms = 1234;
 	rig_open(&rig);
 	rig_run(&rig, script_settings);
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < 8; i++)
 		expect(i, LANE_OK, values[i]);
 }
 END_TEST
