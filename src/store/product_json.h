@@ -1,5 +1,5 @@
 /*
- * product_json.h - a product as JSON: what a client sent, checked whole; what it gets, written.
+ * product_json.h - a product as a client sent it, checked whole. Pure.
  */
 #ifndef PLAZA_STORE_PRODUCT_JSON_H
 #define PLAZA_STORE_PRODUCT_JSON_H
@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/span.h"
 #include "http/problem.h"
 #include "store/price.h"
@@ -57,20 +56,5 @@ bool product_read(const json_t *json, enum product_form form, int64_t id,
 /* The same for a new product whose two fields are text, any bytes. */
 bool product_read_text(struct span name, struct span price, struct product_input *input,
 		       struct product_errors *errors);
-
-/* A row as PostgreSQL wrote it. */
-struct product {
-	struct span id;
-	struct span name;
-	struct span price;
-};
-
-/*
- * Appends {"id":1,"name":"iPhone 12","price":999.99}: the name verbatim but for what RFC 8259
- * section 7 says must be escaped, the numbers in PostgreSQL's own digits (as a string where they
- * are no JSON number, such as NaN). False as buffer_reserve.
- */
-bool product_write(struct buffer *out, const struct product *product, size_t max)
-    __attribute__((warn_unused_result));
 
 #endif

@@ -99,6 +99,34 @@ static const struct problem troubles[] = {
 	    .detail = "a unique constraint of the table products refuses a second one",
 	    .hint = "GET " PRODUCTS_PATH " shows the one that there is.",
 	},
+    [PRODUCTS_UNMATCHED] =
+	{
+	    .status = 412,
+	    .type = "precondition-failed",
+	    .title = "The product is not in that version",
+	    .detail = "it has a version that If-Match does not name, or that If-None-Match "
+		      "excludes; nothing was changed",
+	    .hint = "GET it again, look at what has changed, and send its new ETag in If-Match.",
+	},
+    [PRODUCTS_KEY_USED] =
+	{
+	    .status = 422,
+	    .type = "idempotency-key-reused",
+	    .title = "The Idempotency-Key was used for another request",
+	    .detail = "method, path, If-Match, If-None-Match, Prefer, Content-Type and body must "
+		      "be those that the key came with first",
+	    .hint = "Make a new key, such as a UUID, for each request, and send it again with "
+		    "each retry only.",
+	},
+    [PRODUCTS_KEY_BUSY] =
+	{
+	    .status = 409,
+	    .type = "idempotency-key-in-use",
+	    .title = "A request with this Idempotency-Key is under way",
+	    .detail = "another request has locked the key, or the product, for longer than this "
+		      "one could wait",
+	    .hint = "Send the same request again after Retry-After seconds.",
+	},
     [PRODUCTS_UNKNOWN] =
 	{
 	    .status = 503,
@@ -165,12 +193,16 @@ product_reply_trouble(struct exchange *x, const struct products_answer *answer)
 	enum products_outcome outcome = answer->outcome;
 	char fields[SERVER_TIMING_SIZE + 40], *p = fields;
 
+	if (outcome == PRODUCTS_ABSENT) {
+		product_reply_not_found(x, answer);
+		return;
+	}
 	/* an answer without the row that was asked for is nothing that we foresaw either */
 	if (outcome == PRODUCTS_OK)
 		outcome = PRODUCTS_FAILED;
 	struct problem problem = troubles[outcome];
 	/* these pass; an unknown outcome is 503 as well, but waiting does not make it known */
-	if (problem.status == 503 && outcome != PRODUCTS_UNKNOWN)
+	if ((problem.status == 503 && outcome != PRODUCTS_UNKNOWN) || outcome == PRODUCTS_KEY_BUSY)
 		p += snprintf(p, 40, "Retry-After: %u\r\n", answer->retry_after_s);
 	server_timing_put(p, answer->waited_us, answer->took_us);
 	problem.fields = fields;

@@ -9,6 +9,10 @@
 
 #include "base/put.h"
 #include "http/reply.h"
+#include "store/json_string.h"
+
+/* Longer ones are written as any other column is. */
+#define NAME_PLAIN_MAX 1000
 
 /* pg_type.h of the server, where each is fixed for good; domains come as what they are made of */
 enum type_oid {
@@ -23,6 +27,27 @@ enum type_oid {
 	TYPE_NUMERIC = 1700,
 	TYPE_JSONB = 3802
 };
+
+static bool
+is_integer(Oid type)
+{
+	return type == TYPE_INT8 || type == TYPE_INT4 || type == TYPE_INT2;
+}
+
+static bool
+is_number(Oid type)
+{
+	return is_integer(type) || type == TYPE_NUMERIC || type == TYPE_FLOAT4 ||
+	       type == TYPE_FLOAT8;
+}
+
+/* bool and json have forms of their own; all else but numbers is a string. */
+static bool
+is_other_than_text(Oid type)
+{
+	return is_number(type) || type == TYPE_OID || type == TYPE_BOOL || type == TYPE_JSON ||
+	       type == TYPE_JSONB;
+}
 
 void
 product_columns_find(struct product_columns *columns, const PGresult *result, int first)
@@ -59,6 +84,14 @@ product_columns_find(struct product_columns *columns, const PGresult *result, in
 		default: break;
 		}
 	}
+	/* a column of that name which was there before ours may be of any type */
+	columns->is_versioned =
+	    columns->version >= 0 && is_integer(PQftype(result, columns->version));
+	columns->is_plain = columns->n - first == 4 && columns->is_versioned && columns->id >= 0 &&
+			    columns->name >= 0 && columns->price >= 0 &&
+			    is_integer(PQftype(result, columns->id)) &&
+			    !is_other_than_text(PQftype(result, columns->name)) &&
+			    is_number(PQftype(result, columns->price));
 }
 
 static bool
@@ -100,22 +133,13 @@ product_row_version(const struct product_columns *columns, int row)
 	return cell(columns, row, columns->version);
 }
 
-/* A column of that name which was there before ours may be of any type. */
-static bool
-is_counted(const struct product_columns *c)
-{
-	const Oid type = c->version < 0 ? 0 : PQftype(c->result, c->version);
-
-	return type == TYPE_INT8 || type == TYPE_INT4 || type == TYPE_INT2;
-}
-
 const char *
 product_row_tag(const struct product_columns *columns, int row, char tag[PRODUCT_TAG_SIZE])
 {
 	const struct span id = product_row_id(columns, row);
 	const struct span version = product_row_version(columns, row);
 
-	if (!is_counted(columns) || version.len == 0 || id.len == 0 ||
+	if (!columns->is_versioned || version.len == 0 || id.len == 0 ||
 	    id.len + version.len + 4 > PRODUCT_TAG_SIZE)
 		return REPLY_ETAG_OF_BODY;
 	char *p = PUT_LIT(tag, "\"");
@@ -128,91 +152,13 @@ product_row_tag(const struct product_columns *columns, int row, char tag[PRODUCT
 
 /* --- JSON --- */
 
-/* RFC 8259 section 7: 0 for what stands for itself, else what follows the backslash */
-static const char escapes[256] = {
-    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'b',         't',           'n', 'u',
-    'f', 'r', 'u', 'u', 'u', 'u', 'u', 'u', 'u',         'u',           'u', 'u',
-    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', ['"'] = '"', ['\\'] = '\\',
-};
-
-static char *
-put_escaped(char *p, char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char escape = escapes[(unsigned char)c];
-
-	if (!escape) {
-		*p++ = c;
-		return p;
-	}
-	*p++ = '\\';
-	*p++ = escape;
-	if (escape == 'u') {
-		p = PUT_LIT(p, "00");
-		*p++ = digits[(unsigned char)c >> 4];
-		*p++ = digits[c & 15];
-	}
-	return p;
-}
-
-/* Whoever writes names decides what is in them: all escapes, too, are done at once. */
-static bool
-write_string(struct buffer *out, struct span s, size_t max)
-{
-	size_t len = s.len + 2;
-
-	for (size_t i = 0; i < s.len; i++) {
-		const char escape = escapes[(unsigned char)s.ptr[i]];
-		if (escape)
-			len += escape == 'u' ? 5 : 1;
-	}
-	if (!buffer_reserve(out, len, max))
-		return false;
-	char *p = out->data + out->len;
-	*p++ = '"';
-	if (len == s.len + 2) {
-		p = put(p, s.ptr, s.len);
-	} else {
-		for (size_t i = 0; i < s.len; i++)
-			p = put_escaped(p, s.ptr[i]);
-	}
-	*p = '"';
-	out->len += len;
-	return true;
-}
-
-static size_t
-skip_digits(struct span s, size_t at)
-{
-	while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9')
-		at++;
-	return at;
-}
-
-/* RFC 8259 section 6; floats have exponents */
+/*
+ * What the server writes of a number is one of JSON (RFC 8259 section 6), or a word: NaN, Infinity.
+ */
 static bool
 is_json_number(struct span s)
 {
-	size_t begin = s.len && s.ptr[0] == '-' ? 1 : 0;
-	size_t at = skip_digits(s, begin);
-
-	if (at == begin || (s.ptr[begin] == '0' && at > begin + 1))
-		return false;
-	if (at < s.len && s.ptr[at] == '.') {
-		size_t end = skip_digits(s, at + 1);
-		if (end == at + 1)
-			return false;
-		at = end;
-	}
-	if (at < s.len && (s.ptr[at] == 'e' || s.ptr[at] == 'E')) {
-		at++;
-		at += at < s.len && (s.ptr[at] == '+' || s.ptr[at] == '-');
-		size_t end = skip_digits(s, at);
-		if (end == at)
-			return false;
-		at = end;
-	}
-	return at == s.len;
+	return s.len && s.ptr[s.len - 1] >= '0' && s.ptr[s.len - 1] <= '9';
 }
 
 static bool
@@ -226,7 +172,7 @@ write_number(struct buffer *out, struct span s, size_t max)
 {
 	if (is_json_number(s))
 		return buffer_append(out, s.ptr, s.len, max);
-	return is_nan(s) ? buffer_append(out, "null", 4, max) : write_string(out, s, max);
+	return is_nan(s) ? buffer_append(out, "null", 4, max) : json_string_append(out, s, max);
 }
 
 /* json keeps its author's line breaks; they are never inside of strings there */
@@ -263,7 +209,7 @@ write_value(struct buffer *out, const struct product_columns *c, int row, int co
 	case TYPE_NUMERIC: return write_number(out, s, max);
 	case TYPE_JSON:
 	case TYPE_JSONB: return write_json(out, s, max);
-	default: return write_string(out, s, max);
+	default: return json_string_append(out, s, max);
 	}
 }
 
@@ -283,16 +229,48 @@ write_further(struct buffer *out, const struct product_columns *c, int row, size
 		if (!is_further(c, i))
 			continue;
 		if (!buffer_append(out, ",", 1, max) ||
-		    !write_string(out, span_str(PQfname(c->result, i)), max) ||
+		    !json_string_append(out, span_str(PQfname(c->result, i)), max) ||
 		    !buffer_append(out, ":", 1, max) || !write_value(out, c, row, i, max))
 			return false;
 	}
 	return true;
 }
 
+/*
+ * Most rows are an integer, a name, a price that is a number, a version, and nothing that is NULL:
+ * these in one go. False: it is not one of them, or there is no room for the most that it could be.
+ */
+static bool
+write_plain(struct buffer *out, const struct product_columns *c, int row, size_t max)
+{
+	const struct span id = product_row_id(c, row), name = product_row_name(c, row);
+	const struct span price = product_row_price(c, row);
+	const struct span version = product_row_version(c, row);
+
+	if (!c->is_plain || !is_json_number(id) || name.len == 0 || name.len > NAME_PLAIN_MAX ||
+	    !is_json_number(price) || !is_json_number(version) ||
+	    !buffer_reserve(out, 64 + id.len + JSON_STRING_ROOM(name.len) + price.len + version.len,
+			    max))
+		return false;
+	char *p = out->data + out->len;
+	p = PUT_LIT(p, "{\"id\":");
+	p = put(p, id.ptr, id.len);
+	p = PUT_LIT(p, ",\"name\":");
+	p = json_string_put(p, name);
+	p = PUT_LIT(p, ",\"price\":");
+	p = put(p, price.ptr, price.len);
+	p = PUT_LIT(p, ",\"version\":");
+	p = put(p, version.ptr, version.len);
+	p = PUT_LIT(p, "}");
+	out->len = (size_t)(p - out->data);
+	return true;
+}
+
 bool
 product_row_json(struct buffer *out, const struct product_columns *columns, int row, size_t max)
 {
+	if (write_plain(out, columns, row, max))
+		return true;
 	return write_member(out, columns, row, columns->id, SPAN_LIT("{\"id\":"), max) &&
 	       write_member(out, columns, row, columns->name, SPAN_LIT(",\"name\":"), max) &&
 	       write_member(out, columns, row, columns->price, SPAN_LIT(",\"price\":"), max) &&
@@ -338,12 +316,6 @@ write_field(struct buffer *out, struct span s, size_t max)
 	return true;
 }
 
-static bool
-is_number_type(Oid type)
-{
-	return type == TYPE_NUMERIC || type == TYPE_FLOAT4 || type == TYPE_FLOAT8;
-}
-
 /* row < 0: the column's name. */
 static bool
 write_csv_cell(struct buffer *out, const struct product_columns *c, int row, int column, size_t max)
@@ -352,7 +324,7 @@ write_csv_cell(struct buffer *out, const struct product_columns *c, int row, int
 		return write_field(out, span_str(PQfname(c->result, column)), max);
 	const struct span s = cell(c, row, column);
 	const Oid type = PQftype(c->result, column);
-	if (PQgetisnull(c->result, row, column) || (is_number_type(type) && is_nan(s)))
+	if (PQgetisnull(c->result, row, column) || (is_number(type) && is_nan(s)))
 		return true;
 	if (type == TYPE_BOOL)
 		return write_field(out, s.ptr[0] == 't' ? SPAN_LIT("true") : SPAN_LIT("false"),

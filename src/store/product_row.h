@@ -20,6 +20,8 @@ struct product_columns {
 	const PGresult *result;
 	int first, n; /* further columns are any others of [first, n) */
 	int id, name, price, version;
+	bool is_versioned; /* version is an integer, as ours is */
+	bool is_plain;     /* just these, and each of a type as ours has it */
 };
 
 /* Of a whole result; columns before `first` are none of the table's. */

@@ -8,16 +8,125 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/product_results.h"
 
-/* What is sent is text; each parameter is cast to its type, so that it has one. */
+/* ids of the table's own sequence, owned by the column or only its default; found once */
+#define NEXT_ID                                                                          \
+	"nextval((select coalesce(pg_get_serial_sequence('@.products', 'id')::regclass," \
+	" (select d.refobjid::regclass from pg_attrdef f"                                \
+	" join pg_attribute a on a.attrelid = f.adrelid and a.attnum = f.adnum"          \
+	" join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid"    \
+	" and d.refclassid = 'pg_class'::regclass and d.refobjid <> f.adrelid"           \
+	" where f.adrelid = '@.products'::regclass and a.attname = 'id'))))"
+
+/* Each row with its place and its id, drawn in the order of the places; `when` ends it. */
+#define NEW_ROWS(when)                                                          \
+	"r as materialized (select u.place, " NEXT_ID " as id, u.name, u.price" \
+	" from unnest($1::text[], $2::text[]) with ordinality u(name, price, place) " when ")"
+
+/* overriding: for a column that is generated always as identity */
+#define INSERTED(columns)                                                       \
+	"i as (insert into @.products(id, name, price) overriding system value" \
+	" select id, name, price::numeric from r returning " columns ")"
+
+/* The versions of the two parameters. */
+#define MAY(one_of, none_of)                                                              \
+	"(" one_of "::int8[] is null or version = any(" one_of "::int8[])) and (" none_of \
+	"::int8[] is null or version <> all(" none_of "::int8[]))"
+
+#define UPDATED                                                  \
+	"update @.products set name = coalesce($2::text, name)," \
+	" price = coalesce($3::numeric, price) where id = $1::int8 and " MAY("$4", "$5")
+
+#define DELETED "delete from @.products where id = $1::int8 and " MAY("$2", "$3")
+
+/* What is kept of the key; and that there is nothing, which a write then depends on. */
+#define OLD(key, fingerprint)                                                         \
+	"old as (select fingerprint = " fingerprint "::bytea as same, status, answer" \
+	" from @.product_idempotency where key = " key "::text)"
+#define NEW_KEY "not exists (select from old)"
+
+#define KEPT(key, fingerprint, what)                                                            \
+	"s as (insert into @.product_idempotency(key, fingerprint, status, answer) select " key \
+	"::text, " fingerprint "::bytea, " what " returning status, answer)"
+
+#define HOW_IT_WENT                                                 \
+	"select 'done' as how, true as same, status, answer from s" \
+	" union all select 'replayed', same, status, answer from old"
+#define OF_ONE_PRODUCT(ways)                                                     \
+	"select w.*, case when same then nullif(answer, '')::json ->> 'id' end," \
+	" case when same then nullif(answer, '')::json ->> 'version' end from (" ways ") w"
+/* A product that is there and was not written, $1, has versions that were not meant. */
+#define MISSED(written)                                                 \
+	" union all select 'missed', true, 0::int2, '' from @.products" \
+	" where id = $1::int8 and " NEW_KEY " and not exists (select from " written ")"
+
+/* Results in the order of the request: those in $3, between them those of `from`, by place. */
+#define RESULTS(result, from)                                                                      \
+	"200, '{\"results\":[' || string_agg(coalesce(k.text, " result ", '" PRODUCT_REFUSED_TEXT  \
+	"'), ',' order by k.at) || ']}'"                                                           \
+	" from (select text, at, count(*) filter (where text is null) over (order by at) as place" \
+	" from unnest($3::text[]) with ordinality t(text, at)) k left join " from                  \
+	" using (place) having " NEW_KEY
+#define ONE_RESULT "'{\"status\":201,\"id\":' || e.id || ',\"version\":' || e.version || '}'"
+
+/* What is sent is text, but for arrays and bytes; each parameter is cast, so that it has a type. */
 static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
     [PRODUCT_GET] = {"product_get", "select p.* from @.products p where p.id = any($1::int8[])"},
-    [PRODUCT_CREATE] = {"product_create",
-			"insert into @.products(name, price) values ($1::text, $2::numeric) "
-			"returning *"},
     /* the page that is asked for most; of list_query.c, which makes all others */
     [PRODUCT_LIST] = {"product_list", "select p.* from @.products p where p.id > $1::int8 order by "
 				      "p.id limit $2::int8"},
+    [PRODUCT_INSERT] = {"product_insert",
+			"with " NEW_ROWS("") ", " INSERTED(
+			    "*") " select r.place, i.* from r join i using (id) order by r.place"},
+    [PRODUCT_BULK] = {"product_bulk", "with " NEW_ROWS("") ", " INSERTED(
+					  "id, version") " select r.place, i.id, i.version from r "
+							 "join i using (id) order by r.place"},
+    [PRODUCT_BULK_EACH] = {"product_bulk_each",
+			   "select e.place, e.id, e.version, e.state from "
+			   "@.products_insert_each($1::text[], $2::text[])"
+			   " e(place, id, version, state, message) order by e.place"},
+    [PRODUCT_UPDATE] = {"product_update",
+			"with u as (" UPDATED " returning *) select true, u.* from u"
+			" union all select false, p.* from @.products p"
+			" where p.id = $1::int8 and not exists (select from u)"},
+    [PRODUCT_DELETE] = {"product_delete", "with d as (" DELETED " returning id)"
+					  " select true from d union all select false"
+					  " from @.products where id = $1::int8"
+					  " and not exists (select from d)"},
+    [PRODUCT_KEYED_INSERT] =
+	{"product_keyed_insert",
+	 "with " OLD("$3",
+		     "$4") ", i as (insert into @.products(name, price)"
+			   " select $1::text, $2::numeric where " NEW_KEY " returning *), " KEPT(
+			       "$3", "$4",
+			       "201, row_to_json(i)::text from i") " " OF_ONE_PRODUCT(HOW_IT_WENT)},
+    [PRODUCT_KEYED_BULK] =
+	{"product_keyed_bulk",
+	 "with " OLD("$4", "$5") ", " NEW_ROWS("where " NEW_KEY) ", " INSERTED(
+	     "id, version") ", " KEPT("$4", "$5",
+				      RESULTS(ONE_RESULT, "(select r.place, i.* from r join i "
+							  "using (id)) e")) " " HOW_IT_WENT},
+    [PRODUCT_KEYED_BULK_EACH] =
+	{"product_keyed_bulk_each",
+	 "with " OLD("$4", "$5") ", each as materialized (select f.place, f.id, f.version, f.state"
+				 " from (select where " NEW_KEY ") g cross join lateral"
+				 " @.products_insert_each($1::text[], $2::text[])"
+				 " f(place, id, version, state, message)), " KEPT(
+				     "$4", "$5",
+				     RESULTS("case when e.state = '23505' then"
+					     " '" PRODUCT_TWICE_TEXT
+					     "' when e.id is not null then " ONE_RESULT " end",
+					     "each e")) " " HOW_IT_WENT},
+    [PRODUCT_KEYED_UPDATE] =
+	{"product_keyed_update",
+	 "with " OLD("$6", "$7") ", u as (" UPDATED " and " NEW_KEY " returning *), " KEPT(
+	     "$6", "$7",
+	     "200, row_to_json(u)::text from u") " " OF_ONE_PRODUCT(HOW_IT_WENT MISSED("u"))},
+    [PRODUCT_KEYED_DELETE] =
+	{"product_keyed_delete",
+	 "with " OLD("$4", "$5") ", d as (" DELETED " and " NEW_KEY " returning id), " KEPT(
+	     "$4", "$5", "204, '' from d") " " HOW_IT_WENT MISSED("d")},
 };
 
 /* "a""b" of a"b: an identifier as it is. */

@@ -11,8 +11,11 @@
 #include "base/span.h"
 #include "pg/lane.h"
 #include "pg/setup.h"
+#include "store/idempotency.h"
 #include "store/list_query.h"
+#include "store/product_batch.h"
 #include "store/product_json.h"
+#include "store/product_match.h"
 #include "store/product_sql.h"
 
 enum products_outcome {
@@ -24,8 +27,19 @@ enum products_outcome {
 	PRODUCTS_DOWN,     /* the database cannot be reached, or cannot work at present */
 	PRODUCTS_NO_SCHEMA, /* it can, but the table is missing and we may not make it */
 	PRODUCTS_DENIED,    /* our role may not use the table */
+	PRODUCTS_ABSENT,    /* there is no such product to be changed */
+	PRODUCTS_UNMATCHED, /* there is, in a version that was not meant */
+	PRODUCTS_KEY_USED,  /* its Idempotency-Key was used for another request */
+	PRODUCTS_KEY_BUSY,  /* another one with this key is under way, for longer than we wait */
 	PRODUCTS_UNKNOWN,   /* a write whose outcome nobody knows */
 	PRODUCTS_FAILED     /* an error that we did not foresee, logged */
+};
+
+/* The answer that was kept with an Idempotency-Key, at this request or at an earlier one. */
+struct products_kept {
+	bool is_replayed;
+	struct span body;        /* empty: there was no content */
+	struct span id, version; /* of the one product in it; else empty */
 };
 
 /* Valid until the callback returns. */
@@ -37,12 +51,11 @@ struct products_answer {
 	size_t n;  /* a get without a row is PRODUCTS_OK with none */
 	bool more; /* a list: there are rows past these */
 	unsigned retry_after_s;
-	uint64_t waited_us, took_us; /* as of struct lane_answer */
+	uint64_t waited_us, took_us;      /* as of struct lane_answer */
+	const struct products_kept *kept; /* of a write with a key that is PRODUCTS_OK; else NULL */
 };
 
 typedef void products_fn(const struct products_answer *answer, void *ctx);
-
-struct product products_row(const struct products_answer *answer, size_t i);
 
 struct feed;
 
@@ -53,17 +66,37 @@ struct products {
 	struct lane *write;
 	struct lane *slow;
 	struct feed *feed; /* to be told of writes (feed_wake); NULL: there is none */
+	bool requires_match; /* store.require_match: PUT, PATCH and DELETE want an If-Match */
 	/* whether q= may be asked for; NULL: always */
 	bool (*search_ready)(void *ctx);
 	void *search_ctx;
 };
 
 /*
- * `done` is called exactly once, maybe inside. Arguments are copied. `name` has no NUL; `price` is
- * from price.h.
+ * `done` is called exactly once, maybe inside. Arguments are copied, but for what the comments say.
+ * A key of no length is none.
  */
-void products_create(const struct products *products, struct span name, const char *price,
+
+/*
+ * One row: a column of ours, then the table's. With a key there is no row, and in all writes
+ * answer->kept instead.
+ */
+void products_insert(const struct products *products, const struct product_input *input,
+		     const struct idempotency *key, products_fn *done, void *ctx);
+/*
+ * The products of a batch that has been ended, as product_batch_write wants them; all or none if
+ * `is_atomic`. It must live until `done`.
+ */
+void products_insert_all(const struct products *products, const struct product_batch *batch,
+			 bool is_atomic, const struct idempotency *key, products_fn *done,
+			 void *ctx);
+/* What the input does not give stays. One row, as above. */
+void products_update(const struct products *products, int64_t id, const struct product_input *input,
+		     const struct product_match *match, const struct idempotency *key,
 		     products_fn *done, void *ctx);
+void products_delete(const struct products *products, int64_t id, const struct product_match *match,
+		     const struct idempotency *key, products_fn *done, void *ctx);
+
 void products_get(const struct products *products, int64_t id, products_fn *done, void *ctx);
 /*
  * The rows of a page, in order; and how many rows all pages together have: one row, as

@@ -11,6 +11,7 @@
 #include "http/json_body.h"
 #include "store/product_export_http.h"
 #include "store/changes_http.h"
+#include "store/product_bulk_http.h"
 #include "store/product_get_http.h"
 #include "store/product_list_http.h"
 #include "store/product_reply.h"
@@ -30,8 +31,8 @@ products_add_routes(const struct products *products, struct route_table *routes)
 	    {.methods = HTTP_METHOD_BIT(HTTP_POST),
 	     .pattern = PRODUCTS_PATH,
 	     .scope = SCOPE_STORE_WRITE,
-	     .body_limit = JSON_BODY_MAX,
-	     .body_type = "application/json",
+	     .body_limit = PRODUCT_CSV_MAX,
+	     .body_type = "application/json, text/csv",
 	     .handle = product_create_handle,
 	     .ctx = ctx},
 	    {.methods = HTTP_METHOD_BIT(HTTP_GET),
@@ -48,6 +49,25 @@ products_add_routes(const struct products *products, struct route_table *routes)
 	     .pattern = PRODUCTS_PATH "/{id}",
 	     .scope = SCOPE_STORE_READ,
 	     .handle = product_get_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_PUT),
+	     .pattern = PRODUCTS_PATH "/{id}",
+	     .scope = SCOPE_STORE_WRITE,
+	     .body_limit = JSON_BODY_MAX,
+	     .body_type = "application/json",
+	     .handle = product_replace_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_PATCH),
+	     .pattern = PRODUCTS_PATH "/{id}",
+	     .scope = SCOPE_STORE_WRITE,
+	     .body_limit = JSON_BODY_MAX,
+	     .body_type = "application/merge-patch+json",
+	     .handle = product_patch_handle,
+	     .ctx = ctx},
+	    {.methods = HTTP_METHOD_BIT(HTTP_DELETE),
+	     .pattern = PRODUCTS_PATH "/{id}",
+	     .scope = SCOPE_STORE_WRITE,
+	     .handle = product_delete_handle,
 	     .ctx = ctx},
 	};
 

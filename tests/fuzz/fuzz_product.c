@@ -1,4 +1,4 @@
-/* links: src/store/product_json.c src/store/price.c src/http/json_text.c src/base/buffer.c
+/* links: src/store/product_json.c src/store/price.c src/http/json_text.c
  * -ljansson -lm */
 /*
  * fuzz_product.c - bodies of products: whatever comes, it is a product with a name and a price that

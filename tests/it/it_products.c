@@ -139,7 +139,7 @@ START_TEST(knows_what_is_not_there)
 	http_request(port, "GET", PRODUCTS "/2", NULL, NULL, &a);
 	expect_problem(&a, 404, NULL);
 	http_answer_fini(&a);
-	http_request(port, "DELETE", PRODUCTS "/1", NULL, NULL, &a);
+	http_request(port, "POST", PRODUCTS "/1", JSON, "{}", &a);
 	ck_assert_int_eq(a.status, 405);
 	ck_assert_ptr_nonnull(strstr(http_field(&a, "Allow"), "GET"));
 	http_answer_fini(&a);
@@ -306,7 +306,6 @@ START_TEST(bad_input_is_a_problem_with_pointers)
 	    {"{\"name\":\"a\",\"name\":\"b\",\"price\":1}", 400, NULL},
 	    {"not json", 400, NULL},
 	    {"[]", 422, NULL},
-	    {"[{\"name\":\"a\",\"price\":1}]", 422, NULL},
 	    {"\"text\"", 422, NULL},
 	    {"null", 422, NULL},
 	    {"{}", 422, "/name"},

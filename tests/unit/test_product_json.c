@@ -1,7 +1,7 @@
 /* links: src/store/product_json.c src/store/price.c src/http/json_body.c src/http/json_text.c
- * src/base/buffer.c tests/unit/fake_exchange.c -ljansson -lm */
+ * tests/unit/fake_exchange.c -ljansson -lm */
 /*
- * test_product_json.c - products in and out of JSON.
+ * test_product_json.c - products as clients send them.
  */
 #include "store/product_json.h"
 
@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "http/json_body.h"
 
@@ -274,78 +273,6 @@ START_TEST(errors_are_bounded)
 }
 END_TEST
 
-static const struct written_case {
-	const char *id, *name, *price;
-	const char *json;
-} written[] = {
-    {"1", "iPhone 12", "999.99", "{\"id\":1,\"name\":\"iPhone 12\",\"price\":999.99}"},
-    {"2147483647", "", "12.50", "{\"id\":2147483647,\"name\":\"\",\"price\":12.50}"},
-    {"-3", "\xe5\xa4\xaa\xe9\x83\x8e \xf0\x9f\x98\x80", "0.00",
-     "{\"id\":-3,\"name\":\"\xe5\xa4\xaa\xe9\x83\x8e \xf0\x9f\x98\x80\",\"price\":0.00}"},
-    {"1", "\"a\\b/c\"", "1.00", "{\"id\":1,\"name\":\"\\\"a\\\\b/c\\\"\",\"price\":1.00}"},
-    {"1", "\b\t\n\v\f\r\x01\x1f\x7f", "1.00",
-     "{\"id\":1,\"name\":\"\\b\\t\\n\\u000b\\f\\r\\u0001\\u001f\x7f\",\"price\":1.00}"},
-    {"1", "a", "NaN", "{\"id\":1,\"name\":\"a\",\"price\":\"NaN\"}"},
-    {"1", "a", "-0.50", "{\"id\":1,\"name\":\"a\",\"price\":-0.50}"},
-    {"1", "a", "", "{\"id\":1,\"name\":\"a\",\"price\":\"\"}"},
-    {"1", "a", "$1.00", "{\"id\":1,\"name\":\"a\",\"price\":\"$1.00\"}"},
-    {"1", "a", "1.", "{\"id\":1,\"name\":\"a\",\"price\":\"1.\"}"},
-};
-
-START_TEST(writes)
-{
-	const struct written_case *c = &written[_i];
-	const struct product product = {span_str(c->id), span_str(c->name), span_str(c->price)};
-	struct buffer out;
-
-	buffer_init(&out);
-	ck_assert(product_write(&out, &product, 10000));
-	ck_assert_msg(span_eq(buffer_span(&out), span_str(c->json)), "%.*s", (int)out.len,
-		      out.data);
-	/* and it is JSON, with the name as it was */
-	json_t *json = json_loadb(out.data, out.len, 0, NULL);
-	ck_assert_ptr_nonnull(json);
-	ck_assert_str_eq(json_string_value(json_object_get(json, "name")), c->name);
-	json_decref(json);
-	buffer_fini(&out);
-	/* a bound that does not suffice, at every length */
-	for (size_t max = 0; max < strlen(c->json); max++) {
-		ck_assert(!product_write(&out, &product, max));
-		buffer_fini(&out);
-	}
-}
-END_TEST
-
-/* CPU time of a page of products with names of this byte. */
-static double
-page_seconds(char byte)
-{
-	char name[PRODUCT_NAME_MAX];
-	const struct product product = {SPAN_LIT("1"), {name, sizeof(name)}, SPAN_LIT("1.00")};
-	struct timespec before, after;
-	struct buffer out;
-
-	memset(name, byte, sizeof(name));
-	buffer_init(&out);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-	for (int i = 0; i < 1000; i++)
-		ck_assert(product_write(&out, &product, (size_t)1 << 30));
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-	buffer_fini(&out);
-	return (double)(after.tv_sec - before.tv_sec) +
-	       (double)(after.tv_nsec - before.tv_nsec) / 1e9;
-}
-
-/* Who names products could hold all who list them: escaped bytes are six, and cost as many. */
-START_TEST(escapes_cost_little_more_than_letters)
-{
-	double letters = page_seconds('a');
-
-	ck_assert_double_lt(page_seconds('\x01'), 20 * letters);
-	ck_assert_double_lt(page_seconds('"'), 20 * letters);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -361,8 +288,6 @@ main(void)
 	tcase_add_test(tc, errors_of_a_list);
 	tcase_add_test(tc, name_length_counts_bytes);
 	tcase_add_test(tc, errors_are_bounded);
-	tcase_add_loop_test(tc, writes, 0, sizeof(written) / sizeof(written[0]));
-	tcase_add_test(tc, escapes_cost_little_more_than_letters);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
