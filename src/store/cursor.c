@@ -4,11 +4,10 @@
  */
 #include "store/cursor.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/put.h"
 #include "base/utf8.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -87,14 +86,22 @@ decode(struct span text, char *plain, size_t *len)
 void
 cursor_write(const struct cursor *cursor, char text[CURSOR_TEXT_SIZE])
 {
-	char plain[CURSOR_PLAIN_MAX + 1];
-	int len = snprintf(plain, sizeof(plain), "%s:%" PRId64, words[cursor->sort], cursor->id);
+	const bool is_negative = cursor->id < 0;
+	const uint64_t id = is_negative ? 0 - (uint64_t)cursor->id : (uint64_t)cursor->id;
+	char plain[CURSOR_PLAIN_MAX + 1], *p = plain;
 
-	if (cursor->kind != CURSOR_ID)
-		len +=
-		    snprintf(plain + len, sizeof(plain) - (size_t)len, ":%c%s", marks[cursor->kind],
-			     cursor->kind == CURSOR_VALUE ? cursor->key : "");
-	encode(plain, (size_t)len, text);
+	p = put(p, words[cursor->sort], strlen(words[cursor->sort]));
+	*p++ = ':';
+	if (is_negative)
+		*p++ = '-';
+	p = put_number(p, id);
+	if (cursor->kind != CURSOR_ID) {
+		*p++ = ':';
+		*p++ = marks[cursor->kind];
+	}
+	if (cursor->kind == CURSOR_VALUE)
+		p = put(p, cursor->key, strlen(cursor->key));
+	encode(plain, (size_t)(p - plain), text);
 }
 
 static size_t

@@ -2,10 +2,9 @@
  * product_list.c - pages of products and counts of them. The plain page by id is prepared; all
  * others are planned for the values that come with them.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/put.h"
 #include "store/operation.h"
 
 struct list {
@@ -39,6 +38,13 @@ list_send(struct lane *lane, struct lane_request *const *request, unsigned n)
 static const struct lane_kind list_kind = {
     .name = "list",
     .max = 1,
+    .send = list_send,
+};
+
+/* None of them takes long, and one Sync, one wake-up of each side, is enough for some. */
+static const struct lane_kind plain_page_kind = {
+    .name = "page",
+    .max = 8,
     .send = list_send,
 };
 
@@ -91,9 +97,13 @@ set_plain_page(struct list *page, const struct list_query *list)
 	struct list_params *params = &page->params;
 	const int64_t after = list->has_after ? list->after.id : INT64_MIN;
 
+	page->request.kind = &plain_page_kind;
 	page->name = "product_list";
-	snprintf(params->id, sizeof(params->id), "%" PRId64, after);
-	snprintf(params->limit, sizeof(params->limit), "%" PRIu64, (uint64_t)list->limit + 1);
+	char *p = params->id;
+	if (after < 0)
+		*p++ = '-';
+	*put_number(p, after < 0 ? 0 - (uint64_t)after : (uint64_t)after) = '\0';
+	*put_number(params->limit, (uint64_t)list->limit + 1) = '\0';
 	params->value[0] = params->id;
 	params->value[1] = params->limit;
 	params->n = 2;

@@ -11,13 +11,17 @@
 #include "store/product_row.h"
 #include "store/server_timing.h"
 
+/* The memory of the last page's body. */
+#define SPARE_MAX ((size_t)256 << 10)
+static struct buffer spare;
+
 /* One page under way. */
 struct page {
 	struct exchange *x;
 	const struct products *products;
 	struct list_query list;
-	struct buffer body; /* while the count is asked for: the page, to be closed */
-	struct buffer link; /* the field, or empty */
+	struct buffer body; /* the page, to be closed when the count is there */
+	struct buffer fields;
 	uint64_t waited_us, took_us;
 	size_t query_len;
 	char query[]; /* as it was sent */
@@ -26,8 +30,13 @@ struct page {
 static void
 page_free(struct page *page)
 {
+	/* most are answered before another one is written */
+	if (!spare.data && page->body.cap <= SPARE_MAX) {
+		spare = page->body;
+		page->body = (struct buffer){0};
+	}
 	buffer_fini(&page->body);
-	buffer_fini(&page->link);
+	buffer_fini(&page->fields);
 	free(page);
 }
 
@@ -116,6 +125,12 @@ set_cursor(struct cursor *cursor, enum list_sort sort, const struct product_colu
 	}
 }
 
+static bool
+put(struct buffer *out, struct span s)
+{
+	return buffer_append(out, s.ptr, s.len, PRODUCT_REPLY_MAX);
+}
+
 /* One pair of the query, unless it is "after": that of the next page stands for it. */
 static bool
 write_pair(struct buffer *link, struct span pair, bool is_first)
@@ -125,7 +140,7 @@ write_pair(struct buffer *link, struct span pair, bool is_first)
 	query_read(pair, &after, 1);
 	if (pair.len == 0 || after.state != QUERY_ABSENT)
 		return true;
-	if (!buffer_append(link, is_first ? "?" : "&", 1, SIZE_MAX / 4))
+	if (!put(link, is_first ? SPAN_LIT("?") : SPAN_LIT("&")))
 		return false;
 	for (size_t i = 0; i < pair.len; i++) {
 		const char c = pair.ptr[i];
@@ -143,7 +158,7 @@ write_pair(struct buffer *link, struct span pair, bool is_first)
 static bool
 write_link(struct buffer *link, struct span query, const char *after)
 {
-	bool ok = buffer_printf(link, SIZE_MAX / 4, "Link: <" PRODUCTS_PATH);
+	bool ok = put(link, SPAN_LIT("Link: <" PRODUCTS_PATH));
 	const size_t begin = link->len;
 
 	while (ok && query.len) {
@@ -152,8 +167,8 @@ write_link(struct buffer *link, struct span query, const char *after)
 		ok = write_pair(link, span_from(query.ptr, len), link->len == begin);
 		query = span_from(query.ptr + len + (amp != NULL), query.len - len - (amp != NULL));
 	}
-	return ok && buffer_printf(link, SIZE_MAX / 4, "%safter=%s>; rel=\"next\"\r\n",
-				   link->len == begin ? "?" : "&", after);
+	return ok && put(link, link->len == begin ? SPAN_LIT("?after=") : SPAN_LIT("&after=")) &&
+	       put(link, span_str(after)) && put(link, SPAN_LIT(">; rel=\"next\"\r\n"));
 }
 
 /* --- the page --- */
@@ -169,16 +184,20 @@ write_page(struct page *page, const struct products_answer *answer)
 	char next[CURSOR_TEXT_SIZE];
 
 	product_columns_find(&columns, answer->result, 0);
-	bool ok = buffer_append(body, "{\"items\":[", 10, PRODUCT_REPLY_MAX);
+	*body = spare;
+	body->len = 0;
+	spare = (struct buffer){0};
+	bool ok = put(body, SPAN_LIT("{\"items\":["));
 	for (int row = answer->row; ok && row < end; row++)
-		ok = (row == answer->row || buffer_append(body, ",", 1, PRODUCT_REPLY_MAX)) &&
+		ok = (row == answer->row || put(body, SPAN_LIT(","))) &&
 		     product_row_json(body, &columns, row, PRODUCT_REPLY_MAX);
 	if (!ok || !answer->more)
-		return ok && buffer_append(body, "],\"next\":null", 13, PRODUCT_REPLY_MAX);
+		return ok && put(body, SPAN_LIT("],\"next\":null"));
 	set_cursor(&cursor, page->list.sort, &columns, end - 1);
 	cursor_write(&cursor, next);
-	return buffer_printf(body, PRODUCT_REPLY_MAX, "],\"next\":\"%s\"", next) &&
-	       write_link(&page->link, span_from(page->query, page->query_len), next);
+	return put(body, SPAN_LIT("],\"next\":\"")) && put(body, span_str(next)) &&
+	       put(body, SPAN_LIT("\"")) &&
+	       write_link(&page->fields, span_from(page->query, page->query_len), next);
 }
 
 static void
@@ -186,10 +205,10 @@ reply_page(struct page *page)
 {
 	char timing[SERVER_TIMING_SIZE];
 
-	server_timing_put(timing, page->waited_us, page->took_us);
-	if (buffer_append(&page->body, "}", 1, PRODUCT_REPLY_MAX) &&
-	    buffer_append(&page->link, timing, strlen(timing) + 1, SIZE_MAX / 4))
-		product_reply_json(page->x, 200, &page->body, page->link.data);
+	const char *end = server_timing_put(timing, page->waited_us, page->took_us);
+	if (put(&page->body, SPAN_LIT("}")) &&
+	    put(&page->fields, span_from(timing, (size_t)(end - timing) + 1)))
+		product_reply_json(page->x, 200, &page->body, page->fields.data);
 	else
 		product_reply_no_memory(page->x);
 	page_free(page);
@@ -284,7 +303,7 @@ page_new(struct exchange *x, const struct products *products)
 		return NULL;
 	page->x = x;
 	page->products = products;
-	page->body = page->link = (struct buffer){0};
+	page->body = page->fields = (struct buffer){0};
 	page->query_len = query.len;
 	if (query.len)
 		memcpy(page->query, query.ptr, query.len);

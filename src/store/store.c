@@ -110,8 +110,8 @@ open_lanes(struct store *store, const struct config *config)
 	};
 
 	for (unsigned i = 0; i < store->n_lanes; i++) {
-		/* lists are long: behind another one they would only add to its time */
-		settings.groups_max = i == 2 ? 1 : LANE_GROUPS_MAX;
+		/* so many that the server need not wait for us; the rest had better wait here */
+		settings.groups_max = i == 2 ? 3 : LANE_GROUPS_MAX;
 		store->lane[i] = lane_new(store->loop, &settings, &events, store);
 		if (!store->lane[i])
 			return false;
