@@ -1,10 +1,10 @@
 /* links: tests/unit/fake_exchange.c tests/unit/pg_server.c $(store_sources) src/http/json_body.c
- * src/http/json_text.c src/http/chars.c src/http/host.c src/http/negotiate.c src/http/query.c
- * src/http/request.c src/pg/array.c src/pg/lane.c src/pg/batch.c src/pg/blame.c src/pg/parts.c
- * src/pg/session.c src/pg/connect.c
- * src/pg/setup.c src/pg/steps.c src/pg/resolve.c src/pg/conninfo.c src/pg/backlog.c
- * src/base/buffer.c src/base/loop.c src/base/clock.c src/base/log.c src/base/deadline.c
- * src/proc/doorbell.c -levent_core -lpq -ljansson -lcrypto -lpthread -lm */
+ * src/http/json_text.c src/http/body_type.c src/http/chars.c src/http/host.c src/http/negotiate.c
+ * src/http/query.c src/http/request.c src/pg/array.c src/pg/lane.c src/pg/batch.c src/pg/blame.c
+ * src/pg/parts.c src/pg/session.c src/pg/connect.c src/pg/setup.c src/pg/steps.c src/pg/resolve.c
+ * src/pg/conninfo.c src/pg/backlog.c src/base/buffer.c src/base/loop.c src/base/clock.c
+ * src/base/log.c src/base/deadline.c src/proc/doorbell.c -levent_core -lpq -ljansson -lcrypto
+ * -lpthread -lm */
 /*
  * test_store.c - the routes of the product store, asked without a front door, on a real
  * PostgreSQL: each body as it is to be, each mistake with its problem.
@@ -192,8 +192,8 @@ expect_reply(const struct exchange *x, int status, const char *text)
 	ck_assert_msg(!x->is_problem, "%d %s: %s", x->status, x->title, x->detail);
 	ck_assert_int_eq(x->status, status);
 	ck_assert_str_eq(x->content_type, "application/json");
+	ck_assert_uint_eq(x->text_len, strlen(x->text));
 	ck_assert_str_eq(x->text, text);
-	ck_assert_uint_eq(x->text_len, strlen(text));
 }
 
 static void
@@ -616,9 +616,10 @@ terminate_hook(void *arg)
 	(void)arg;
 	/* the lane of the second write, once it waits for its lock */
 	if (step == 4 && current && !current->answered)
-		pg_server_sql(&server, "select pg_terminate_backend(pid) from pg_stat_activity "
-				       "where application_name = 'plazad' and query like 'insert%' "
-				       "and wait_event_type = 'Lock'");
+		pg_server_sql(&server,
+			      "select pg_terminate_backend(pid) from pg_stat_activity "
+			      "where application_name = 'plazad' and query like '%insert%' "
+			      "and wait_event_type = 'Lock'");
 	return false;
 }
 
@@ -658,8 +659,19 @@ START_TEST(routes_as_agreed)
 	ck_assert_int_eq(get->scope, SCOPE_STORE_READ);
 	ck_assert_int_eq(export->scope, SCOPE_STORE_READ);
 	ck_assert_int_eq(post->scope, SCOPE_STORE_WRITE);
-	ck_assert_uint_eq(post->body_limit, JSON_BODY_MAX);
-	ck_assert_str_eq(post->body_type, "application/json");
+	ck_assert_uint_eq(post->body_limit, 1048576);
+	ck_assert_str_eq(post->body_type, "application/json, text/csv");
+	const struct route *put = find_route(HTTP_PUT, "/api/products/{id}");
+	const struct route *patch = find_route(HTTP_PATCH, "/api/products/{id}");
+	const struct route *delete = find_route(HTTP_DELETE, "/api/products/{id}");
+	ck_assert_int_eq(put->scope, SCOPE_STORE_WRITE);
+	ck_assert_int_eq(patch->scope, SCOPE_STORE_WRITE);
+	ck_assert_int_eq(delete->scope, SCOPE_STORE_WRITE);
+	ck_assert_str_eq(put->body_type, "application/json");
+	ck_assert_str_eq(patch->body_type, "application/merge-patch+json");
+	ck_assert_uint_eq(put->body_limit, JSON_BODY_MAX);
+	ck_assert_uint_eq(patch->body_limit, JSON_BODY_MAX);
+	ck_assert_uint_eq(delete->body_limit, 0);
 	ck_assert_uint_eq(list->body_limit, 0);
 }
 END_TEST
