@@ -32,6 +32,8 @@ struct lane {
 	size_t n_waiting;
 	struct deadline_list queued, sent;
 	struct batch batch;
+	struct lane *const *other;
+	unsigned n_others;
 	struct watch silence;
 	uint64_t heard_us; /* the server said something, or was asked something */
 	char local_sql[SESSION_LOCAL_SIZE];
@@ -332,6 +334,44 @@ abandon_batch(struct lane *lane)
 	requeue(lane, &again);
 }
 
+/* One that is ready, else one that may become so. */
+static struct lane *
+find_other(const struct lane *lane)
+{
+	struct lane *found = NULL;
+
+	for (unsigned i = 0; i < lane->n_others; i++) {
+		struct lane *other = lane->other[i];
+		if (!other || other->down || other->stopping)
+			continue;
+		if (other->ready)
+			return other;
+		if (!found)
+			found = other;
+	}
+	return found;
+}
+
+static void
+append(struct lane *lane, struct lane_request *request)
+{
+	TAILQ_INSERT_TAIL(&lane->waiting, request, link);
+	lane->n_waiting++;
+	deadline_arm(&request->deadline, &lane->queued);
+}
+
+static void
+move_waiting(struct lane *lane, struct lane *other)
+{
+	struct lane_request *request;
+
+	while ((request = TAILQ_FIRST(&lane->waiting)) != NULL) {
+		TAILQ_REMOVE(&lane->waiting, request, link);
+		lane->n_waiting--;
+		append(other, request);
+	}
+}
+
 static void
 ready_cb(struct connection *c, void *ctx)
 {
@@ -356,7 +396,10 @@ trouble_cb(struct connection *c, const struct connection_trouble *trouble, void 
 	lane->events->on_trouble(lane, trouble, lane->ctx);
 	abandon_batch(lane);
 	/* after a loss they wait for the first attempt; after a failed one there is no point */
-	if (lane->down)
+	struct lane *other = lane->down ? find_other(lane) : NULL;
+	if (other)
+		move_waiting(lane, other);
+	else if (lane->down)
 		answer_waiting(lane, LANE_DOWN);
 }
 
@@ -590,7 +633,10 @@ lane_query_send(struct lane *lane, const struct lane_query *query)
 void
 lane_submit(struct lane *lane, struct lane_request *request)
 {
-	request->lane = lane;
+	struct lane *other = lane->down && !lane->stopping ? find_other(lane) : NULL;
+
+	if (other)
+		lane = other;
 	request->submitted_us = loop_now_us(lane->loop);
 	request->group_max = LANE_BATCH_MAX;
 	request->n_locks = 0;
@@ -610,9 +656,7 @@ lane_submit(struct lane *lane, struct lane_request *request)
 		answer(lane, request, LANE_FULL, NULL, NULL);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&lane->waiting, request, link);
-	lane->n_waiting++;
-	deadline_arm(&request->deadline, &lane->queued);
+	append(lane, request);
 }
 
 struct lane *
@@ -667,6 +711,13 @@ lane_free(struct lane **lane)
 	deadline_list_fini(&l->sent);
 	free(l);
 	*lane = NULL;
+}
+
+void
+lane_set_others(struct lane *lane, struct lane *const *other, unsigned n)
+{
+	lane->other = other;
+	lane->n_others = n;
 }
 
 bool

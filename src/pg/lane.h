@@ -55,6 +55,13 @@ struct lane *lane_new(struct loop *loop, const struct lane_settings *settings,
 void lane_free(struct lane **lane);
 
 /*
+ * One of these that is not down, if possible the first that is ready, serves what is submitted to
+ * this one while it is, and what still waits for it then. They share its backlog and its plan; the
+ * array must live as long as the lane, which may be in it, and may have NULLs.
+ */
+void lane_set_others(struct lane *lane, struct lane *const *other, unsigned n);
+
+/*
  * `done` is called exactly once, maybe inside. It may free the request and submit others. There is
  * no cancelling: who does not care any more ignores the answer.
  */
@@ -65,7 +72,8 @@ bool lane_query_send(struct lane *lane, const struct lane_query *query);
 
 /* Connected; what is submitted now is sent now or soon. */
 bool lane_is_ready(const struct lane *lane);
-/* The last attempt to connect failed: what is submitted now is answered LANE_DOWN. */
+/* The last attempt to connect failed: what is submitted now is answered LANE_DOWN, or by another.
+ */
 bool lane_is_down(const struct lane *lane);
 
 const struct connection *lane_connection(const struct lane *lane);

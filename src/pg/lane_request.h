@@ -85,7 +85,6 @@ struct lane_request {
 	void (*done)(struct lane_request *request, const struct lane_answer *answer);
 
 	/* the lane's */
-	struct lane *lane;
 	TAILQ_ENTRY(lane_request) link;
 	struct deadline deadline;
 	uint64_t submitted_us, sent_us;

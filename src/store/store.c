@@ -22,6 +22,9 @@
 /* a reload has two generations of workers for a while */
 #define STORE_GENERATIONS 2
 
+/* of the option's words */
+enum { STORE_PREPARED_ON };
+
 struct store {
 	struct loop *loop;
 	uint64_t connections; /* store.connections, for an error text */
@@ -81,8 +84,8 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 		log_error("store: %s; retrying in %llu ms", trouble->reason, retry_ms);
 	else if (strcmp(trouble->sqlstate, "53300") == 0)
 		log_error("store: cannot connect to %s: %s; the server has no connection left: "
-			  "lower store.connections (%llu) or raise its max_connections; retrying "
-			  "in %llu ms",
+			  "lower store.connections (%llu) or raise its max_connections; until then "
+			  "fewer connections serve, if there are any; retrying in %llu ms",
 			  store->masked, trouble->reason, (unsigned long long)store->connections,
 			  retry_ms);
 	else if (trouble->was_ready)
@@ -116,6 +119,9 @@ open_lanes(struct store *store, const struct config *config)
 		if (!store->lane[i])
 			return false;
 	}
+	/* a server that is short of connections may have one for some of them only */
+	for (unsigned i = 0; i < store->n_lanes; i++)
+		lane_set_others(store->lane[i], store->lane, store->n_lanes);
 	/* with fewer lanes, lists share with reads, then all share one */
 	store->products = (struct products){
 	    .sql = store->sql,
@@ -148,7 +154,7 @@ open_database(struct store *store, const struct config *config, unsigned lanes)
 	    .statements = store->sql->statement,
 	    .n_statements = PRODUCT_STATEMENTS,
 	    .statement_timeout_ms = config->store_statement_timeout,
-	    .is_prepared = true,
+	    .is_prepared = config->store_prepared == STORE_PREPARED_ON,
 	};
 	backlog_init(&store->backlog, config->store_queue_limit, loop_now_ms(store->loop));
 	return open_lanes(store, config);

@@ -762,6 +762,65 @@ START_TEST(a_server_that_is_paused)
 }
 END_TEST
 
+/* A server that is short of connections */
+
+static struct rig second;
+
+static bool
+script_short(struct rig *r)
+{
+	/* whichever was too late */
+	struct rig *poor = second.troubles ? &second : r;
+
+	if (phase == 0) {
+		phase = 1;
+		for (unsigned i = 0; i < 10; i++)
+			rig_ask(i % 2 ? &second : r, &ask[i], "echo", "early");
+	} else if (phase == 1 && r->readies + second.readies && r->troubles + second.troubles) {
+		phase = 2;
+		ck_assert_str_eq(poor->trouble.sqlstate, "53300");
+		ck_assert(lane_is_down(poor->lane) && !lane_is_ready(poor->lane));
+		for (unsigned i = 10; i < 20; i++)
+			rig_ask(poor, &ask[i], "echo", "later");
+	} else if (phase == 2 && all_answered(ask, 20)) {
+		phase = 3;
+		ck_assert_uint_eq(r->readies + second.readies, 1);
+		pg_server_sql(&server, "alter role tight connection limit 5");
+	}
+	/* and in the end it has its own */
+	return phase == 3 && lane_is_ready(r->lane) && lane_is_ready(second.lane);
+}
+
+START_TEST(lanes_stand_in_for_each_other)
+{
+	struct lane *lanes[3] = {NULL};
+	char conninfo[200];
+
+	pg_server_sql(&server, "create role tight login connection limit 1 in role plaza");
+	rig_fini(&rig);
+	snprintf(conninfo, sizeof(conninfo), "%s user=tight", server.conninfo);
+	rig_init(&rig, conninfo);
+	rig_init(&second, conninfo);
+	loop_free(&second.loop);
+	second.loop = rig.loop;
+	second.settings.backlog = &rig.backlog;
+	rig_open(&rig);
+	rig_open(&second);
+	lanes[0] = rig.lane;
+	lanes[2] = second.lane;
+	lane_set_others(rig.lane, lanes, 3);
+	lane_set_others(second.lane, lanes, 3);
+	rig_run(&rig, script_short);
+	for (unsigned i = 0; i < 20; i++) {
+		expect(i, LANE_OK, "");
+		ck_assert_str_eq(ask[i].value, i < 10 ? "early" : "later");
+	}
+	lanes[2] = NULL;
+	second.loop = NULL;
+	rig_fini(&second);
+}
+END_TEST
+
 /* Deadlines */
 
 static unsigned freed;
@@ -959,6 +1018,7 @@ main(void)
 	tcase_add_test(tc, unknown_stays_unknown);
 	tcase_add_test(tc, terminated_again_and_again);
 	tcase_add_test(tc, a_server_that_is_paused);
+	tcase_add_test(tc, lanes_stand_in_for_each_other);
 	tcase_add_test(tc, who_was_answered_may_be_gone);
 	tcase_add_test(tc, answers_free_and_ask_again);
 	tcase_add_loop_test(tc, no_memory_for_a_group, 0, N(memory_cases));
