@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "pg/array.h"
+#include "store/feed.h"
 #include "store/operation.h"
 
 #define INSERT_MAX 256
@@ -249,6 +250,8 @@ write_done(struct lane_request *request, const struct lane_answer *answer)
 	struct write *w = (struct write *)request;
 	struct products_kept kept = {0};
 
+	if (answer->outcome == LANE_OK || answer->outcome == LANE_UNKNOWN)
+		feed_wake(w->products->feed);
 	if (tried_again(w, answer))
 		return;
 	struct products_answer a = operation_answer(request, answer);

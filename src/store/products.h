@@ -65,7 +65,7 @@ struct products {
 	struct lane *read;
 	struct lane *write;
 	struct lane *slow;
-	struct feed *feed; /* to be told of writes (feed_wake); NULL: there is none */
+	struct feed *feed;   /* to be told of writes (feed_wake); NULL: there is none */
 	bool requires_match; /* store.require_match: PUT, PATCH and DELETE want an If-Match */
 	/* whether q= may be asked for; NULL: always */
 	bool (*search_ready)(void *ctx);

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 #include "http/json_body.h"
-#include "store/product_export_http.h"
 #include "store/changes_http.h"
 #include "store/product_bulk_http.h"
+#include "store/product_export_http.h"
 #include "store/product_get_http.h"
 #include "store/product_list_http.h"
 #include "store/product_reply.h"

@@ -125,6 +125,7 @@ open_lanes(struct store *store, const struct config *config)
 	/* with fewer lanes, lists share with reads, then all share one */
 	store->products = (struct products){
 	    .sql = store->sql,
+	    .requires_match = config->store_require_match,
 	    .read = store->lane[0],
 	    .write = store->lane[store->n_lanes > 1 ? 1 : 0],
 	    .slow = store->lane[store->n_lanes > 2 ? 2 : 0],
