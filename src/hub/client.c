@@ -336,9 +336,13 @@ client_close(struct client *client, unsigned code)
 {
 	for (struct seat *seat = client->seats; seat; seat = seat->next)
 		rooms_leave(client->hub->rooms, &seat->member);
-	/* never to be sent, and the socket may take its time to close */
+	/* whoever is sent away is told all, a notice too; one that has to go is heard no more */
+	if (code == CLOSE_RESTART || code == CLOSE_GOING_AWAY)
+		ws_close_behind(&client->conn, &client->replies, code);
+	else
+		ws_close(&client->conn, code);
+	/* the socket may take its time to close */
 	buffer_fini(&client->replies);
-	ws_close(&client->conn, code);
 }
 
 /* ---- publishing as it is ---- */

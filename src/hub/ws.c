@@ -764,3 +764,16 @@ ws_close(struct ws_conn *c, unsigned code)
 	frame_close(frame + WS_PRE, code);
 	conn_close(c, frame + WS_PRE, FRAME_CLOSE_SIZE);
 }
+
+void
+ws_close_behind(struct ws_conn *c, struct buffer *frames, unsigned code)
+{
+	unsigned char frame[FRAME_CLOSE_SIZE];
+
+	frame_close(frame, code);
+	if (c->state == WS_OPEN && frames->len > 0 &&
+	    buffer_append(frames, frame, sizeof(frame), SIZE_MAX))
+		conn_close(c, (unsigned char *)frames->data + WS_PRE, frames->len - WS_PRE);
+	else
+		ws_close(c, code);
+}

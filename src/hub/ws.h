@@ -119,6 +119,11 @@ void ws_resume(struct ws_conn *c);
  * take it and to close. Idempotent.
  */
 void ws_close(struct ws_conn *c, unsigned code);
+/*
+ * As ws_close, with frames that ws_write would not take before the Close: WS_PRE bytes, then whole
+ * frames, which stay the caller's. If memory runs out they are not sent.
+ */
+void ws_close_behind(struct ws_conn *c, struct buffer *frames, unsigned code);
 
 static inline bool
 ws_is_open(const struct ws_conn *c)

@@ -372,6 +372,40 @@ START_TEST(fifty_that_never_read_cost_little)
 }
 END_TEST
 
+/* The notice of a worker that ends stands behind what the socket has not taken. */
+START_TEST(told_to_come_back_all_the_same)
+{
+	struct daemon *d = daemon_start(LOG, "chat.client_queue_size=64m", "server.workers=1",
+					"server.drain_timeout=1s", NULL);
+	struct ws talker, deaf;
+	struct ws_frame f;
+	char *last = NULL;
+
+	ws_open(&talker, daemon_port(d), "/chat/r", NULL);
+	/* its socket takes what it may: it has 5 s to read that in the end */
+	open_json(&deaf, d, "/chat/r");
+	talk(&talker, 0, MESSAGES - 1);
+	ck_assert(daemon_reload(d));
+	ws_expect_close(&talker, 1012);
+	for (;;) {
+		ws_read(&deaf, &f);
+		if (f.opcode == WS_CLOSE)
+			break;
+		free(last);
+		last = strdup(f.data);
+		ws_frame_fini(&f);
+	}
+	ck_assert_uint_eq(close_code(&f), 1012);
+	ws_frame_fini(&f);
+	ck_assert_ptr_nonnull(last);
+	ck_assert_msg(strstr(last, "\"what\":\"drain\",\"retry\":[1000,8000]}"), "%.100s", last);
+	free(last);
+	ws_drop(&deaf);
+	ws_drop(&talker);
+	daemon_stop(d);
+}
+END_TEST
+
 static void
 fill(Suite *suite)
 {
@@ -382,6 +416,7 @@ fill(Suite *suite)
 	tcase_add_test(tc, each_may_choose);
 	tcase_add_test(tc, a_slow_client_that_speaks_is_alive);
 	tcase_add_test(tc, fifty_that_never_read_cost_little);
+	tcase_add_test(tc, told_to_come_back_all_the_same);
 }
 
 int
