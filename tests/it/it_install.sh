@@ -33,6 +33,7 @@ cat >"$dir.wanted" <<'END'
 ./usr/share/doc/plaza/plaza-chat.js
 ./usr/share/man/man1/plazactl.1
 ./usr/share/man/man5/plaza.conf.5
+./usr/share/man/man7/plaza-api.7
 ./usr/share/man/man7/plaza-chat.7
 ./usr/share/man/man8/plazad.8
 END
