@@ -337,6 +337,17 @@ for_each_operation(const json_t *routes,
 	}
 }
 
+/* No operation of the document but those that are served. */
+static void
+strike_out(const char *method, const char *path, void *ctx)
+{
+	json_t *item = json_object_get(json_object_get(ctx, "paths"), path);
+
+	json_object_del(item, method);
+	if (item && json_object_size(item) == 0)
+		json_object_del(json_object_get(ctx, "paths"), path);
+}
+
 static void
 expect_described(const char *method, const char *path, void *ctx)
 {
@@ -344,13 +355,17 @@ expect_described(const char *method, const char *path, void *ctx)
 		      "%s %s is served, and not in src/openapi/openapi.json", method, path);
 }
 
-START_TEST(every_route_is_described)
+START_TEST(every_route_is_described_and_nothing_else)
 {
 	struct daemon *d = daemon_start_default();
 	json_t *doc = get_document(d), *routes = get_routes(d);
 
 	ck_assert_uint_gt(json_array_size(routes), 15);
 	for_each_operation(routes, expect_described, doc);
+	for_each_operation(routes, strike_out, doc);
+	char *left = json_dumps(json_object_get(doc, "paths"), 0);
+	ck_assert_str_eq(left, "{}");
+	free(left);
 	json_decref(routes);
 	json_decref(doc);
 	daemon_stop(d);
@@ -364,6 +379,19 @@ struct asked {
 	const char *target, *fields, *body;
 	int status;
 };
+
+/* Those that the description says are always there. */
+static void
+expect_headers(const json_t *doc, const struct asked *asked, const json_t *response,
+	       const struct http_answer *a)
+{
+	const char *name;
+	json_t *item;
+
+	json_object_foreach(json_object_get(response, "headers"), name, item) ck_assert_msg(
+	    !json_is_true(json_object_get(resolve(doc, item), "required")) || http_field(a, name),
+	    "%s %s: %d without %s", asked->method, asked->target, a->status, name);
+}
 
 /*
  * Whether the answer is one that is described: its status, its type, the body by its schema, and
@@ -383,6 +411,7 @@ expect_as_described(const json_t *doc, const struct asked *asked, const struct h
 	    resolve(doc, at(doc, "paths", asked->path, name, "responses", status, NULL));
 	ck_assert_msg(response != NULL, "%s %s: %d is not described", asked->method, asked->path,
 		      a->status);
+	expect_headers(doc, asked, response, a);
 	if (a->body_len == 0)
 		return;
 	const char *type = http_field(a, "Content-Type");
@@ -447,9 +476,47 @@ static const struct asked all_of_it[] = {
     {"POST", P, P, "Content-Type: a/b\r\n", "x", 415},
     {"POST", P, P, JSON, NULL, 411},
     {"GET", ID, P "/1", NULL, NULL, 200},
-    {"GET", ID, P "/2", NULL, NULL, 404},
+    {"GET", ID, P "/77", NULL, NULL, 404},
     {"GET", ID, P "/x", NULL, NULL, 404},
-    {"GET", ID, P "/1", "Host: evil.example\r\n", NULL, 421},
+    {"GET", ID, P "/1", "If-None-Match: \"1-1\"\r\n", NULL, 304},
+    {"GET", ID, P "/1", "Accept: text/html\r\n", NULL, 406},
+    {"GET", P, P, "Accept: text/html\r\n", NULL, 406},
+    {"GET", P, P "?sort=-price&limit=1&count=exact&price.gte=1", NULL, NULL, 200},
+    {"GET", P, P "?name=Pen&count=estimated", NULL, NULL, 200},
+    {"POST", P, P, JSON, "[{\"name\":\"Ink\",\"price\":\"2\"},{\"name\":\"\",\"price\":[]},7]",
+     200},
+    {"POST", P, P, CSV, "name,price\nCap,2\nHat,x\n", 200},
+    {"POST", P, P, CSV, "colour\n", 422},
+    {"POST", P, P, CSV, "name,price\n\"", 400},
+    {"POST", P, P, JSON "Prefer: atomic\r\n", "[{\"name\":\"Ink\",\"price\":1}]", 200},
+    {"POST", P, P, JSON "Prefer: atomic\r\n", "[{\"name\":\"Ink\",\"price\":-1}]", 422},
+    {"POST", P, P, JSON "Idempotency-Key: a\r\n", "{\"name\":\"Bag\",\"price\":1}", 201},
+    {"POST", P, P, JSON "Idempotency-Key: a\r\n", "{\"name\":\"Bag\",\"price\":1}", 201},
+    {"POST", P, P, JSON "Idempotency-Key: a\r\n", "{\"name\":\"Bag\",\"price\":2}", 422},
+    {"POST", P, P, JSON "Idempotency-Key: \xe4\r\n", "{\"name\":\"Bag\",\"price\":2}", 400},
+    {"PUT", ID, P "/1", JSON, "{\"name\":\"Pen\",\"price\":2}", 200},
+    {"PUT", ID, P "/1", JSON "If-Match: \"1-1\"\r\n", "{\"name\":\"Pen\",\"price\":2}", 412},
+    {"PUT", ID, P "/1", JSON "If-Match: 1\r\n", "{\"name\":\"Pen\",\"price\":2}", 400},
+    {"PUT", ID, P "/1", JSON, "{\"price\":2}", 422},
+    {"PUT", ID, P "/99", JSON, "{\"name\":\"Pen\",\"price\":2}", 404},
+    {"PUT", ID, P "/1", PATCH, "{\"price\":2}", 415},
+    {"PATCH", ID, P "/1", PATCH, "{\"price\":3}", 200},
+    {"PATCH", ID, P "/1", PATCH, "{\"price\":null}", 422},
+    {"PATCH", ID, P "/1", JSON, "{\"price\":3}", 415},
+    {"PATCH", ID, P "/99", PATCH, "{\"price\":3}", 404},
+    {"DELETE", ID, P "/1", "If-Match: \"1-1\"\r\n", NULL, 412},
+    {"DELETE", ID, P "/1", NULL, "x", 413},
+    {"GET", P "/export", P "/export", NULL, NULL, 200},
+    {"GET", P "/export", P "/export?format=csv&price.lte=1", NULL, NULL, 200},
+    {"GET", P "/export", P "/export", "Accept: application/x-ndjson\r\n", NULL, 200},
+    {"GET", P "/export", P "/export", "Accept: image/png\r\n", NULL, 406},
+    {"GET", P "/export", P "/export?limit=1", NULL, NULL, 400},
+    {"GET", P "/changes", P "/changes?since=0", NULL, NULL, 200},
+    {"GET", P "/changes", P "/changes?since=now", NULL, NULL, 200},
+    {"GET", P "/changes", P "/changes?since=x", NULL, NULL, 400},
+    {"DELETE", ID, P "/1", NULL, NULL, 204},
+    {"DELETE", ID, P "/1", NULL, NULL, 404},
+    {"GET", ID, P "/2", "Host: evil.example\r\n", NULL, 421},
     {"GET", ID, P "/1", "X-Forwarded-For: 192.0.2.1\r\n", NULL, 403},
     {"GET", ID, P "/1", "Expect: magic\r\n", NULL, 417},
 };
@@ -485,6 +552,11 @@ static const struct asked without_store[] = {
     {"GET", P, P, NULL, NULL, 503},
     {"GET", ID, P "/1", "Accept: text/plain\r\n", NULL, 503},
     {"POST", P, P, JSON, "{\"name\":\"Pen\",\"price\":1.50}", 503},
+    {"PUT", ID, P "/1", JSON, "{}", 503},
+    {"PATCH", ID, P "/1", PATCH, "{}", 503},
+    {"DELETE", ID, P "/1", NULL, NULL, 503},
+    {"GET", P "/export", P "/export", NULL, NULL, 503},
+    {"GET", P "/changes", P "/changes", NULL, NULL, 503},
 };
 
 START_TEST(answers_without_a_store_are_as_described)
@@ -498,6 +570,27 @@ START_TEST(answers_without_a_store_are_as_described)
 }
 END_TEST
 
+static const struct asked strict[] = {
+    {"PUT", ID, P "/1", JSON, "{\"name\":\"Pen\",\"price\":1}", 428},
+    {"PATCH", ID, P "/1", PATCH, "{\"price\":1}", 428},
+    {"DELETE", ID, P "/1", NULL, NULL, 428},
+    {"DELETE", ID, P "/1", "If-Match: *\r\n", NULL, 404},
+};
+
+START_TEST(answers_of_a_strict_store_are_as_described)
+{
+	char *option = it_printf("store.database=%s", pg_fresh());
+	struct daemon *d = daemon_start(option, "server.workers=1", "store.require_match=on", NULL);
+	json_t *doc = get_document(d);
+
+	WAIT_UNTIL(is_ready(d));
+	run_asked(d, doc, strict, sizeof(strict) / sizeof(strict[0]));
+	json_decref(doc);
+	daemon_stop(d);
+	free(option);
+}
+END_TEST
+
 static void
 fill(Suite *suite)
 {
@@ -505,9 +598,10 @@ fill(Suite *suite)
 
 	tcase_add_test(tc, it_is_openapi_3_1);
 	tcase_add_test(tc, it_is_ascii_cached_and_negotiated);
-	tcase_add_test(tc, every_route_is_described);
+	tcase_add_test(tc, every_route_is_described_and_nothing_else);
 	tcase_add_test(tc, answers_are_as_described);
 	tcase_add_test(tc, answers_without_a_store_are_as_described);
+	tcase_add_test(tc, answers_of_a_strict_store_are_as_described);
 }
 
 int
