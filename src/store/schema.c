@@ -54,7 +54,7 @@ static const struct template templates[STORE_STEPS] = {
 	 "create table @.product_log(seq bigint generated always as identity primary key,\n"
 	 "\top \"char\" not null, id bigint, version bigint,\n"
 	 "\tat timestamptz not null default now());\n"
-	 "create index product_log_deleted on @.product_log(id, version) where op = 'D';"},
+	 "create index product_log_deleted on @.product_log(version, id) where op = 'D';"},
 
     /*
      * A version is drawn under the row's lock, and seq after all locks and waits of the statement:
@@ -79,17 +79,19 @@ static const struct template templates[STORE_STEPS] = {
 	 "create or replace function @.products_log() returns trigger language plpgsql\n"
 	 "security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as "
 	 "$function$\n"
-	 "declare late bigint[];\n"
 	 "begin\n"
 	 "if tg_op = 'INSERT' then\n"
-	 "select array_agg(n.id) into late from new_rows n where n.version <\n"
-	 "\t(select max(l.version) from @.product_log l where l.op = 'D' and l.id = n.id);\n"
+	 /* the last condition is asked only for a row that is late: it is left out, and noted */
 	 "insert into @.product_log(op, id, version)\n"
-	 "\tselect 'I', n.id, n.version from new_rows n\n"
-	 "\twhere late is null or n.id <> all (late);\n"
-	 "if late is not null then\n"
-	 "perform set_config('plaza.late', 'on', true);\n"
-	 "update @.products p set version = p.version where p.id = any (late);\n"
+	 "\tselect 'I', n.id, n.version from new_rows n where n.version >\n"
+	 "\tcoalesce((select max(version) from @.product_log where op = 'D'), 0)\n"
+	 "\tor not exists (select from @.product_log l where l.op = 'D'\n"
+	 "\tand l.version > n.version and l.id = n.id)\n"
+	 "\tor set_config('plaza.late', 'on', true) is null;\n"
+	 "if current_setting('plaza.late', true) = 'on' then\n"
+	 "update @.products p set version = p.version from new_rows n\n"
+	 "\twhere p.id = n.id and exists (select from @.product_log l where l.op = 'D'\n"
+	 "\tand l.version > n.version and l.id = n.id);\n"
 	 "perform set_config('plaza.late', 'off', true);\n"
 	 "elsif not found then\n"
 	 "return null;\n"
