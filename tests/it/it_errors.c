@@ -167,16 +167,20 @@ START_TEST(rfc9110_9_3_7_options_everywhere)
 	http_open(&c, port);
 	http_exchange(&c, "OPTIONS", "*", NULL, NULL, &a);
 	ck_assert_int_eq(a.status, 204);
-	ck_assert_str_eq(http_field(&a, "Allow"), "GET, HEAD, POST, OPTIONS");
+	ck_assert_str_eq(http_field(&a, "Allow"), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 	ck_assert_ptr_null(http_field(&a, "Content-Length"));
 	http_answer_fini(&a);
 	/* with a body, which is dropped */
 	http_exchange(&c, "OPTIONS", "/api/products", JSON, "{\"a\":1}", &a);
 	ck_assert_int_eq(a.status, 204);
 	ck_assert_str_eq(http_field(&a, "Allow"), "GET, HEAD, POST, OPTIONS");
+	ck_assert_str_eq(http_field(&a, "Accept-Post"), "application/json, text/csv");
+	ck_assert_ptr_null(http_field(&a, "Accept-Patch"));
 	http_answer_fini(&a);
 	http_exchange(&c, "OPTIONS", "/api/products/7", NULL, NULL, &a);
-	ck_assert_str_eq(http_field(&a, "Allow"), "GET, HEAD, OPTIONS");
+	ck_assert_str_eq(http_field(&a, "Allow"), "GET, HEAD, PUT, PATCH, DELETE, OPTIONS");
+	ck_assert_str_eq(http_field(&a, "Accept-Patch"), "application/merge-patch+json");
+	ck_assert_ptr_null(http_field(&a, "Accept-Post"));
 	http_answer_fini(&a);
 	http_exchange(&c, "OPTIONS", "/no/such", NULL, NULL, &a);
 	ck_assert_int_eq(a.status, 404);

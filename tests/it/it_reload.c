@@ -422,7 +422,7 @@ START_TEST(requests_in_hand_are_finished)
 	child_close_input(&holder);
 	ck_assert_int_eq(child_wait(&holder), 0);
 	http_read(&waiting, "GET", &a);
-	ck_assert_str_eq(a.body, "{\"id\":1,\"name\":\"a\",\"price\":1.00}");
+	ck_assert_str_eq(a.body, "{\"id\":1,\"name\":\"a\",\"price\":1.00,\"version\":1}");
 	ck_assert(a.close);
 	http_answer_fini(&a);
 	http_expect_eof(&waiting);

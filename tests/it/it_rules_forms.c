@@ -23,17 +23,22 @@
 
 #define GREET_ALLOW    "Allow: GET, HEAD, OPTIONS"
 #define POST_ALLOW     "Allow: GET, HEAD, POST, OPTIONS"
+#define ROW_ALLOW      "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
+#define SERVER_ALLOW   "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 #define ALLOWED(allow) ANSWER(204, allow "\n!Content-Type", "")
 #define TRACED         ANSWER(405, GREET_ALLOW "\n" TEXT, NULL)
 
 static const struct rule allowed[] = {
-    RULE(STAYS, "9110 9.3.7: of the server", OPTIONS("*", ""), ALLOWED(POST_ALLOW)),
+    RULE(STAYS, "9110 9.3.7: of the server", OPTIONS("*", ""),
+	 ALLOWED(SERVER_ALLOW "\n!Accept-Post\n!Accept-Patch")),
     RULE(STAYS, "9110 9.3.7: of /", OPTIONS("/", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of a name", OPTIONS("/Ada?x", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /health", OPTIONS("/health", ""), ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /robots.txt", OPTIONS("/robots.txt", ""), ALLOWED(GREET_ALLOW)),
-    RULE(STAYS, "9110 9.3.7: of the products", OPTIONS(PRODUCTS, ""), ALLOWED(POST_ALLOW)),
-    RULE(STAYS, "9110 9.3.7: of a product", OPTIONS(PRODUCTS "/1", ""), ALLOWED(GREET_ALLOW)),
+    RULE(STAYS, "9110 9.3.7: of the products", OPTIONS(PRODUCTS, ""),
+	 ALLOWED(POST_ALLOW "\nAccept-Post: application/json, text/csv\n!Accept-Patch")),
+    RULE(STAYS, "9110 9.3.7: of a product", OPTIONS(PRODUCTS "/1", ""),
+	 ALLOWED(ROW_ALLOW "\nAccept-Patch: application/merge-patch+json\n!Accept-Post")),
     RULE(STAYS, "9110 9.3.7: of /chat", OPTIONS("/chat", ""), ALLOWED(POST_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of a room", OPTIONS("/chat/room", ""), ALLOWED(POST_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of /echo", OPTIONS("/echo", ""), ALLOWED(GREET_ALLOW)),
@@ -42,14 +47,16 @@ static const struct rule allowed[] = {
 	 ANSWER(404, "!Allow\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 9.3.7: with a body", OPTIONS("/", SMALL) FIVE, ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 9.3.7: of the server, with a body", OPTIONS("*", SMALL) FIVE,
-	 ALLOWED(POST_ALLOW)),
+	 ALLOWED(SERVER_ALLOW)),
     RULE(ENDS, "9110 9.3.7: in 1.0", "OPTIONS / HTTP/1.0\r\n\r\n", ALLOWED(GREET_ALLOW)),
     RULE(STAYS, "9110 10.2.1: GET is not all of it", METHOD("POST", "/Ada"),
 	 ANSWER(405, GREET_ALLOW "\n" TEXT, NULL)),
     RULE(STAYS, "9110 15.5.6: PUT", METHOD("PUT", "/"), ANSWER(405, GREET_ALLOW, NULL)),
     RULE(STAYS, "9110 15.5.6: PATCH", METHOD("PATCH", "/health"), ANSWER(405, GREET_ALLOW, NULL)),
-    RULE(STAYS, "9110 15.5.6: DELETE", METHOD("DELETE", PRODUCTS "/1"),
+    RULE(STAYS, "9110 15.5.6: DELETE", METHOD("DELETE", PRODUCTS "/export"),
 	 ANSWER(405, GREET_ALLOW "\n" PROBLEM, NULL)),
+    RULE(STAYS, "9110 15.5.6: POST to a product", METHOD("POST", PRODUCTS "/1"),
+	 ANSWER(405, ROW_ALLOW "\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 15.5.6: PUT of all products", METHOD("PUT", PRODUCTS),
 	 ANSWER(405, POST_ALLOW "\n" PROBLEM, NULL)),
     RULE(STAYS, "9110 15.5.6: PUT to a room", METHOD("PUT", "/chat/room"),
@@ -64,7 +71,7 @@ static const struct rule allowed[] = {
     RULE(STAYS, "9110 9.3.8: TRACE of nothing", METHOD("TRACE", "/a/b"),
 	 ANSWER(404, "!Allow", NULL)),
     RULE(LINGERS, "9110 9.3.6: CONNECT", "CONNECT localhost:80 HTTP/1.1\r\n" HOST "\r\n",
-	 ANSWER(405, POST_ALLOW, NULL)),
+	 ANSWER(405, SERVER_ALLOW, NULL)),
 };
 
 /* ---- errors ---- */
@@ -77,11 +84,15 @@ static const struct rule allowed[] = {
 static const struct rule errors[] = {
     RULE(
 	STAYS, "9110 15.5.5: a 404 lists the routes", NOTHING(""),
-	ANSWER(404, TEXT, "~\nGET /{name}\nGET /health\nGET /robots.txt\nGET /chat (WebSocket)\n")),
+	ANSWER(404, TEXT,
+	       "~\nGET /{name}\nGET /health\nGET /health/live\nGET /health/ready\nGET /robots.txt\n"
+	       "GET /chat (WebSocket)\n")),
     RULE(STAYS, "9457 3.2: and below /api as members", NOTHING_BELOW(""),
 	 ANSWER(404, PROBLEM, "~\"routes\":[\"GET /\",\"GET /{name}\",\"GET /health\"")),
     RULE(STAYS, "9110 15.5.5: those that are open to who asks", NOTHING("Via: 1.1 a\r\n"),
-	 ANSWER(404, TEXT, "~\nGET /\nGET /{name}\nGET /health\nGET /robots.txt\n")),
+	 ANSWER(404, TEXT,
+		"~\nGET /\nGET /{name}\nGET /health\nGET /health/live\n"
+		"GET /health/ready\nGET /robots.txt\n")),
     RULE(STAYS, "9457 3.1: type, title, status and detail", NOTHING_BELOW(""),
 	 ANSWER(404, PROBLEM,
 		"~{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"")),
@@ -129,7 +140,7 @@ static const struct rule hints[] = {
     RULE(LINGERS, "9110 15.5.14: 413", POST(PRODUCTS, JSON "Content-Length: 9999999\r\n"),
 	 ANSWER(413, PROBLEM, "~\"hint\":\"")),
     RULE(STAYS, "9110 15.5.16: 415", POST(PRODUCTS, SMALL) FIVE,
-	 ANSWER(415, PROBLEM "\nAccept: application/json", "~\"hint\":\"")),
+	 ANSWER(415, PROBLEM "\nAccept: application/json, text/csv", "~\"hint\":\"")),
     RULE(LINGERS, "9110 15.5.18: 417", GET("/", "Expect: x\r\n"), ANSWER(417, TEXT, "~\nHint: ")),
     RULE(LINGERS, "9110 15.5.20: 421", GET("ftp://localhost/", ""), ANSWER(421, TEXT, "~\nHint: ")),
     RULE(STAYS, "9110 15.5.22: 426", GET("/echo", ""), ANSWER(426, TEXT, "~\nHint: ")),

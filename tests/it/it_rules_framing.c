@@ -12,8 +12,9 @@
 #include "rules.h"
 
 /* A request whose body gets to its handler, which has no database. */
-#define CREATE(fields) POST("/api/products", JSON fields)
-#define HANDLED        ANSWER(503, PROBLEM, "~/problems/no-store")
+#define REPLACE(fields) "PUT " PRODUCTS "/1 HTTP/1.1\r\n" HOST JSON fields "\r\n"
+#define CREATE(fields)  POST("/api/products", JSON fields)
+#define HANDLED         ANSWER(503, PROBLEM, "~/problems/no-store")
 /* Refused for its form: nothing is known of who asks, so it is told in plain text. */
 #define BAD ANSWER(400, TEXT, NULL)
 /* By then it is known who asks, and for what. */
@@ -332,8 +333,8 @@ START_TEST(dropped_bodies_have_bounds)
 		  "\r\n0\r\n\r\n");
 	rule_fill(&dropped[4], POST("/", "Transfer-Encoding: chunked\r\n") "100001\r\n", 'x',
 		  MAX + 1, "\r\n0\r\n\r\n");
-	rule_fill(&dropped[5], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, "");
-	rule_fill(&dropped[6], CREATE("Content-Length: 1000000\r\n"), 'x', 1000000, GET("/b", ""));
+	rule_fill(&dropped[5], REPLACE("Content-Length: 1000000\r\n"), 'x', 1000000, "");
+	rule_fill(&dropped[6], REPLACE("Content-Length: 1000000\r\n"), 'x', 1000000, GET("/b", ""));
 	for (size_t i = 0; i < N(dropped); i++)
 		dropped[i].only = ONLY_WHOLE;
 	RULES_HOLD(&r, dropped);
