@@ -12,7 +12,7 @@
 #include "rules.h"
 
 /* A request whose body gets to its handler, which has no database. */
-#define REPLACE(fields) "PUT " PRODUCTS "/1 HTTP/1.1\r\n" HOST JSON fields "\r\n"
+#define REPLACE(fields) "PUT /api/products/1 HTTP/1.1\r\n" HOST JSON fields "\r\n"
 #define CREATE(fields)  POST("/api/products", JSON fields)
 #define HANDLED         ANSWER(503, PROBLEM, "~/problems/no-store")
 /* Refused for its form: nothing is known of who asks, so it is told in plain text. */
