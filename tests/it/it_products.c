@@ -723,6 +723,9 @@ START_TEST(uses_a_table_that_is_there)
 	daemon_stop(d);
 	free(pg_ask("reassign owned by plaza to postgres;"
 		    "grant select, insert on products to plaza;"
+		    "grant select, delete on product_log to plaza;"
+		    "grant select, update on product_feed to plaza;"
+		    "grant select, insert, update, delete on product_idempotency to plaza;"
 		    "grant usage on products_id_seq to plaza"));
 	d = daemon_start(option, NULL);
 	free(option);
