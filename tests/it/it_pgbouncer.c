@@ -106,6 +106,18 @@ work(struct daemon *d, unsigned rounds)
 		http_close(&client[i]);
 }
 
+static bool
+tells_changes(struct daemon *d)
+{
+	struct http_answer a;
+
+	http_request(daemon_port(d), "GET", PRODUCTS "/changes?since=0&limit=1", NULL, NULL, &a);
+	ck_assert_msg(a.status == 200, "%s%s", a.head, a.body);
+	const bool yes = strstr(a.body, "\"insert\"") != NULL;
+	http_answer_fini(&a);
+	return yes;
+}
+
 START_TEST(serves_behind_a_pooler)
 {
 	struct daemon *d = start_pooled(NULL);
@@ -114,6 +126,8 @@ START_TEST(serves_behind_a_pooler)
 	work(d, ROUNDS);
 	snprintf(expected, sizeof(expected), "%d", CLIENTS * ROUNDS);
 	expect_value(pg_ask("select count(*) from products"), expected);
+	/* the feed has gone past it */
+	WAIT_UNTIL(tells_changes(d));
 	/* six lanes had two sessions, beside that of the feed, and nothing was left in them */
 	expect_value(pg_ask("select count(*) <= 3 from pg_stat_activity where datname = "
 			    "current_database() and usename = 'plaza'"),
