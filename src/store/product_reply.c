@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/put.h"
 #include "http/negotiate.h"
 #include "http/problem.h"
 #include "store/product_row.h"
@@ -249,9 +250,12 @@ product_reply_row(struct exchange *x, const struct products_answer *answer, int 
 		product_reply_no_memory(x);
 		return;
 	}
-	if (status == 201)
-		p += snprintf(p, 80, "Location: " PRODUCTS_PATH "/%.20s\r\n",
-			      product_row_id(&columns, answer->row).ptr);
+	const struct span id = product_row_id(&columns, answer->row);
+	if (status == 201 && id.len <= 20) {
+		p = PUT_LIT(p, "Location: " PRODUCTS_PATH "/");
+		p = put(p, id.ptr, id.len);
+		p = PUT_LIT(p, "\r\n");
+	}
 	server_timing_put(p, answer->waited_us, answer->took_us);
 	const struct reply reply = {
 	    .status = status,
