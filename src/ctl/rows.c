@@ -66,6 +66,9 @@ next_record(struct rows *rows, struct span *record, unsigned long *at_line)
 	unsigned long lines = 0;
 	bool is_quoted = false;
 
+	/* nothing that was read has no place in memory yet */
+	if (!rows->data.data && !read_more(rows))
+		return false;
 	for (;;) {
 		const struct buffer *data = &rows->data;
 		const char *start = data->data + rows->at;
