@@ -41,6 +41,8 @@ api_take_interrupts(void)
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction action = {.sa_handler = interrupt_cb};
 
+	/* a connection that is gone is an error of its write, and so is an output */
+	signal(SIGPIPE, SIG_IGN);
 	/* without SA_RESTART: a read that waits for more input is to end */
 	action.sa_flags = (int)SA_RESETHAND;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {

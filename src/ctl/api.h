@@ -78,7 +78,10 @@ void api_answer_fini(struct api_answer *answer);
 /* What a problem answer says, in a line; good until the next call. */
 const char *api_problem(const struct api_answer *answer);
 
-/* From here on SIGINT, SIGTERM and SIGHUP end requests, and the second one the process. */
+/*
+ * From here on SIGINT, SIGTERM and SIGHUP end requests, and the second one the process; SIGPIPE is
+ * ignored.
+ */
 void api_take_interrupts(void);
 bool api_is_interrupted(void);
 

@@ -238,6 +238,27 @@ END_TEST
 
 /* --- what is restarted --- */
 
+/* Of the file that an export writes to until it is whole. */
+static size_t
+n_bytes(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	DIR *dir = opendir(it_dir());
+	struct dirent *entry;
+	struct stat info;
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, name, strlen(name)) != 0)
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &info, 0) == 0)
+			n += (size_t)info.st_size;
+	}
+	closedir(dir);
+	return n;
+}
+
 /* Rows `from` to `to`, into an import that runs. */
 static void
 write_rows(struct child *child, int from, int to)
@@ -358,6 +379,60 @@ START_TEST(a_worker_killed_under_a_request_costs_nothing)
 	ck_assert_int_eq(child_wait(&child), 0);
 	expect_rows(1000);
 	free(database);
+	free(url);
+	daemon_stop(d);
+}
+END_TEST
+
+/* An export begins again, and is whole at its end. */
+START_TEST(a_database_killed_under_an_export_costs_nothing)
+{
+	struct daemon *d = start();
+	char *file = strdup(it_path("big.ndjson")), *url = url_of(d), *text;
+	const char *argv[] = {it_plazactl(), "products", "-u", url, "export", file, NULL};
+	struct child child;
+
+	/* some tens of megabytes */
+	free(pg_ask("insert into products (name, price) select repeat('x', 250), n % 1000 from "
+		    "generate_series(1, 150000) n"));
+	child_start(&child, argv);
+	WAIT_UNTIL(n_bytes(file) > 0);
+	pg_do("kill");
+	pg_do("restart");
+	text = child_read_line(&child);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_str_eq(text, "150000 exported");
+	free(text);
+	ck_assert_int_eq(child_wait(&child), 0);
+	text = it_read_file(file);
+	size_t lines = 0;
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	ck_assert_uint_eq(lines, 150000);
+	free(text);
+	free(url);
+	free(file);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(an_interrupt_ends_it_and_what_is_in_stays)
+{
+	struct daemon *d = start();
+	char *url = url_of(d), *line;
+	struct child child;
+
+	start_import(&child, url);
+	write_rows(&child, 1, 1001);
+	WAIT_UNTIL(count() == 1000);
+	/* it waits for more of its input */
+	ck_assert_int_eq(kill(child.pid, SIGINT), 0);
+	line = child_read_line(&child);
+	ck_assert_ptr_nonnull(line);
+	ck_assert_str_eq(line, "1000 imported, 0 refused");
+	free(line);
+	ck_assert_int_eq(child_wait(&child), 1);
+	expect_rows(1000);
 	free(url);
 	daemon_stop(d);
 }
@@ -537,6 +612,8 @@ fill(Suite *suite)
 	tcase_add_test(tc, a_restart_of_the_daemon_costs_nothing);
 	tcase_add_test(tc, a_worker_killed_under_a_request_costs_nothing);
 	tcase_add_test(tc, a_database_that_comes_back_is_waited_for);
+	tcase_add_test(tc, a_database_killed_under_an_export_costs_nothing);
+	tcase_add_test(tc, an_interrupt_ends_it_and_what_is_in_stays);
 	tcase_add_test(tc, an_export_is_there_whole_or_not_at_all);
 	tcase_add_test(tc, a_server_that_was_never_there_is_given_up_at_once);
 	tcase_add_test(tc, a_terminal_sees_a_bar_and_nothing_else_does);
