@@ -21,7 +21,7 @@
  */
 #define PAUSE_S "4"
 
-/* Results of the statements before the block that takes a step. */
+/* Results of the statements up to the advisory lock, which has a row as the last one has. */
 #define RESULTS_BEFORE_BLOCK 5
 
 static const char begin_sql[] = "set transaction isolation level read committed; "
@@ -331,11 +331,11 @@ fail_result(struct steps_run *run, const PGresult *res)
 	} else {
 		snprintf(what, sizeof(what), "step %zu of schema %s (%s) waits", run->at + 1,
 			 run->steps->schema, run->steps->step[run->at].name);
+		/* one text for both, since the lanes of a process have now this and now that */
 		fail(run, true, what,
-		     run->n_results < RESULTS_BEFORE_BLOCK
-			 ? "another process is at the steps"
-			 : "others use the table, and it was not to be had within " LOCK_TIMEOUT
-			   "; a transaction that goes on for long must end first");
+		     "others use the table, or another process is at the step, and the lock was "
+		     "not to be had within " LOCK_TIMEOUT "; a transaction that goes on for long "
+		     "must end first");
 	}
 }
 

@@ -166,9 +166,9 @@ static const struct problem troubles[] = {
 	    .status = 503,
 	    .type = "store-unavailable",
 	    .title = "The product store is not available",
-	    .detail = "the table products is missing and cannot be made by the role of "
-		      "store.database; the server's log says what to run",
-	    .hint = "Tell the operator, who has to make the table; then it works by itself.",
+	    .detail = "the database schema is not up to date; the server's log says what is to "
+		      "be done",
+	    .hint = "If it lasts, tell the operator; once the schema is there, it works by itself.",
 	},
     [PRODUCTS_DENIED] =
 	{

@@ -116,9 +116,11 @@ after_look(struct search_index *s)
 		pause_for(s, OTHERS_MS);
 	} else if (s->settings.look_only || s->is_partitioned) {
 		snprintf(reason, sizeof(reason), "%s; run: %s",
-			 s->is_partitioned ? "products is partitioned, so make the index of each "
-					     "partition, then that of the table"
-					   : "store.migrate = off, and there is no valid index",
+			 s->is_partitioned
+			     ? "products is partitioned, so make the index of each "
+			       "partition, then that of the table"
+			     : "it is not built here (store.migrate = off, or a pooler "
+			       "and no store.listen)",
 			 s->settings.schema->index_create);
 		log_once(s, reason);
 		pause_for(s, OPERATOR_MS);

@@ -21,7 +21,8 @@ struct search_index_settings {
 	const struct conninfo *conninfo; /* direct, no pooler */
 	const struct store_schema *schema;
 	uint64_t connect_timeout_ms;
-	bool look_only; /* store.migrate = off: waits until somebody else has built it */
+	/* store.migrate = off, or no direct connection: waits until somebody else has built it */
+	bool look_only;
 };
 
 /*

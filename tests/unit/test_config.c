@@ -206,6 +206,8 @@ static const struct {
     {"[chat]\nlog_size = 4194304k\n", OPTION_chat_log_size, "4g", "plaza.conf:2"},
     {"[log]\nlevel = debug\n", OPTION_log_level, "debug", "plaza.conf:2"},
     {"[log]\nslow_callback = 0s\n", OPTION_log_slow_callback, "0ms", "plaza.conf:2"},
+    {"[store]\nschema = Shop_2\n", OPTION_store_schema, "Shop_2", "plaza.conf:2"},
+    {"[store]\nmigrate = off\n", OPTION_store_migrate, "off", "plaza.conf:2"},
     {"[store]\ndatabase = host=/run/postgresql dbname='my db'\n", OPTION_store_database,
      "host=/run/postgresql dbname='my db'", "plaza.conf:2"},
 };
@@ -251,7 +253,10 @@ END_TEST
 	"on one line)"
 #define NO_EQUAL  "has no =; accepted: option = value, [section], and comments with # or ; in front"
 #define NO_ORIGIN "; accepted: scheme://host or scheme://host:port, as in https://app.example"
-#define SCOPES    "accepted: greet, chat, store.read, store.write, jobs, *"
+#define NO_SCHEMA                                                                               \
+	"is no name of a schema; accepted: 1 to 63 letters, digits and _, the first no digit, " \
+	"not beginning with pg_\n"
+#define SCOPES "accepted: greet, chat, store.read, store.write, jobs, *"
 
 static const struct {
 	const char *text;
@@ -323,6 +328,15 @@ static const struct {
     {"[http]\nmax_connections_per_address = auto\n",
      "plaza.conf:2: http.max_connections_per_address: \"auto\" is not a number; accepted: off, or "
      "1 to 1000000\n"},
+    {"[store]\nschema = my shop\n", "plaza.conf:2: store.schema: \"my shop\" " NO_SCHEMA},
+    {"[store]\nschema = 1st\n", "plaza.conf:2: store.schema: \"1st\" " NO_SCHEMA},
+    {"[store]\nschema = a\"b\n", "plaza.conf:2: store.schema: \"a\"b\" " NO_SCHEMA},
+    {"[store]\nschema = PG_toast\n", "plaza.conf:2: store.schema: \"PG_toast\" " NO_SCHEMA},
+    {"[store]\nschema = s012345678901234567890123456789012345678901234567890123456789123\n",
+     "plaza.conf:2: store.schema: "
+     "\"s01234567890123456789012345678901234567890123456789012345678...\" " NO_SCHEMA},
+    {"[store]\nmigrate = on\n",
+     "plaza.conf:2: store.migrate: \"on\" is unknown; accepted: auto, off\n"},
     {"[store]\nconnections = auto\n",
      "plaza.conf:2: store.connections: \"auto\" is not a number; accepted: 2 to 10000\n"},
     {"[store]\nconnections = 18446744073709551616\n",
