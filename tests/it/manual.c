@@ -212,9 +212,10 @@ run_command(struct example *e, const char *line, const char **at)
 	}
 	fclose(f);
 	got = run_script(line, script);
-	/* what was changed is told soon, not at once */
+	/* what was changed is told soon, not at once, and so is found what an index is for */
 	for (struct it_wait wait = it_wait_begin();
-	     strstr(line, "/changes?") && !is_same(got, shown); free(last)) {
+	     (strstr(line, "/changes?") || strstr(line, "?q=")) && !is_same(got, shown);
+	     free(last)) {
 		it_wait_again(&wait, __FILE__, __LINE__, line);
 		last = got;
 		got = run_script(line, script);
