@@ -161,6 +161,8 @@ static const struct template templates[STORE_STEPS] = {
 	 "\tlanguage plpgsql set search_path = pg_catalog, pg_temp as $function$\n"
 	 "declare i bigint := 0;\n"
 	 "begin\n"
+	 /* a deferred one would be found at the commit, and undo them all */
+	 "set constraints all immediate;\n"
 	 "while i < cardinality(names) loop\n"
 	 "i := i + 1;\n"
 	 "ord := i;\n"

@@ -580,6 +580,11 @@ START_TEST(rows_that_are_refused_cost_only_themselves)
 		"array['1', '7', '3', 'x', '1e9'])"),
 	    "1,1,t 2,23514 3,23502 4,22P02 5,22003");
 	ck_assert_str_eq(value(told), "I1");
+	sql("alter table products add unique (name) deferrable initially deferred");
+	ck_assert_str_eq(
+	    value("select string_agg(concat_ws(',', ord, state), ' ' order by ord) from "
+		  "products_insert_each(array['f', 'f', 'g'], array['1', '2', '3'])"),
+	    "1 2,23505 3");
 	/* in the order of the request */
 	sql("create temp table r as select * from products_insert_each(array['x', 'y'], array['1', "
 	    "'2'])");
