@@ -1,5 +1,6 @@
 #!/bin/sh
-# manuals.sh - the manuals are correct mdoc, in the order and with the sections of mdoc(7).
+# manuals.sh - the manuals are correct mdoc, in the order and with the sections of mdoc(7), and tell
+# every type of problem that there is.
 set -eu
 cd "${srcdir:-.}"
 
@@ -14,4 +15,19 @@ for manual in man/*.[1-9]; do
 		status=1
 	fi
 done
+# missing PAGE FOLDER...: the types of problems of these that do not stand on the page
+missing()
+{
+	page=$1
+	shift
+	grep -rhoE '\btype = "[a-z-]+"' "$@" | sed 's/.*"\(.*\)"/\1/' | sort -u | while read -r type; do
+		grep -qE "(^|[ ,])$type( |,|\$)" "$page" || echo "$page: the problem $type is missing"
+	done
+}
+if {
+	missing man/plaza-api.7 src/store src/openapi src/greet src/http/json_body.c
+	missing man/plaza-chat.7 src/hub
+} | grep .; then
+	status=1
+fi
 exit $status
