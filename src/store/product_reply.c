@@ -133,9 +133,10 @@ static const struct problem troubles[] = {
 	    .status = 503,
 	    .type = "commit-unknown",
 	    .title = "The outcome of the write is unknown",
-	    .detail = "the database was lost while it wrote: look whether the product is there "
-		      "before you send it again",
-	    .hint = "GET " PRODUCTS_PATH " shows it if it is; the newest come last.",
+	    .detail = "the database was lost while it wrote: look whether the product is as it "
+		      "was to be before you send it again",
+	    .hint = "GET " PRODUCTS_PATH "?sort=-id shows the newest first. With an "
+		    "Idempotency-Key a request can be sent again without a look.",
 	},
     [PRODUCTS_BUSY] =
 	{

@@ -8,12 +8,12 @@
 #ifndef PLAZA_STORE_PRODUCT_ROW_H
 #define PLAZA_STORE_PRODUCT_ROW_H
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buffer.h"
 #include "base/span.h"
+#include "pg/lane.h"
 
 /* Where the columns of a result are; -1: it has no such column. */
 struct product_columns {
