@@ -83,6 +83,12 @@ product_accepts_json(struct exchange *x)
 	return false;
 }
 
+/* The database does not say which member it was. */
+static const struct problem_error refused = {
+    "", "the database refuses these values: its table products has rules of its own"};
+static const struct problem_error twice = {
+    "", "a unique constraint of the table products refuses a second one"};
+
 static const struct problem troubles[] = {
     [PRODUCTS_INVALID] =
 	{
@@ -90,6 +96,8 @@ static const struct problem troubles[] = {
 	    .type = "validation",
 	    .title = "The content is not valid",
 	    .detail = "the database refuses these values: its table products has rules of its own",
+	    .errors = &refused,
+	    .n_errors = 1,
 	    .hint = "\\d products in psql shows the rules.",
 	},
     [PRODUCTS_CONFLICT] =
@@ -98,6 +106,8 @@ static const struct problem troubles[] = {
 	    .type = "conflict",
 	    .title = "There is such a product already",
 	    .detail = "a unique constraint of the table products refuses a second one",
+	    .errors = &twice,
+	    .n_errors = 1,
 	    .hint = "GET " PRODUCTS_PATH " shows the one that there is.",
 	},
     [PRODUCTS_UNMATCHED] =

@@ -245,12 +245,12 @@ START_TEST(the_table_may_have_rules)
 	    "{\"name\":\"longer\",\"price\":1}", "{\"name\":\"a\",\"price\":100}",
 	    "{\"name\":\"loud\",\"price\":1}", "{\"name\":\"quiet\",\"price\":1}"};
 	for (size_t i = 0; i < N(refused); i++) {
-		request_problem(d, "POST", PRODUCTS, JSON, refused[i], 422, "validation", NULL);
+		request_problem(d, "POST", PRODUCTS, JSON, refused[i], 422, "validation", ".");
 		request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n", refused[i], 422,
-				"validation", NULL);
+				"validation", ".");
 		if (i < 3)
 			request_problem(d, "PUT", PRODUCTS "/1", JSON, refused[i], 422,
-					"validation", NULL);
+					"validation", ".");
 	}
 	http_request(port, "POST", PRODUCTS, CSV,
 		     "name,price\nb,1\nloud,1\nquiet,1\nlonger,1\nc,100\nd,1\n", &a);
@@ -283,14 +283,13 @@ START_TEST(a_constraint_may_wait_for_the_commit)
 	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201, NULL);
 	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"b\",\"price\":1}", 201, NULL);
 	request_problem(d, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 409, "conflict",
-			NULL);
+			".");
 	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-			"{\"name\":\"a\",\"price\":1}", 409, "conflict", NULL);
-	request_problem(d, "PATCH", PRODUCTS "/2", PATCH, "{\"name\":\"a\"}", 409, "conflict",
-			NULL);
+			"{\"name\":\"a\",\"price\":1}", 409, "conflict", ".");
+	request_problem(d, "PATCH", PRODUCTS "/2", PATCH, "{\"name\":\"a\"}", 409, "conflict", ".");
 	request_problem(d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
 			"[{\"name\":\"c\",\"price\":1},{\"name\":\"a\",\"price\":1}]", 409,
-			"conflict", NULL);
+			"conflict", ".");
 	/* those that it is sent with are not hurt */
 	http_open(&c, port);
 	for (int i = 0; i < EACH; i++)
@@ -908,9 +907,9 @@ START_TEST(all_or_none)
 		    "alter table products add constraint polite check (name <> 'rude')"));
 	request_problem(d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
 			"[{\"name\":\"c\",\"price\":1},{\"name\":\"rude\",\"price\":1}]", 422,
-			"validation", NULL);
+			"validation", ".");
 	request_problem(d, "POST", PRODUCTS, CSV "Prefer: atomic\r\n", "name,price\nc,1\na,1\n",
-			409, "conflict", NULL);
+			409, "conflict", ".");
 	expect_rows("1 a 1.00;2 b 2.00");
 	/* each for itself */
 	http_request(port, "POST", PRODUCTS, JSON,
