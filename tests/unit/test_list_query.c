@@ -1,5 +1,4 @@
-/* links: src/store/list_query.c src/store/cursor.c src/store/price.c src/store/product_id.c
- * src/http/query.c src/http/chars.c src/base/buffer.c -lm */
+/* links: $(list_query_sources) -lm */
 /*
  * test_list_query.c - what may be asked of lists: each mistake in its exact words, each statement
  * in its exact text.
