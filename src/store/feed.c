@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "pg/connect.h"
 #include "store/feed_horizon.h"
+#include "store/search_index.h"
 
 /* While a look waits for transactions they become rarer, up to so many times the pace. */
 #define PACE_GROWTH 25
@@ -96,6 +97,9 @@ struct feed {
 
 	enum feed_state state;
 	struct connection *connection;
+	struct search_index_settings index_settings;
+	struct search_index *index; /* while we hold the seat */
+	bool index_is_valid;
 	enum feed_step step;
 	struct watch timer;
 	struct pass_hook pass;
@@ -207,6 +211,7 @@ take_changes(struct feed *feed, const PGresult *result)
 		feed_shared_set(feed->shared, &feed->place);
 	}
 	feed->wants_read = feed->place.published < feed->place.settled;
+	feed->read_at_ms = loop_now_ms(feed->loop);
 }
 
 /* ---- the horizon ---- */
@@ -252,6 +257,8 @@ move_horizon(struct feed *feed, const uint64_t log[2], uint64_t settled, uint64_
 
 	if (!feed->has_place || memcmp(place->log, log, sizeof(place->log)) != 0) {
 		begin_era(feed, log, settled, xid);
+		/* what was known is of another database */
+		feed->shared->search_ready = feed->index_is_valid;
 		log_info("store: the change feed begins after change %" PRIu64, settled);
 	} else if (settled < place->settled && !feed->in_recovery) {
 		log_warning(
@@ -416,48 +423,86 @@ send_prune(struct feed *feed)
 		send_step(feed, STEP_PRUNE_KEYS, 2, values + 1);
 }
 
-/* What is due next, or a timer for it. */
+/* When a step is due; UINT64_MAX: not at all. */
+static uint64_t
+due_ms(const struct feed *feed, enum feed_step step)
+{
+	/* a standby takes no writes, and nobody can listen there */
+	const bool may_write = feed->has_place && !feed->in_recovery;
+	uint64_t at_ms = UINT64_MAX;
+
+	switch (step) {
+	case STEP_LISTEN:
+		if (may_write && feed->settings.is_direct && !feed->is_listening)
+			at_ms = 0;
+		break;
+	case STEP_LOOK:
+		at_ms = feed->poll_at_ms;
+		if (feed->wants_look && feed->look_at_ms < at_ms)
+			at_ms = feed->look_at_ms;
+		break;
+	case STEP_READ:
+		if (feed->wants_read)
+			at_ms = feed->read_at_ms;
+		break;
+	case STEP_NOTIFY:
+		if (may_write && feed->wants_told)
+			at_ms = feed->notify_at_ms;
+		break;
+	case STEP_PRUNE_LOG:
+	case STEP_PRUNE_KEYS:
+		if (may_write && step == feed->prune_next)
+			at_ms = feed->prune_at_ms;
+		break;
+	case STEP_NONE:
+	case STEPS: break;
+	}
+	return at_ms;
+}
+
+/* The step that has been due for the longest, so that none starves; or a timer for the next. */
 static void
 advance(struct feed *feed)
 {
 	const uint64_t now_ms = loop_now_ms(feed->loop);
-	uint64_t at_ms = feed->poll_at_ms;
+	enum feed_step next = STEP_NONE;
+	uint64_t next_ms = UINT64_MAX;
 
 	if (feed->state != FEED_HOLDING || feed->step != STEP_NONE ||
 	    !connection_pg(feed->connection))
 		return;
-	if (feed->wants_look && feed->look_at_ms < at_ms)
-		at_ms = feed->look_at_ms;
-	if (at_ms <= now_ms) {
-		send_look(feed);
+	for (enum feed_step step = STEP_LISTEN; step < STEPS; step++) {
+		const uint64_t at_ms = due_ms(feed, step);
+
+		if (at_ms < next_ms) {
+			next_ms = at_ms;
+			next = step;
+		}
+	}
+	if (next_ms > now_ms) {
+		watch_start_ms(&feed->timer, next_ms - now_ms);
 		return;
 	}
-	if (feed->has_place && feed->settings.is_direct && !feed->is_listening &&
-	    !feed->in_recovery) {
-		send_step(feed, STEP_LISTEN, 0, NULL);
-		return;
-	}
-	if (feed->wants_read && feed->read_at_ms <= now_ms) {
-		send_read(feed);
-		return;
-	}
-	if (feed->wants_told && feed->notify_at_ms <= now_ms && !feed->in_recovery) {
+	switch (next) {
+	case STEP_LOOK: send_look(feed); break;
+	case STEP_READ: send_read(feed); break;
+	case STEP_PRUNE_LOG:
+	case STEP_PRUNE_KEYS: send_prune(feed); break;
+	case STEP_NOTIFY:
 		feed->wants_told = false;
 		feed->notify_at_ms = now_ms + NOTIFY_MS;
-		send_step(feed, STEP_NOTIFY, 0, NULL);
-		return;
+		send_step(feed, next, 0, NULL);
+		break;
+	default: send_step(feed, next, 0, NULL); break;
 	}
-	if (feed->has_place && feed->prune_at_ms <= now_ms && !feed->in_recovery) {
-		send_prune(feed);
-		return;
-	}
-	if (feed->wants_read && feed->read_at_ms < at_ms)
-		at_ms = feed->read_at_ms;
-	if (feed->wants_told && feed->notify_at_ms < at_ms)
-		at_ms = feed->notify_at_ms;
-	if (feed->has_place && feed->prune_at_ms < at_ms)
-		at_ms = feed->prune_at_ms;
-	watch_start_ms(&feed->timer, at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+static bool
+is_denied(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return sqlstate && strcmp(sqlstate, "42501") == 0;
 }
 
 static void
@@ -467,7 +512,8 @@ take_error(struct feed *feed, const PGresult *result)
 	const uint64_t later_ms = loop_now_ms(feed->loop) + ERROR_MS;
 
 	connection_note_fatal(feed->connection, result);
-	log_trouble(feed, "gets an error", message ? message : PQresultErrorMessage(result));
+	log_trouble(feed, is_denied(result) ? "may not (plazad -S prints what to grant)" : "fails",
+		    message ? message : PQresultErrorMessage(result));
 	switch (feed->step) {
 	case STEP_LOOK:
 		feed->wants_look = true;
@@ -593,6 +639,15 @@ static const struct connection_events events = {
     .on_input = input_cb,
 };
 
+static void
+index_ready_cb(void *ctx)
+{
+	struct feed *feed = ctx;
+
+	feed->index_is_valid = true;
+	feed->shared->search_ready = true;
+}
+
 /* The only writer of `state`. */
 static void
 feed_set_state(struct feed *feed, enum feed_state state)
@@ -602,6 +657,7 @@ feed_set_state(struct feed *feed, enum feed_state state)
 	feed->state = state;
 	if (state == FEED_ASIDE) {
 		connection_free(&feed->connection);
+		search_index_free(&feed->index);
 		feed->step = STEP_NONE;
 		feed_shared_give_up(feed->shared, feed->settings.slot, feed->pid);
 		log_debug("store: this worker leaves the change feed");
@@ -615,8 +671,10 @@ feed_set_state(struct feed *feed, enum feed_state state)
 	feed->told_newest = feed->has_place ? feed->place.settled : 0;
 	feed->wants_told = false;
 	feed->connection = connection_new(feed->loop, &feed->connection_settings, &events, feed);
+	feed->index_is_valid = false;
+	feed->index = search_index_new(feed->loop, &feed->index_settings, index_ready_cb, feed);
 	/* out of memory: it may do better next time, or another one */
-	if (!feed->connection)
+	if (!feed->connection || !feed->index)
 		feed_set_state(feed, FEED_ASIDE);
 }
 
@@ -689,6 +747,12 @@ feed_wake(struct feed *feed)
 }
 
 bool
+feed_search_is_ready(const struct feed *feed)
+{
+	return atomic_load_explicit(&feed->shared->search_ready, memory_order_relaxed);
+}
+
+bool
 feed_place(const struct feed *feed, struct feed_place *place)
 {
 	return feed_shared_get(feed->shared, place);
@@ -725,7 +789,7 @@ feed_new(struct loop *loop, const struct feed_settings *settings)
 	bool ok = feed != NULL;
 
 	for (unsigned i = STEP_NONE + 1; ok && i < STEPS; i++)
-		ok = (feed->sql[i] = fill_in(templates[i], settings->schema)) != NULL;
+		ok = (feed->sql[i] = fill_in(templates[i], settings->schema->name)) != NULL;
 	if (!ok) {
 		log_error("store: out of memory");
 		if (feed) {
@@ -738,7 +802,7 @@ feed_new(struct loop *loop, const struct feed_settings *settings)
 	feed->loop = loop;
 	feed->settings = *settings;
 	feed->plan = (struct setup_plan){
-	    .steps = settings->steps,
+	    .steps = &settings->schema->steps,
 	    .statement_timeout_ms = settings->statement_timeout_ms,
 	    .is_prepared = settings->is_direct,
 	};
@@ -746,6 +810,12 @@ feed_new(struct loop *loop, const struct feed_settings *settings)
 	    .conninfo = settings->conninfo,
 	    .plan = &feed->plan,
 	    .connect_timeout_ms = settings->connect_timeout_ms,
+	};
+	feed->index_settings = (struct search_index_settings){
+	    .conninfo = settings->conninfo,
+	    .schema = settings->schema,
+	    .connect_timeout_ms = settings->connect_timeout_ms,
+	    .look_only = settings->schema->steps.look_only || !settings->is_direct,
 	};
 	feed->shared = feed_shared_of(settings->segment);
 	feed->pid = getpid();

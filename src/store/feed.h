@@ -1,7 +1,7 @@
 /*
  * feed.h - the change feed of one worker: it looks after the seat of the holder, and as the holder
- * it moves the horizon (feed_horizon.h), publishes what is decided into the room and prunes what is
- * old. Runs in: worker.
+ * it moves the horizon (feed_horizon.h), publishes what is decided into the room, prunes what is
+ * old and has the index for search built. Runs in: worker.
  *
  * Every worker has one. The holder has a connection of its own, which it keeps beside the lanes. It
  * looks when a worker of this host has written (feed_wake), when PostgreSQL notifies it of others,
@@ -17,10 +17,10 @@
 #include "base/loop.h"
 #include "base/span.h"
 #include "pg/conninfo.h"
-#include "pg/steps.h"
 #include "proc/doorbell.h"
 #include "proc/segment.h"
 #include "store/feed_shared.h"
+#include "store/schema.h"
 
 #define FEED_CHANNEL "plaza_products"
 /* A change as JSON text: two numbers of 20 digits, one of 19, a word. */
@@ -41,9 +41,8 @@ struct feed_room {
 
 struct feed_settings {
 	const struct conninfo *conninfo;
-	const struct pg_steps *steps; /* as of setup_plan */
-	const char *schema;           /* quoted */
-	bool is_direct;               /* no pooler in between: LISTEN works */
+	const struct store_schema *schema;
+	bool is_direct; /* no pooler in between: LISTEN works */
 	uint64_t connect_timeout_ms, statement_timeout_ms;
 	uint64_t pace_ms; /* between two looks: one serves all writes of that time */
 	uint64_t change_retention_ms, key_retention_ms;
@@ -71,6 +70,9 @@ void feed_wake(struct feed *feed);
 
 /* How far the feed of this host has come. False: nobody knows yet. */
 bool feed_place(const struct feed *feed, struct feed_place *place);
+
+/* Whether the index for ?q= is known to be valid. */
+bool feed_search_is_ready(const struct feed *feed);
 
 /*
  * {"seq":5,"op":"insert","id":7,"version":12}; `op` as of the log, I U D or T; id and version may

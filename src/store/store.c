@@ -207,6 +207,12 @@ store_add_routes(struct store *store, struct route_table *routes)
 	products_add_routes(store->n_lanes ? &store->products : NULL, routes);
 }
 
+static bool
+search_ready(void *ctx)
+{
+	return feed_search_is_ready(ctx);
+}
+
 bool
 store_start_feed(struct store *store, const struct config *config, const struct store_host *host)
 {
@@ -221,8 +227,7 @@ store_start_feed(struct store *store, const struct config *config, const struct 
 	}
 	const struct feed_settings settings = {
 	    .conninfo = has_own ? store->listen : store->conninfo,
-	    .steps = store->plan.steps,
-	    .schema = store->sql->schema,
+	    .schema = store->schema,
 	    .is_direct = has_own || store->plan.is_prepared,
 	    .connect_timeout_ms = config->store_connect_timeout,
 	    .statement_timeout_ms = config->store_statement_timeout,
@@ -235,6 +240,8 @@ store_start_feed(struct store *store, const struct config *config, const struct 
 	    .room = host->room,
 	};
 	store->products.feed = store->feed = feed_new(store->loop, &settings);
+	store->products.search_ready = search_ready;
+	store->products.search_ctx = store->feed;
 	return store->feed != NULL;
 }
 
