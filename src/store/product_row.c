@@ -13,6 +13,8 @@
 
 /* Longer ones are written as any other column is. */
 #define NAME_PLAIN_MAX 1000
+/* "-9223372036854775808" */
+#define INTEGER_MAX 20
 
 /* pg_type.h of the server, where each is fixed for good; domains come as what they are made of */
 enum type_oid {
@@ -236,31 +238,42 @@ write_further(struct buffer *out, const struct product_columns *c, int row, size
 	return true;
 }
 
+/* An integer of the server's, which ends in a NUL; at most INTEGER_MAX bytes. */
+static char *
+put_integer(char *p, const char *digits)
+{
+	while (*digits)
+		*p++ = *digits++;
+	return p;
+}
+
 /*
  * Most rows are an integer, a name, a price that is a number, a version, and nothing that is NULL:
- * these in one go. False: it is not one of them, or there is no room for the most that it could be.
+ * these in one go, with as few calls of libpq as there can be. False: it is not one of them, or
+ * there is no room for the most that it could be.
  */
 static bool
 write_plain(struct buffer *out, const struct product_columns *c, int row, size_t max)
 {
-	const struct span id = product_row_id(c, row), name = product_row_name(c, row);
-	const struct span price = product_row_price(c, row);
-	const struct span version = product_row_version(c, row);
-
-	if (!c->is_plain || !is_json_number(id) || name.len == 0 || name.len > NAME_PLAIN_MAX ||
-	    !is_json_number(price) || !is_json_number(version) ||
-	    !buffer_reserve(out, 64 + id.len + JSON_STRING_ROOM(name.len) + price.len + version.len,
+	if (!c->is_plain)
+		return false;
+	const char *id = PQgetvalue(c->result, row, c->id);
+	const char *version = PQgetvalue(c->result, row, c->version);
+	const struct span name = product_row_name(c, row), price = product_row_price(c, row);
+	if (!id[0] || !version[0] || name.len == 0 || name.len > NAME_PLAIN_MAX ||
+	    !is_json_number(price) ||
+	    !buffer_reserve(out, 64 + 2 * INTEGER_MAX + JSON_STRING_ROOM(name.len) + price.len,
 			    max))
 		return false;
 	char *p = out->data + out->len;
 	p = PUT_LIT(p, "{\"id\":");
-	p = put(p, id.ptr, id.len);
+	p = put_integer(p, id);
 	p = PUT_LIT(p, ",\"name\":");
 	p = json_string_put(p, name);
 	p = PUT_LIT(p, ",\"price\":");
 	p = put(p, price.ptr, price.len);
 	p = PUT_LIT(p, ",\"version\":");
-	p = put(p, version.ptr, version.len);
+	p = put_integer(p, version);
 	p = PUT_LIT(p, "}");
 	out->len = (size_t)(p - out->data);
 	return true;
