@@ -536,6 +536,39 @@ START_TEST(a_server_that_was_never_there_is_given_up_at_once)
 }
 END_TEST
 
+static const struct {
+	const char *argv[6], *says;
+} wrong[] = {
+    {{"import"}, "import or export, and a file"},
+    {{"delete", "x.csv"}, "import or export, and a file"},
+    {{"import", "x.csv", "y.csv"}, "import or export, and a file"},
+    {{"import", "rows"}, "its name does not tell the format"},
+    {{"import", "-"}, "its name does not tell the format"},
+    {{"import", ".csv"}, "its name does not tell the format"},
+    {{"-f", "xml", "import", "rows.csv"}, "-f xml: accepted: csv or ndjson"},
+    {{"-w", "-1", "import", "rows.csv"}, "-w -1: accepted: seconds"},
+    {{"-u", "ftp://a", "import", "rows.csv"}, "ftp://a: is no server; accepted: http://"},
+    {{"-u", "http://", "import", "rows.csv"}, "is no server"},
+    {{"-u", "http:///x", "import", "rows.csv"}, "is no server"},
+    {{"-u", "http://a b", "import", "rows.csv"}, "is no server"},
+    {{"-u", "http://a?x", "import", "rows.csv"}, "is no server"},
+    {{"-x", "import", "rows.csv"}, "products -h tells more"},
+};
+
+START_TEST(wrong_arguments_are_told_with_what_is_accepted)
+{
+	const char *argv[10] = {it_plazactl(), "products"};
+	struct run run;
+
+	for (size_t i = 0; i < 6 && wrong[_i].argv[i]; i++)
+		argv[2 + i] = wrong[_i].argv[i];
+	run_program(&run, NULL, argv);
+	expect_run(&run, 2, "");
+	ck_assert_msg(strstr(run.err, wrong[_i].says) != NULL, "%s", run.err);
+	run_fini(&run);
+}
+END_TEST
+
 /* --- the bar --- */
 
 /* What a command writes to a terminal that is its standard error; the caller frees. */
@@ -616,6 +649,8 @@ fill(Suite *suite)
 	tcase_add_test(tc, an_interrupt_ends_it_and_what_is_in_stays);
 	tcase_add_test(tc, an_export_is_there_whole_or_not_at_all);
 	tcase_add_test(tc, a_server_that_was_never_there_is_given_up_at_once);
+	tcase_add_loop_test(tc, wrong_arguments_are_told_with_what_is_accepted, 0,
+			    (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_test(tc, a_terminal_sees_a_bar_and_nothing_else_does);
 }
 
