@@ -246,7 +246,9 @@ static const char index_state_template[] =
     "and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()) "
     "from pg_catalog.pg_class c left join pg_catalog.pg_index i on i.indrelid = c.oid "
     "and i.indexrelid = pg_catalog.to_regclass('@.products_search_idx') "
-    "where c.oid = pg_catalog.to_regclass('@.products')";
+    "where c.oid = pg_catalog.to_regclass('@.products') "
+    /* the last step: a build in the midst of them would have them wait for it, and it for them */
+    "and pg_catalog.to_regprocedure('@.products_insert_each(text[],text[])') is not null";
 
 static const char index_drop_template[] = "drop index concurrently if exists @.products_search_idx";
 
