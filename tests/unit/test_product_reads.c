@@ -1,0 +1,573 @@
+/* links: tests/unit/fake_exchange.c tests/unit/fail_alloc.c src/store/product_get.c
+ * src/store/product_get_http.c src/store/product_list.c src/store/product_list_http.c
+ * src/store/product_export_http.c src/store/product_reply.c src/store/product_row.c
+ * src/store/product_id.c src/store/product_sql.c src/store/json_string.c src/store/list_query.c
+ * src/store/cursor.c src/store/price.c src/store/operation.c src/store/server_timing.c
+ * src/http/query.c src/http/negotiate.c src/http/chars.c src/http/request.c src/http/host.c
+ * src/pg/array.c src/base/buffer.c src/base/clock.c src/base/log.c -lpq -lm
+ */
+/*
+ * test_product_reads.c - what is read of products, with a lane that is made by hand: who shares a
+ * statement, whose row is whose, what becomes of exports; and memory that runs out at each place.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "fail_alloc.h"
+#include "fake_exchange.h"
+#include "pg/array.h"
+#include "store/product_export_http.h"
+#include "store/product_get_http.h"
+#include "store/product_list_http.h"
+#include "store/product_reply.h"
+
+#define N(table) (sizeof(table) / sizeof((table)[0]))
+#define ROWS_MAX 64
+
+/* --- the front door's memory is not ours --- */
+
+void __real_exchange_reply(struct exchange *x, const struct reply *reply);
+void __wrap_exchange_reply(struct exchange *x, const struct reply *reply);
+void __real_exchange_problem(struct exchange *x, const struct problem *problem);
+void __wrap_exchange_problem(struct exchange *x, const struct problem *problem);
+bool __real_exchange_stream(struct exchange *x, const struct reply *head,
+			    const struct stream_calls *calls, void *ctx);
+bool __wrap_exchange_stream(struct exchange *x, const struct reply *head,
+			    const struct stream_calls *calls, void *ctx);
+void __real_exchange_send(struct exchange *x, struct span piece);
+void __wrap_exchange_send(struct exchange *x, struct span piece);
+
+void
+__wrap_exchange_reply(struct exchange *x, const struct reply *reply)
+{
+	fail_alloc_hold(true);
+	__real_exchange_reply(x, reply);
+	fail_alloc_hold(false);
+}
+
+void
+__wrap_exchange_problem(struct exchange *x, const struct problem *problem)
+{
+	fail_alloc_hold(true);
+	__real_exchange_problem(x, problem);
+	fail_alloc_hold(false);
+}
+
+bool
+__wrap_exchange_stream(struct exchange *x, const struct reply *head,
+		       const struct stream_calls *calls, void *ctx)
+{
+	fail_alloc_hold(true);
+	const bool goes_on = __real_exchange_stream(x, head, calls, ctx);
+	fail_alloc_hold(false);
+	return goes_on;
+}
+
+void
+__wrap_exchange_send(struct exchange *x, struct span piece)
+{
+	fail_alloc_hold(true);
+	__real_exchange_send(x, piece);
+	fail_alloc_hold(false);
+}
+
+/* --- a lane --- */
+
+struct lane {
+	struct lane_request *waiting[ROWS_MAX];
+	unsigned n;
+	/* of the query that was sent last */
+	char sql[2000];
+	char name[64];
+	int n_params;
+	char params[3000]; /* with '|' between them */
+};
+
+static struct lane lane;
+static struct product_sql *sql;
+static struct products products;
+
+void
+lane_submit(struct lane *l, struct lane_request *request)
+{
+	l->waiting[l->n++] = request;
+}
+
+bool
+lane_query_send(struct lane *l, const struct lane_query *query)
+{
+	char *p = l->params;
+
+	snprintf(l->name, sizeof(l->name), "%s", query->name ? query->name : "");
+	snprintf(l->sql, sizeof(l->sql), "%s", query->sql && !query->name ? query->sql : "");
+	l->n_params = query->n_params;
+	*p = '\0';
+	for (int i = 0; i < query->n_params; i++) {
+		if (!query->formats || !query->formats[i]) {
+			p += sprintf(p, "%s%s", i ? "|" : "", query->values[i]);
+			continue;
+		}
+		/* int8[]: a head of 20 bytes, then length and value of each */
+		for (int at = 20; at < query->lengths[i]; at += 12) {
+			int64_t value = 0;
+			for (int k = 4; k < 12; k++)
+				value = value << 8 | (unsigned char)query->values[i][at + k];
+			p += sprintf(p, "%s%lld", at > 20 ? "," : "", (long long)value);
+		}
+	}
+	return true;
+}
+
+/* Sends all that waits, as one group, and answers it; rows may be fewer, or others, than asked. */
+static void
+answer_all(const PGresult *result, enum lane_outcome outcome)
+{
+	struct lane_request *request[ROWS_MAX] = {0}, *arrived[ROWS_MAX];
+	struct lane_share share[ROWS_MAX];
+	const unsigned n = lane.n;
+
+	if (n == 0)
+		abort(); /* libcheck may have no memory */
+	memcpy(arrived, lane.waiting, n * sizeof(arrived[0]));
+	lane.n = 0;
+	/* as a lane does for a kind that is sorted: an insertion sort keeps equals in order */
+	for (unsigned i = 0; i < n; i++) {
+		unsigned at = i;
+		for (; arrived[0]->kind->is_sorted && at &&
+		       request[at - 1]->order > arrived[i]->order;
+		     at--)
+			request[at] = request[at - 1];
+		request[at] = arrived[i];
+	}
+	const struct lane_kind *kind = request[0]->kind;
+	const bool is_sent = kind->send(&lane, request, n);
+	for (unsigned i = 0; i < n; i++)
+		share[i] = (struct lane_share){.weight = 1, .row = -1};
+	if (is_sent && outcome == LANE_OK && kind->deal)
+		kind->deal(result, request, n, share);
+	for (unsigned i = 0; i < n; i++) {
+		const bool is_whole = !kind->deal;
+		const struct lane_answer answer = {
+		    .outcome = is_sent ? outcome : LANE_DOWN,
+		    .result = is_sent && outcome == LANE_OK ? result : NULL,
+		    .row = is_whole ? 0 : share[i].row,
+		    .n_rows = is_whole ? PQntuples(result) : share[i].n_rows,
+		    .sqlstate = "",
+		    .message = "",
+		    .constraint = "",
+		    .retry_after_s = 7,
+		    .waited_us = 1000,
+		    .took_us = 2500,
+		};
+		request[i]->done(request[i], &answer);
+	}
+}
+
+/* Products of these ids, in this order; 0 ends them. Or two numbers that make a count. */
+static PGresult *
+make_rows(const int *ids)
+{
+	static const char *const names[] = {"id", "name", "price", "version"};
+	static const Oid types[] = {23, 25, 1700, 20};
+	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
+	PGresAttDesc desc[N(names)] = {0};
+	char text[32];
+
+	for (size_t i = 0; i < N(names); i++) {
+		union {
+			const char *in;
+			char *out;
+		} name = {names[i]};
+		desc[i].name = name.out;
+		desc[i].typid = types[i];
+	}
+	ck_assert_int_eq(PQsetResultAttrs(result, N(names), desc), 1);
+	for (int row = 0; ids[row]; row++) {
+		for (int i = 0; i < (int)N(names); i++) {
+			const int len = i == 0   ? sprintf(text, "%d", ids[row])
+					: i == 1 ? sprintf(text, "p%d", ids[row])
+					: i == 2 ? sprintf(text, "%d.50", ids[row])
+						 : sprintf(text, "%d", ids[row] + 100);
+			ck_assert_int_eq(PQsetvalue(result, row, i, text, len), 1);
+		}
+	}
+	return result;
+}
+
+static void
+setup(void)
+{
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	memset(&lane, 0, sizeof(lane));
+	sql = product_sql_new("public");
+	ck_assert_ptr_nonnull(sql);
+	products = (struct products){.sql = sql, .read = &lane, .write = &lane, .slow = &lane};
+}
+
+static void
+teardown(void)
+{
+	product_sql_free(&sql);
+}
+
+static struct exchange *
+begin_get(const char *id)
+{
+	struct exchange *x = fake_exchange_new("", id, NULL);
+
+	product_get_handle(x, &products);
+	return x;
+}
+
+static struct exchange *
+begin_list(const char *query)
+{
+	struct exchange *x = fake_exchange_new(query, NULL, NULL);
+
+	product_list_handle(x, &products);
+	return x;
+}
+
+static struct exchange *
+begin_export(const char *query)
+{
+	struct exchange *x = fake_exchange_new(query, NULL, NULL);
+
+	product_export_handle(x, &products);
+	return x;
+}
+
+static void
+is_answered(struct exchange **x, int status, const char *text)
+{
+	ck_assert((*x)->answered);
+	ck_assert_int_eq((*x)->status, status);
+	if (text)
+		ck_assert_str_eq((*x)->text, text);
+	fake_exchange_free(x);
+}
+
+/* --- gets --- */
+
+START_TEST(gets_share_a_statement)
+{
+	static const char *const ids[] = {"7", "3", "9223372036854775807", "7", "1", "12", "3"};
+	struct exchange *x[N(ids)];
+	PGresult *rows = make_rows((const int[]){12, 1, 7, 99, 3, 0});
+
+	for (size_t i = 0; i < N(ids); i++)
+		x[i] = begin_get(ids[i]);
+	ck_assert_uint_eq(lane.n, N(ids));
+	answer_all(rows, LANE_OK);
+	ck_assert_str_eq(lane.name, "product_get");
+	/* each once, and in order */
+	ck_assert_str_eq(lane.params, "1,3,7,12,9223372036854775807");
+	for (size_t i = 0; i < N(ids); i++) {
+		char want[100];
+		snprintf(want, sizeof(want),
+			 "{\"id\":%s,\"name\":\"p%s\",\"price\":%s.50,\"version\":%d}", ids[i],
+			 ids[i], ids[i], atoi(ids[i]) + 100);
+		if (i == 2)
+			is_answered(&x[i], 404, NULL);
+		else
+			is_answered(&x[i], 200, want);
+	}
+	PQclear(rows);
+}
+END_TEST
+
+START_TEST(one_who_has_given_up_is_passed_over)
+{
+	struct exchange *x[3] = {begin_get("1"), begin_get("2"), begin_get("2")};
+	PGresult *rows = make_rows((const int[]){2, 1, 0});
+	struct lane_share share[3] = {{1, -1, 0}, {1, -1, 0}, {1, -1, 0}};
+	struct lane_request *request[3];
+
+	memcpy(request, lane.waiting, sizeof(request));
+	request[1] = NULL;
+	lane.waiting[0]->kind->deal(rows, request, 3, share);
+	ck_assert_int_eq(share[0].row, 1);
+	ck_assert_int_eq(share[0].n_rows, 1);
+	ck_assert_int_eq(share[1].row, -1);
+	ck_assert_int_eq(share[2].row, 0);
+	answer_all(rows, LANE_OK);
+	for (int i = 0; i < 3; i++)
+		is_answered(&x[i], 200, NULL);
+	PQclear(rows);
+}
+END_TEST
+
+START_TEST(what_is_no_answer)
+{
+	static const struct {
+		enum lane_outcome outcome;
+		int status;
+		const char *type;
+	} cases[] = {
+	    {LANE_FULL, 503, "store-busy"},           {LANE_EXPIRED, 503, "store-busy"},
+	    {LANE_LATE, 503, "store-timeout"},        {LANE_DOWN, 503, "store-unavailable"},
+	    {LANE_STOPPED, 503, "store-unavailable"}, {LANE_REFUSED, 500, "store-error"},
+	};
+	struct exchange *(*const begins[])(const char *) = {begin_get, begin_list, begin_export};
+	PGresult *rows = make_rows((const int[]){0});
+
+	for (size_t i = 0; i < N(cases); i++) {
+		for (size_t b = 0; b < N(begins); b++) {
+			struct exchange *x = begins[b](b ? "" : "1");
+			answer_all(rows, cases[i].outcome);
+			ck_assert_str_eq(x->type, cases[i].type);
+			ck_assert_msg(strstr(x->fields, "Server-Timing: queue;dur=1.00, "
+							"db;dur=2.50\r\n") != NULL,
+				      "%s", x->fields);
+			ck_assert((cases[i].status == 503) ==
+				  (strstr(x->fields, "Retry-After: 7\r\n") != NULL));
+			is_answered(&x, cases[i].status, NULL);
+		}
+	}
+	PQclear(rows);
+}
+END_TEST
+
+/* --- lists --- */
+
+START_TEST(the_plain_page_is_prepared)
+{
+	struct exchange *x = begin_list("limit=2&after=aWQ6MQ");
+	PGresult *rows = make_rows((const int[]){2, 3, 4, 0});
+
+	answer_all(rows, LANE_OK);
+	ck_assert_str_eq(lane.name, "product_list");
+	ck_assert_str_eq(lane.params, "1|3");
+	ck_assert_str_eq(x->fields, "Link: </api/products?limit=2&after=aWQ6Mw>; rel=\"next\"\r\n"
+				    "Server-Timing: queue;dur=1.00, db;dur=2.50\r\n");
+	is_answered(&x, 200,
+		    "{\"items\":[{\"id\":2,\"name\":\"p2\",\"price\":2.50,\"version\":102},"
+		    "{\"id\":3,\"name\":\"p3\",\"price\":3.50,\"version\":103}],"
+		    "\"next\":\"aWQ6Mw\"}");
+	x = begin_list("");
+	answer_all(rows, LANE_OK);
+	ck_assert_str_eq(lane.params, "-9223372036854775808|101");
+	ck_assert_ptr_null(strstr(x->fields, "Link"));
+	is_answered(&x, 200, NULL);
+	PQclear(rows);
+}
+END_TEST
+
+/* The query goes on as it was sent, but for what may not stand in a field. */
+START_TEST(a_link_is_the_query)
+{
+	struct exchange *x =
+	    begin_list("&sort=price&%61fter=cHJpY2U6MTo9MS41MA&name=%C3%A9>&&limit=1&q=\"a\"&");
+	PGresult *rows = make_rows((const int[]){5, 6, 0});
+
+	ck_assert_uint_eq(lane.n, 1);
+	answer_all(rows, LANE_OK);
+	ck_assert_str_eq(lane.name, "");
+	ck_assert_str_eq(lane.params, "\xc3\xa9>|\"a\"|1.50|1|2");
+	ck_assert_str_eq(x->fields, "Link: </api/products?sort=price&name=%C3%A9%3E&limit=1&"
+				    "q=%22a%22&after=cHJpY2U6NTo9NS41MA>; rel=\"next\"\r\n"
+				    "Server-Timing: queue;dur=1.00, db;dur=2.50\r\n");
+	is_answered(&x, 200, NULL);
+	PQclear(rows);
+}
+END_TEST
+
+static bool
+never(void *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+START_TEST(a_search_waits_for_its_index)
+{
+	products.search_ready = never;
+	struct exchange *x[2] = {begin_list("q=a"), begin_export("q=a")};
+
+	ck_assert_uint_eq(lane.n, 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_str_eq(x[i]->type, "index-building");
+		ck_assert_str_eq(x[i]->fields, "Retry-After: 5\r\n");
+		is_answered(&x[i], 503, NULL);
+	}
+	struct exchange *other = begin_list("name=a");
+	ck_assert_uint_eq(lane.n, 1);
+	PGresult *rows = make_rows((const int[]){0});
+	answer_all(rows, LANE_OK);
+	is_answered(&other, 200, "{\"items\":[],\"next\":null}");
+	PQclear(rows);
+}
+END_TEST
+
+/* --- exports --- */
+
+/* One page of the many that an export asks for: more of them, or the last. */
+static void
+answer_page(int first, unsigned limit, bool is_last)
+{
+	int ids[2000], n = 0;
+
+	for (; n < (is_last ? (int)limit / 2 : (int)limit + 1); n++)
+		ids[n] = first + n;
+	ids[n] = 0;
+	PGresult *rows = make_rows(ids);
+	answer_all(rows, LANE_OK);
+	PQclear(rows);
+}
+
+START_TEST(pages_grow_to_a_bound)
+{
+	struct exchange *x = begin_export("format=ndjson");
+	static const unsigned limits[] = {16, 128, 1000, 1000};
+	int first = 1;
+
+	for (size_t i = 0; i < N(limits); i++) {
+		char want[40];
+		ck_assert_uint_eq(lane.n, 1);
+		answer_page(first, limits[i], i == N(limits) - 1);
+		first += (int)limits[i];
+		snprintf(want, sizeof(want), "|%u", limits[i] + 1);
+		ck_assert_msg(strcmp(strchr(lane.params, '|'), want) == 0, "%s", lane.params);
+		/* nothing more is asked for until the client has taken this */
+		while (!x->answered && lane.n == 0)
+			fake_exchange_proceed(x);
+	}
+	ck_assert(x->answered && !x->was_aborted);
+	int lines = 0;
+	for (const char *p = x->text; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	ck_assert_int_eq(lines, 16 + 128 + 1000 + 500);
+	is_answered(&x, 200, NULL);
+}
+END_TEST
+
+START_TEST(an_export_is_left)
+{
+	/* before its first page, while it is sent, while the next is asked for */
+	for (int when = 0; when < 3; when++) {
+		struct exchange *x = begin_export("");
+		if (when == 0) {
+			x->is_head = true;
+			answer_page(1, 16, false);
+			is_answered(&x, 200, "");
+			continue;
+		}
+		answer_page(1, 16, false);
+		if (when == 2) {
+			fake_exchange_proceed(x);
+			fake_exchange_proceed(x);
+			ck_assert_uint_eq(lane.n, 1);
+		}
+		fake_exchange_leave(x);
+		fake_exchange_free(&x);
+		if (when == 2)
+			answer_page(17, 128, false);
+		ck_assert_uint_eq(lane.n, 0);
+	}
+}
+END_TEST
+
+START_TEST(an_export_is_cut)
+{
+	PGresult *rows = make_rows((const int[]){0});
+	struct exchange *x = begin_export("format=csv");
+
+	answer_page(1, 16, false);
+	fake_exchange_proceed(x);
+	fake_exchange_proceed(x);
+	answer_all(rows, LANE_DOWN);
+	ck_assert(x->answered && x->was_aborted);
+	fake_exchange_free(&x);
+	PQclear(rows);
+}
+END_TEST
+
+/* --- memory --- */
+
+/* The n-th allocation fails, and maybe all after it: an answer all the same, and nothing is left.
+ */
+static bool
+go(struct exchange *(*begin)(const char *), const char *what, unsigned n, bool for_good)
+{
+	PGresult *rows = make_rows((const int[]){1, 2, 3, 0});
+	PGresult *count = make_rows((const int[]){1, 0});
+
+	fail_alloc_at(n, for_good);
+	fail_alloc_hold(true);
+	struct exchange *x = fake_exchange_new(begin == begin_get ? "" : what,
+					       begin == begin_get ? what : NULL, NULL);
+	fail_alloc_hold(false);
+	if (begin == begin_get)
+		product_get_handle(x, &products);
+	else if (begin == begin_list)
+		product_list_handle(x, &products);
+	else
+		product_export_handle(x, &products);
+	/* pages, a count; the last ones end it */
+	for (int turn = 0; turn < 20 && !x->answered; turn++) {
+		if (lane.n)
+			answer_all(begin == begin_list && turn ? count : rows, LANE_OK);
+		else
+			fake_exchange_proceed(x);
+	}
+	const bool has_failed = fail_alloc_end();
+	ck_assert(x->answered);
+	ck_assert_uint_eq(lane.n, 0);
+	ck_assert_msg(x->status == 200 || x->status == 503, "%d", x->status);
+	fake_exchange_free(&x);
+	PQclear(count);
+	PQclear(rows);
+	return has_failed;
+}
+
+static const struct {
+	struct exchange *(*begin)(const char *);
+	const char *what;
+	unsigned least; /* places where memory is taken */
+} walks[] = {
+    {begin_get, "2", 1},
+    {begin_list, "limit=2&count=exact", 4},
+    {begin_list, "limit=2&sort=-price&name=a&q=b", 4},
+    {begin_export, "format=csv", 3},
+    {begin_export, "name=a", 3},
+};
+
+START_TEST(memory_runs_out_at_each_place)
+{
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	for (int for_good = 0; for_good < 2; for_good++) {
+		unsigned n = 1;
+		while (go(walks[_i].begin, walks[_i].what, n, for_good))
+			n++;
+		ck_assert_uint_gt(n, walks[_i].least);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("product_reads");
+	TCase *tc = tcase_create("product_reads");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, gets_share_a_statement);
+	tcase_add_test(tc, one_who_has_given_up_is_passed_over);
+	tcase_add_test(tc, what_is_no_answer);
+	tcase_add_test(tc, the_plain_page_is_prepared);
+	tcase_add_test(tc, a_link_is_the_query);
+	tcase_add_test(tc, a_search_waits_for_its_index);
+	tcase_add_test(tc, pages_grow_to_a_bound);
+	tcase_add_test(tc, an_export_is_left);
+	tcase_add_test(tc, an_export_is_cut);
+	tcase_add_loop_test(tc, memory_runs_out_at_each_place, 0, N(walks));
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
