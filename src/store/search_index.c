@@ -112,7 +112,7 @@ after_look(struct search_index *s)
 	} else if (s->is_valid) {
 		become_ready(s);
 	} else if (!s->has_table) {
-		/* the lanes say what is the matter with the schema */
+		/* dropped, this moment */
 		pause_for(s, OTHERS_MS);
 	} else if (s->settings.look_only || s->is_partitioned) {
 		snprintf(reason, sizeof(reason), "%s; run: %s",
@@ -248,7 +248,8 @@ trouble_cb(struct connection *connection, const struct connection_trouble *troub
 		return;
 	watch_stop(&s->timer);
 	set_state(s, SEARCH_CONNECTING);
-	log_once(s, trouble->reason);
+	/* the lanes have the same trouble, and tell it */
+	log_debug("store: no connection to build the search index: %s", trouble->reason);
 }
 
 static void
@@ -282,7 +283,11 @@ search_index_new(struct loop *loop, const struct search_index_settings *settings
 	s->on_ready = on_ready;
 	s->ctx = ctx;
 	s->retry_ms = RETRY_FIRST_MS;
-	s->plan = (struct setup_plan){.statement_timeout_ms = settings->connect_timeout_ms};
+	/* after the steps: they would wait for a build, which waits for all transactions */
+	s->plan = (struct setup_plan){
+	    .steps = &settings->schema->steps,
+	    .statement_timeout_ms = settings->connect_timeout_ms,
+	};
 	s->connection_settings = (struct connection_settings){
 	    .conninfo = settings->conninfo,
 	    .plan = &s->plan,

@@ -26,6 +26,8 @@ start_with(const char *sql)
 		free(pg_ask(sql));
 	struct daemon *d = daemon_start(option, NULL);
 	free(option);
+	/* ?q= needs its index, which is built behind the start */
+	free(daemon_log_wait(d, 0, "store: search is ready"));
 	return d;
 }
 
