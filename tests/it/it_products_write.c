@@ -891,7 +891,9 @@ END_TEST
 
 START_TEST(all_or_none)
 {
-	struct daemon *d = start();
+	struct daemon *d = start_on(
+	    "create table products(id serial primary key, name text not null, price "
+	    "decimal(10,2) not null, unique (name), constraint polite check (name !~ '^rude'))");
 	const uint16_t port = daemon_port(d);
 	struct http_answer a;
 
@@ -910,8 +912,6 @@ START_TEST(all_or_none)
 	request_problem(d, "POST", PRODUCTS, CSV "Prefer: atomic\r\n", "name,price\nc,1\nd,x\n",
 			422, "validation", "/1/price");
 	/* and so it is when only the database knows */
-	free(pg_ask("alter table products add unique (name); "
-		    "alter table products add constraint polite check (name <> 'rude')"));
 	request_problem(d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
 			"[{\"name\":\"c\",\"price\":1},{\"name\":\"rude\",\"price\":1}]", 422,
 			"validation", ".");
@@ -1079,14 +1079,14 @@ END_TEST
 
 START_TEST(a_bad_row_costs_only_itself)
 {
-	struct daemon *d = start_with("server.workers=1", NULL);
+	struct daemon *d = start_on(
+	    "create table products(id serial primary key, name text not null, price "
+	    "decimal(10,2) not null, unique (name), constraint polite check (name !~ '^rude'))");
 	struct http_conn c[CLIENTS];
 	struct http_answer a;
 
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"twice\",\"price\":1}", 201,
 		    NULL);
-	free(pg_ask("alter table products add unique (name); "
-		    "alter table products add constraint polite check (name !~ '^rude')"));
 	for (int i = 0; i < CLIENTS; i++)
 		http_open(&c[i], daemon_port(d));
 	for (int r = 0; r < EACH; r++)
@@ -1229,12 +1229,13 @@ START_TEST(only_what_was_done_is_kept)
 	    {"PATCH", PRODUCTS "/1", PATCH "If-Match: \"x\"\r\n", "{\"price\":3}", 412},
 	    {"DELETE", PRODUCTS "/99", "", NULL, 404},
 	};
-	struct daemon *d = start();
+	struct daemon *d =
+	    start_on("create table products(id serial primary key, name text not null, price "
+		     "decimal(10,2) not null, constraint polite check (name !~ '^rude'))");
 	struct http_answer a;
 
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
 		    NULL);
-	free(pg_ask("alter table products add constraint polite check (name <> 'rude')"));
 	for (size_t i = 0; i < N(misses); i++) {
 		char fields[200];
 		snprintf(fields, sizeof(fields), "%sIdempotency-Key: k\r\n", misses[i].fields);
