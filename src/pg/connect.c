@@ -149,6 +149,8 @@ give_up(struct connection *c, const char *text)
 	    .was_ready = c->state == PG_READY,
 	    .schema = c->state == PG_SETTING_UP && c->setup.phase == SETUP_FAILED &&
 		      c->setup.schema_error,
+	    .waits = c->state == PG_SETTING_UP && c->setup.phase == SETUP_FAILED &&
+		     c->setup.steps.is_waiting,
 	};
 	char reason[1200];
 

@@ -25,6 +25,7 @@ struct connection_settings {
 struct connection_trouble {
 	bool was_ready;     /* lost; otherwise an attempt failed */
 	bool schema;        /* connected, but a schema step could not be taken */
+	bool waits;         /* and can be soon, by itself: others are at the table */
 	char sqlstate[6];   /* what the server said, else "" */
 	const char *reason; /* one line without secrets */
 	uint64_t retry_ms;

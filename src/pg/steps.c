@@ -331,6 +331,7 @@ fail_result(struct steps_run *run, const PGresult *res)
 	} else {
 		snprintf(what, sizeof(what), "step %zu of schema %s (%s) waits", run->at + 1,
 			 run->steps->schema, run->steps->step[run->at].name);
+		run->is_waiting = true;
 		/* one text for both, since the lanes of a process have now this and now that */
 		fail(run, true, what,
 		     "others use the table, or another process is at the step, and the lock was "

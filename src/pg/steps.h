@@ -65,6 +65,7 @@ struct steps_run {
 	bool is_readable; /* plaza_steps */
 	/* failed by the state of the schema, not by that of the connection */
 	bool schema_error;
+	bool is_waiting; /* failed for now: others are at the table, or at the step */
 	bool is_missing; /* failed because a step is missing and was not, or could not be, taken */
 	unsigned n_results; /* of the statements under way */
 	bool was_made;

@@ -80,7 +80,9 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 		return;
 	snprintf(store->reason, sizeof(store->reason), "%s", trouble->reason);
 	unsigned long long retry_ms = trouble->retry_ms;
-	if (trouble->schema)
+	if (trouble->waits)
+		log_warning("store: %s; retrying in %llu ms", trouble->reason, retry_ms);
+	else if (trouble->schema)
 		log_error("store: %s; retrying in %llu ms", trouble->reason, retry_ms);
 	else if (strcmp(trouble->sqlstate, "53300") == 0)
 		log_error("store: cannot connect to %s: %s; the server has no connection left: "

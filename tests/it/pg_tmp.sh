@@ -2,6 +2,8 @@
 # pg_tmp.sh - a private PostgreSQL for tests: unix socket only, trust, nothing of the system's.
 #
 #   pg_tmp.sh start DIR [name=value]...   initdb in DIR (new or empty), start, make user and db plaza
+#   pg_tmp.sh standby DIR OF [name=value]...   a streaming replica in DIR of the one in OF; start
+#   pg_tmp.sh promote DIR                 a standby becomes a primary
 #   pg_tmp.sh stop DIR                    orderly
 #   pg_tmp.sh kill DIR                    kill -9 of the postmaster and all its children
 #   pg_tmp.sh restart DIR                 start again, after stopping what still runs
@@ -19,7 +21,7 @@ die()
 	exit 1
 }
 
-[ $# -ge 2 ] || die "usage: pg_tmp.sh start|stop|kill|restart|pause|resume|remove DIR"
+[ $# -ge 2 ] || die "usage: pg_tmp.sh start|standby|promote|stop|kill|restart|pause|resume|remove DIR"
 verb=$1
 dir=$2
 shift 2
@@ -105,13 +107,18 @@ kill_server()
 	rm -f "$data/postmaster.pid" "$dir"/s/.s.PGSQL.*.lock
 }
 
-case $verb in
-start)
+make_dir()
+{
 	[ ! -e "$data" ] || die "$dir: has a cluster already; use restart or remove"
 	mkdir -p "$dir/s"
 	: >"$dir/.pg_tmp"
 	chmod 755 "$dir" "$dir/s"
 	[ -z "$owner" ] || chown -R "$owner" "$dir"
+}
+
+case $verb in
+start)
+	make_dir
 	$as_owner "$bin/initdb" -D "$data" -U postgres -A trust -E UTF8 --no-locale --no-sync \
 		--no-instructions >"$dir/initdb.log" 2>&1 || die "initdb: $(tail -n 5 "$dir/initdb.log")"
 	{
@@ -134,6 +141,23 @@ start)
 	done
 	"$bin/psql" -q -X -v ON_ERROR_STOP=1 -h "$dir/s" -p "$port" -U postgres -d postgres \
 		-c 'create role plaza login' -c 'create database plaza owner plaza' >/dev/null
+	;;
+standby)
+	of=$1
+	shift
+	make_dir
+	$as_owner "$bin/pg_basebackup" -h "$of/s" -U postgres -D "$data" -R -c fast \
+		>"$dir/backup.log" 2>&1 || die "pg_basebackup: $(tail -n 5 "$dir/backup.log")"
+	{
+		echo "unix_socket_directories = '$dir/s'"
+		for setting in "$@"; do
+			echo "${setting%%=*} = '${setting#*=}'"
+		done
+	} >>"$data/postgresql.conf"
+	start_server
+	;;
+promote)
+	$as_owner "$bin/pg_ctl" promote -s -w -t 60 -D "$data" || die "PostgreSQL is not promoted"
 	;;
 stop)
 	stop_server

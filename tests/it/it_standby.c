@@ -1,0 +1,198 @@
+/*
+ * it_standby.c - a primary with a streaming standby: the daemon serves from whichever may be
+ * written to, and goes over to the promoted standby by itself; what was acknowledged is there, and
+ * a key acts once.
+ *
+ * The primary waits for its standby with each commit (synchronous_standby_names), as one does who
+ * wants to lose nothing.
+ */
+/* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
+ * tests/it/pg.c */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "harness.h"
+#include "http_client.h"
+#include "pg.h"
+
+#define POSTS_BEFORE 50
+#define POSTS_AFTER  50
+
+/* ---- the pair ---- */
+
+struct pair {
+	char *primary, *standby; /* their folders */
+};
+
+static void
+pg_tmp(const char *verb, const char *dir, const char *of, const char *setting)
+{
+	struct run run;
+
+	run_args(&run, NULL, pg_script(), verb, dir, of, setting, NULL);
+	ck_assert_msg(run.status == 0, "pg_tmp.sh %s: %s", verb, run.err);
+	run_fini(&run);
+}
+
+static char *
+ask(const char *dir, const char *sql)
+{
+	char *socket = it_printf("%s/s", dir);
+	struct run run;
+
+	run_args(&run, NULL, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socket, "-U",
+		 "postgres", "-d", "plaza", "-c", sql, NULL);
+	ck_assert_msg(run.status == 0, "psql: %s", run.err);
+	char *out = run.out;
+	if (run.out_len > 0 && out[run.out_len - 1] == '\n')
+		out[run.out_len - 1] = '\0';
+	free(run.err);
+	free(socket);
+	return out;
+}
+
+static bool
+says(const char *dir, const char *sql, const char *answer)
+{
+	char *text = ask(dir, sql);
+	bool is_it = strcmp(text, answer) == 0;
+
+	free(text);
+	return is_it;
+}
+
+static void
+pair_open(struct pair *pair)
+{
+	pair->primary = it_printf("%s/primary", it_dir());
+	pair->standby = it_printf("%s/standby", it_dir());
+	pg_tmp("start", pair->primary, "max_connections=50", NULL);
+	pg_tmp("standby", pair->standby, pair->primary, "hot_standby=on");
+	free(ask(pair->primary, "alter system set synchronous_standby_names = '*'"));
+	free(ask(pair->primary, "select pg_reload_conf()"));
+	WAIT_UNTIL(says(pair->primary,
+			"select count(*) from pg_stat_replication where sync_state = 'sync'", "1"));
+}
+
+static void
+pair_close(struct pair *pair)
+{
+	pg_tmp("remove", pair->primary, NULL, NULL);
+	pg_tmp("remove", pair->standby, NULL, NULL);
+	free(pair->primary);
+	free(pair->standby);
+}
+
+/* ---- posts ---- */
+
+/* One POST under a key of its own, repeated until it is answered 201. */
+static void
+post(struct daemon *d, unsigned number)
+{
+	char fields[120], body[80];
+	struct http_answer a = {0};
+	int status = 0;
+
+	snprintf(fields, sizeof(fields),
+		 "Content-Type: application/json\r\nIdempotency-Key: \"post-%u\"\r\n", number);
+	snprintf(body, sizeof(body), "{\"name\":\"p%u\",\"price\":1}", number);
+	for (struct it_wait wait = it_wait_begin(); status != 201;) {
+		http_request(daemon_port(d), "POST", "/api/products", fields, body, &a);
+		status = a.status;
+		ck_assert_msg(status == 201 || status == 503 || status == 409, "%d: %s", status,
+			      a.body);
+		http_answer_fini(&a);
+		if (status != 201)
+			it_wait_again(&wait, __FILE__, __LINE__, "201");
+	}
+}
+
+static bool
+is_ready(struct daemon *d, int status)
+{
+	struct http_answer a;
+
+	http_request(daemon_port(d), "GET", "/health/ready", NULL, NULL, &a);
+	bool is_it = a.status == status;
+	http_answer_fini(&a);
+	return is_it;
+}
+
+static struct daemon *
+start(const struct pair *pair)
+{
+	char *option = it_printf("store.database=host=%s/s,%s/s port=5432,5432 dbname=plaza "
+				 "user=plaza target_session_attrs=read-write",
+				 pair->standby, pair->primary);
+	struct daemon *d = daemon_start(option, "server.workers=2", NULL);
+
+	free(option);
+	WAIT_UNTIL(is_ready(d, 200));
+	return d;
+}
+
+START_TEST(a_promoted_standby_takes_over)
+{
+	struct pair pair;
+
+	pair_open(&pair);
+	struct daemon *d = start(&pair);
+
+	for (unsigned i = 0; i < POSTS_BEFORE; i++)
+		post(d, i);
+	pg_tmp("kill", pair.primary, NULL, NULL);
+	/* nobody may be written to */
+	WAIT_UNTIL(is_ready(d, 503));
+	http_expect(daemon_port(d), "GET", "/health/live", NULL, NULL, 200, NULL);
+	http_expect(daemon_port(d), "GET", "/Ada", NULL, NULL, 200, NULL);
+	pg_tmp("promote", pair.standby, NULL, NULL);
+	for (unsigned i = POSTS_BEFORE - 1; i < POSTS_BEFORE + POSTS_AFTER; i++)
+		post(d, i);
+	/* nothing acknowledged is missing, nothing is there twice */
+	ck_assert(
+	    says(pair.standby, "select count(*), count(distinct name) from products", "100|100"));
+	WAIT_UNTIL(is_ready(d, 200));
+	daemon_stop(d);
+	pair_close(&pair);
+}
+END_TEST
+
+START_TEST(a_standby_alone_is_not_written_to)
+{
+	struct pair pair;
+
+	pair_open(&pair);
+	char *option = it_printf("store.database=host=%s/s dbname=plaza user=plaza "
+				 "target_session_attrs=read-write",
+				 pair.standby);
+	struct daemon *d = daemon_start(option, NULL);
+
+	free(option);
+	free(daemon_log_wait(d, 0, "store: cannot connect"));
+	ck_assert(is_ready(d, 503));
+	http_expect(daemon_port(d), "POST", "/api/products", "Content-Type: application/json\r\n",
+		    "{\"name\":\"x\",\"price\":1}", 503, NULL);
+	pg_tmp("promote", pair.standby, NULL, NULL);
+	post(d, 1);
+	daemon_stop(d);
+	pair_close(&pair);
+}
+END_TEST
+
+static void
+fill(Suite *suite)
+{
+	TCase *tc = it_case(suite, "standby");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_promoted_standby_takes_over);
+	tcase_add_test(tc, a_standby_alone_is_not_written_to);
+}
+
+int
+main(void)
+{
+	return it_main("standby", fill, 0);
+}
