@@ -23,18 +23,6 @@
 #define NDJSON_TYPE "application/x-ndjson"
 #define JSON_TYPE   "application/json"
 
-static struct daemon *
-start_with(const char *sql, const char *option_2)
-{
-	char *option = it_printf("store.database=%s", pg_fresh());
-
-	if (sql)
-		free(pg_ask(sql));
-	struct daemon *d = daemon_start(option, option_2, NULL);
-	free(option);
-	return d;
-}
-
 static bool
 is_served(uint16_t port, const char *target)
 {
@@ -44,6 +32,20 @@ is_served(uint16_t port, const char *target)
 	const bool is_right = a.status == 200;
 	http_answer_fini(&a);
 	return is_right;
+}
+
+static struct daemon *
+start_with(const char *sql, const char *option_2)
+{
+	char *option = it_printf("store.database=%s", pg_fresh());
+
+	if (sql)
+		free(pg_ask(sql));
+	struct daemon *d = daemon_start(option, option_2, NULL);
+	free(option);
+	/* all schema steps are taken */
+	WAIT_UNTIL(is_served(daemon_port(d), EXPORT "?name=x"));
+	return d;
 }
 
 #define TABLE(rows)                                                                            \
@@ -94,7 +96,6 @@ START_TEST(formats_are_chosen)
 	const uint16_t port = daemon_port(d);
 	struct http_answer a;
 
-	/* the search is not there in the first moments */
 	WAIT_UNTIL(is_served(port, EXPORT "?q=pen"));
 	for (size_t i = 0; i < N(formats); i++) {
 		const struct format_case *f = &formats[i];
