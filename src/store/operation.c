@@ -1,11 +1,9 @@
 /*
- * operation.c - the beginning and the end of each operation, and what the server's errors mean for
- * whoever asked.
+ * operation.c - what the server's errors mean for whoever asked.
  */
 #include "store/operation.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -103,52 +101,4 @@ operation_no_memory(products_fn *done, void *ctx)
 
 	log_error("store: out of memory");
 	done(&answer, ctx);
-}
-
-static void
-operation_done(struct lane_request *request, const struct lane_answer *answer)
-{
-	/* request is the first member */
-	struct operation *op = (struct operation *)request;
-	const struct products_answer a = operation_answer(request, answer);
-
-	op->done(&a, op->ctx);
-	free(op);
-}
-
-struct operation *
-operation_new(const struct lane_kind *kind, const char *statement, int n_params, size_t name_len,
-	      products_fn *done, void *ctx)
-{
-	struct operation *op = calloc(1, sizeof(*op) + name_len + 1);
-
-	if (!op) {
-		operation_no_memory(done, ctx);
-		return NULL;
-	}
-	op->request.kind = kind;
-	op->request.done = operation_done;
-	op->statement = statement;
-	op->n_params = n_params;
-	op->param[0] = op->number[0];
-	op->param[1] = op->number[1];
-	op->done = done;
-	op->ctx = ctx;
-	return op;
-}
-
-bool
-operation_send_each(struct lane *lane, struct lane_request *const *request, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const struct operation *op = (const struct operation *)request[i];
-		const struct lane_query query = {
-		    .name = op->statement,
-		    .n_params = op->n_params,
-		    .values = op->param,
-		};
-		if (!lane_query_send(lane, &query))
-			return false;
-	}
-	return true;
 }
