@@ -38,8 +38,7 @@ log_open(enum log_format format, enum log_level level)
 	(void)level;
 }
 
-static void __attribute__((format(printf, 1, 0)))
-say(const char *fmt, va_list ap)
+static void __attribute__((format(printf, 1, 0))) say(const char *fmt, va_list ap)
 {
 	vsnprintf(said.line, sizeof(said.line), fmt, ap);
 	said.lines++;
