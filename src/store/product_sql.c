@@ -96,11 +96,11 @@ static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
 					  " and not exists (select from d)"},
     [PRODUCT_KEYED_INSERT] =
 	{"product_keyed_insert",
-	 "with " OLD("$3",
-		     "$4") ", i as (insert into @.products(name, price)"
-			   " select $1::text, $2::numeric where " NEW_KEY " returning *), " KEPT(
-			       "$3", "$4",
-			       "201, row_to_json(i)::text from i") " " OF_ONE_PRODUCT(HOW_IT_WENT)},
+	 "with " OLD(
+	     "$3", "$4") ", i as (insert into @.products(name, price)"
+			 " select $1::text, $2::numeric where " NEW_KEY " returning *), " KEPT(
+			     "$3", "$4",
+			     "201, row_to_json(i.*)::text from i") " " OF_ONE_PRODUCT(HOW_IT_WENT)},
     [PRODUCT_KEYED_BULK] =
 	{"product_keyed_bulk",
 	 "with " OLD("$4", "$5") ", " NEW_ROWS("where " NEW_KEY) ", " INSERTED(
@@ -122,7 +122,7 @@ static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
 	{"product_keyed_update",
 	 "with " OLD("$6", "$7") ", u as (" UPDATED " and " NEW_KEY " returning *), " KEPT(
 	     "$6", "$7",
-	     "200, row_to_json(u)::text from u") " " OF_ONE_PRODUCT(HOW_IT_WENT MISSED("u"))},
+	     "200, row_to_json(u.*)::text from u") " " OF_ONE_PRODUCT(HOW_IT_WENT MISSED("u"))},
     [PRODUCT_KEYED_DELETE] =
 	{"product_keyed_delete",
 	 "with " OLD("$4", "$5") ", d as (" DELETED " and " NEW_KEY " returning id), " KEPT(

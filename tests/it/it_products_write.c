@@ -194,6 +194,30 @@ start_on(const char *table)
 	return d;
 }
 
+/* Their names are nobody's business: those of our statements' own parts hide nothing. */
+START_TEST(other_columns_have_any_name)
+{
+	struct daemon *d = start_on(
+	    "create table products(id serial primary key, name text not null, price "
+	    "decimal(10,2) not null, i int, u int, d int, r int, s int, old int, p int, w int)");
+	const uint16_t port = daemon_port(d);
+	struct http_answer a;
+
+	http_request(port, "POST", PRODUCTS, JSON "Idempotency-Key: a\r\n",
+		     "{\"name\":\"a\",\"price\":1}", &a);
+	ck_assert_msg(a.status == 201, "%s", a.body);
+	http_request(port, "PUT", PRODUCTS "/1", JSON "Idempotency-Key: b\r\n",
+		     "{\"name\":\"b\",\"price\":2}", &a);
+	ck_assert_msg(a.status == 200, "%s", a.body);
+	http_request(port, "POST", PRODUCTS, JSON "Idempotency-Key: c\r\n",
+		     "[{\"name\":\"c\",\"price\":3}]", &a);
+	ck_assert_msg(a.status == 200, "%s", a.body);
+	http_request(port, "DELETE", PRODUCTS "/1", "Idempotency-Key: d\r\n", NULL, &a);
+	ck_assert_msg(a.status == 204, "%s", a.body);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(ids_come_from_where_the_table_has_them)
 {
 	static const char *const tables[] = {
@@ -1441,6 +1465,7 @@ fill(Suite *s)
 	TCase *tc = it_case(s, "rows");
 	tcase_add_loop_test(tc, made_changed_deleted, 0, 2);
 	tcase_add_test(tc, other_columns_stay);
+	tcase_add_test(tc, other_columns_have_any_name);
 	tcase_add_test(tc, ids_come_from_where_the_table_has_them);
 	tcase_add_test(tc, the_table_may_have_rules);
 	tcase_add_test(tc, a_constraint_may_wait_for_the_commit);
