@@ -253,14 +253,17 @@ refuse_type(struct exchange *x, const struct route *route)
 {
 	const char *types = route->body_type;
 	char words[ROUTE_BODY_TYPE_MAX + 8], message[ROUTE_BODY_TYPE_MAX + 80],
-	    fields[2 * ROUTE_BODY_TYPE_MAX + 40];
+	    hint[ROUTE_BODY_TYPE_MAX + 80], fields[2 * ROUTE_BODY_TYPE_MAX + 40];
 	int len = snprintf(fields, sizeof(fields), "Accept: %s\r\n", types);
 
 	if (x->door->request.method == HTTP_PATCH)
 		snprintf(fields + len, sizeof(fields) - (size_t)len, "Accept-Patch: %s\r\n", types);
 	snprintf(message, sizeof(message), "The body's Content-Type has to be %s.",
 		 body_type_words(types, words, sizeof(words)));
-	return refuse(x, 415, message, fields);
+	snprintf(hint, sizeof(hint), "With curl: -H 'Content-Type: %.*s'.",
+		 (int)strcspn(types, ", "), types);
+	return refuse_with(
+	    x, &(struct problem){.status = 415, .detail = message, .hint = hint, .fields = fields});
 }
 
 /* Everything about the body that the head decides; true, or answered. */

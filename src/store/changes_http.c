@@ -21,6 +21,8 @@
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
+/* of the text that names a parameter which is none */
+#define UNKNOWN_SIZE 120
 
 /* One request; from the oldest that is kept when it says nothing of since. */
 struct reading {
@@ -64,15 +66,16 @@ parse_limit(struct span s, struct reading *r)
 	return parse_number(s, &r->limit) && r->limit >= 1 && r->limit <= LIMIT_MAX;
 }
 
-/* Every mistake once. */
+/* Every mistake once; `unknown` is where the last one is written. */
 static size_t
-parse(struct span query, struct reading *r, struct problem_error errors[3])
+parse(struct span query, struct reading *r, struct problem_error errors[3],
+      char unknown[UNKNOWN_SIZE])
 {
 	struct query_param params[] = {{.name = "since"}, {.name = "limit"}};
 	const struct query_param *since = &params[0], *limit = &params[1];
 	size_t n = 0;
 
-	const bool has_other = query_read(query, params, 2).ptr != NULL;
+	const struct span other = query_read(query, params, 2);
 	r->limit = LIMIT_DEFAULT;
 	if (since->state != QUERY_ABSENT &&
 	    (since->state != QUERY_GIVEN || !parse_since(query_value(since), r)))
@@ -81,8 +84,13 @@ parse(struct span query, struct reading *r, struct problem_error errors[3])
 	if (limit->state != QUERY_ABSENT &&
 	    (limit->state != QUERY_GIVEN || !parse_limit(query_value(limit), r)))
 		errors[n++].detail = "limit must be a number from 1 to 1000, given once";
-	if (has_other)
-		errors[n++].detail = "unknown parameter; since and limit are accepted";
+	if (other.ptr) {
+		snprintf(unknown, UNKNOWN_SIZE,
+			 "\"%.*s%s\" is not a parameter here; since and limit are accepted",
+			 other.len < 40 ? (int)other.len : 40, other.ptr,
+			 other.len > 40 ? ".." : "");
+		errors[n++].detail = unknown;
+	}
 	return n;
 }
 
@@ -238,12 +246,13 @@ changes_handle(struct exchange *x, void *ctx)
 	const struct products *products = ctx;
 	struct problem_error errors[3] = {0};
 	struct reading r = {.x = x};
+	char unknown[UNKNOWN_SIZE];
 
 	if (!products) {
 		product_reply_no_store(x);
 		return;
 	}
-	const size_t n = parse(exchange_request(x)->query, &r, errors);
+	const size_t n = parse(exchange_request(x)->query, &r, errors, unknown);
 	if (n)
 		reply_bad_query(x, errors, n);
 	else if (product_accepts_json(x))

@@ -139,6 +139,12 @@ START_TEST(knows_what_is_not_there)
 	http_request(port, "GET", PRODUCTS "/2", NULL, NULL, &a);
 	expect_problem(&a, 404, NULL);
 	http_answer_fini(&a);
+	http_request(port, "GET", PRODUCTS "/changes?after=5", NULL, NULL, &a);
+	expect_problem(&a, 400, NULL);
+	ck_assert_msg(
+	    strstr(a.body, "\\\"after\\\" is not a parameter here; since and limit are") != NULL,
+	    "%s", a.body);
+	http_answer_fini(&a);
 	http_request(port, "POST", PRODUCTS "/1", JSON, "{}", &a);
 	ck_assert_int_eq(a.status, 405);
 	ck_assert_ptr_nonnull(strstr(http_field(&a, "Allow"), "GET"));
@@ -377,6 +383,12 @@ START_TEST(media_types_are_judged_by_the_head)
 	ck_assert_str_eq(a.body, "OK");
 	http_answer_fini(&a);
 	http_close(&c);
+	/* what is told to be sent is what would do here */
+	http_request(daemon_port(d), "PATCH", PRODUCTS "/1", JSON, "{\"price\":1}", &a);
+	expect_problem(&a, 415, NULL);
+	ck_assert_msg(strstr(a.body, "-H 'Content-Type: application/merge-patch+json'") != NULL,
+		      "%s", a.body);
+	http_answer_fini(&a);
 	/* nor is a 100 sent for one that is refused */
 	http_open(&c, daemon_port(d));
 	http_send_text(
