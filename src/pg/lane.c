@@ -18,7 +18,9 @@
 #include "pg/session.h"
 
 /* past statement_timeout, for the way there and back and for a server under load */
-#define LANE_MARGIN_MS   1000
+#define LANE_MARGIN_MS 1000
+/* so many reads are worth a batch that the server finds when it is through with the one before */
+#define LANE_SECOND_MIN  8
 #define LANE_RETRY_S_MAX 60
 
 struct lane {
@@ -565,8 +567,13 @@ flush_hook(void *arg)
 {
 	struct lane *lane = arg;
 
-	if (lane->ready && !lane->stale && batch_is_empty(&lane->batch) &&
-	    !TAILQ_EMPTY(&lane->waiting))
+	const struct lane_request *first = TAILQ_FIRST(&lane->waiting);
+	const unsigned under_way = lane->batch.n - lane->batch.next;
+
+	/* writes gather: a commit costs the same for one and for many */
+	if (lane->ready && !lane->stale && first &&
+	    (under_way == 0 ||
+	     (under_way == 1 && !first->kind->is_write && lane->n_waiting >= LANE_SECOND_MIN)))
 		send_batch(lane);
 	return false;
 }
