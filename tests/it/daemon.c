@@ -369,6 +369,15 @@ daemon_log_has(struct daemon *d, size_t mark, const char *text)
 	return daemon_log_count(d, mark, text) > 0;
 }
 
+void
+daemon_wait_store(struct daemon *d)
+{
+	pid_t pids[PROCFS_MAX];
+	size_t n = daemon_workers(d, pids);
+
+	WAIT_UNTIL(daemon_log_count(d, 0, "store: connected") >= n);
+}
+
 char *
 daemon_log_copy(struct daemon *d, size_t mark)
 {

@@ -59,6 +59,8 @@ char *daemon_log_wait(struct daemon *d, size_t mark, const char *text);
 bool daemon_log_has(struct daemon *d, size_t mark, const char *text);
 /* How many lines with `text` there are after `mark`. */
 size_t daemon_log_count(struct daemon *d, size_t mark, const char *text);
+/* Waits until every worker has its database: the schema steps are taken, all lanes serve. */
+void daemon_wait_store(struct daemon *d);
 /* All of it after `mark`; the caller frees. */
 char *daemon_log_copy(struct daemon *d, size_t mark);
 /* Whether every process that could write the log is gone. */

@@ -113,6 +113,7 @@ START_TEST(postgresql_is_killed_and_comes_back)
 	pid_t before[PROCFS_MAX], after[PROCFS_MAX];
 	size_t n = daemon_workers(d, before);
 
+	daemon_wait_store(d);
 	open_kept(c, 8, d);
 	ws_open_everywhere(ws, 2, d, "/chat");
 	for (int round = 0; round < 2; round++) {
@@ -160,6 +161,8 @@ START_TEST(lost_connections_are_made_anew)
 {
 	char *database = it_printf("store.database=%s", pg_fresh());
 	struct daemon *d = daemon_start(database, NULL);
+
+	daemon_wait_store(d);
 
 	WAIT_UNTIL(store_works(d));
 	for (int i = 0; i < 5; i++) {
