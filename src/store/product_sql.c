@@ -61,6 +61,12 @@
 	" union all select 'missed', true, 0::int2, '' from @.products" \
 	" where id = $1::int8 and " NEW_KEY " and not exists (select from " written ")"
 
+/* As product_row.c would write it: a NaN, which a row may have had before or got from a trigger, is
+ * null. */
+#define ROW_TEXT(row)                                                         \
+	"case when " row ".price::text = 'NaN' then replace(row_to_json(" row \
+	".*)::text, '\"price\":\"NaN\"', '\"price\":null') else row_to_json(" row ".*)::text end"
+
 /* Results in the order of the request: those in $3, between them those of `from`, by place. */
 #define RESULTS(result, from)                                                                      \
 	"200, '{\"results\":[' || string_agg(coalesce(k.text, " result ", '" PRODUCT_REFUSED_TEXT  \
@@ -96,11 +102,11 @@ static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
 					  " and not exists (select from d)"},
     [PRODUCT_KEYED_INSERT] =
 	{"product_keyed_insert",
-	 "with " OLD(
-	     "$3", "$4") ", i as (insert into @.products(name, price)"
-			 " select $1::text, $2::numeric where " NEW_KEY " returning *), " KEPT(
-			     "$3", "$4",
-			     "201, row_to_json(i.*)::text from i") " " OF_ONE_PRODUCT(HOW_IT_WENT)},
+	 "with " OLD("$3",
+		     "$4") ", i as (insert into @.products(name, price)"
+			   " select $1::text, $2::numeric where " NEW_KEY " returning *), " KEPT(
+			       "$3", "$4",
+			       "201, " ROW_TEXT("i") " from i") " " OF_ONE_PRODUCT(HOW_IT_WENT)},
     [PRODUCT_KEYED_BULK] =
 	{"product_keyed_bulk",
 	 "with " OLD("$4", "$5") ", " NEW_ROWS("where " NEW_KEY) ", " INSERTED(
@@ -122,7 +128,7 @@ static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
 	{"product_keyed_update",
 	 "with " OLD("$6", "$7") ", u as (" UPDATED " and " NEW_KEY " returning *), " KEPT(
 	     "$6", "$7",
-	     "200, row_to_json(u.*)::text from u") " " OF_ONE_PRODUCT(HOW_IT_WENT MISSED("u"))},
+	     "200, " ROW_TEXT("u") " from u") " " OF_ONE_PRODUCT(HOW_IT_WENT MISSED("u"))},
     [PRODUCT_KEYED_DELETE] =
 	{"product_keyed_delete",
 	 "with " OLD("$4", "$5") ", d as (" DELETED " and " NEW_KEY " returning id), " KEPT(
