@@ -243,30 +243,6 @@ START_TEST(a_nan_that_is_there_is_null)
 }
 END_TEST
 
-/* A price that is none is null for whoever asks, with a key and without, also in what is kept. */
-START_TEST(a_nan_that_is_there_is_null)
-{
-	static const char *const fields[] = {PATCH, PATCH "Idempotency-Key: a\r\n",
-					     PATCH "Idempotency-Key: a\r\n"};
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name text not null, price "
-	    "decimal(10,2) not null); insert into products(name, price) values ('a', 'NaN')");
-	struct http_answer a;
-
-	for (size_t i = 0; i < N(fields); i++) {
-		http_request(daemon_port(d), "PATCH", PRODUCTS "/1", fields[i],
-			     "{\"name\":\"\\\"price\\\":\\\"NaN\\\"\"}", &a);
-		ck_assert_msg(a.status == 200, "%s", a.body);
-		ck_assert_msg(
-		    strstr(a.body, "\"name\":\"\\\"price\\\":\\\"NaN\\\"\",\"price\":null,") !=
-			NULL,
-		    "%s", a.body);
-		http_answer_fini(&a);
-	}
-	daemon_stop(d);
-}
-END_TEST
-
 START_TEST(ids_come_from_where_the_table_has_them)
 {
 	static const char *const tables[] = {
@@ -1515,7 +1491,6 @@ fill(Suite *s)
 	tcase_add_loop_test(tc, made_changed_deleted, 0, 2);
 	tcase_add_test(tc, other_columns_stay);
 	tcase_add_test(tc, other_columns_have_any_name);
-	tcase_add_test(tc, a_nan_that_is_there_is_null);
 	tcase_add_test(tc, a_nan_that_is_there_is_null);
 	tcase_add_test(tc, ids_come_from_where_the_table_has_them);
 	tcase_add_test(tc, the_table_may_have_rules);
