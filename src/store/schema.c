@@ -59,7 +59,8 @@ static const struct template templates[STORE_STEPS] = {
     /*
      * A version is drawn under the row's lock, and seq after all locks and waits of the statement:
      * the changes of a product have the same order by version and by seq. One exception has to
-     * be mended: an insert draws its version before it waits for the delete of the same id.
+     * be mended: an insert, or an update that gives a row another id, draws its version before it
+     * waits for the delete of who had the id.
      *
      * Triggers are ALWAYS there, also for session_replication_role = replica: a row that changed
      * without a new version would be overwritten unseen. products_log is security definer, so
@@ -79,33 +80,36 @@ static const struct template templates[STORE_STEPS] = {
 	 "create or replace function @.products_log() returns trigger language plpgsql\n"
 	 "security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as "
 	 "$function$\n"
+	 "declare\n"
+	 "\twrote boolean;\n"
+	 "\tagain boolean := current_setting('plaza.again', true) = 'on';\n"
 	 "begin\n"
-	 "if tg_op = 'INSERT' then\n"
+	 "if tg_op in ('INSERT', 'UPDATE') then\n"
 	 /* the last condition is asked only for a row that is late: it is left out, and noted */
 	 "insert into @.product_log(op, id, version)\n"
-	 "\tselect 'I', n.id, n.version from new_rows n where n.version >\n"
+	 "\tselect case when tg_op = 'INSERT' or again then 'I'::\"char\" else 'U' end,\n"
+	 "\tn.id, n.version from new_rows n where n.version >\n"
 	 "\tcoalesce((select max(version) from @.product_log where op = 'D'), 0)\n"
 	 "\tor not exists (select from @.product_log l where l.op = 'D'\n"
 	 "\tand l.version > n.version and l.id = n.id)\n"
 	 "\tor set_config('plaza.late', 'on', true) is null;\n"
+	 "wrote := found;\n"
 	 "if current_setting('plaza.late', true) = 'on' then\n"
+	 "perform set_config('plaza.late', 'off', true), set_config('plaza.again', 'on', true);\n"
 	 "update @.products p set version = p.version from new_rows n\n"
 	 "\twhere p.id = n.id and exists (select from @.product_log l where l.op = 'D'\n"
 	 "\tand l.version > n.version and l.id = n.id);\n"
-	 "perform set_config('plaza.late', 'off', true);\n"
-	 "elsif not found then\n"
+	 "perform set_config('plaza.again', 'off', true);\n"
+	 "wrote := true;\n"
+	 "end if;\n"
+	 "if not wrote then\n"
 	 "return null;\n"
 	 "end if;\n"
-	 "elsif tg_op = 'UPDATE' then\n"
-	 "insert into @.product_log(op, id, version)\n"
-	 "\tselect case when current_setting('plaza.late', true) = 'on' then 'I'::\"char\"\n"
-	 "\telse 'U' end, n.id, n.version from new_rows n;\n"
-	 "if not found then\n"
-	 "return null;\n"
-	 "end if;\n"
+	 "if tg_op = 'UPDATE' then\n"
 	 "insert into @.product_log(op, id, version)\n"
 	 "\tselect 'D', o.id, nextval('@.products_version_seq')\n"
 	 "\tfrom (select id from old_rows except select id from new_rows) o;\n"
+	 "end if;\n"
 	 "elsif tg_op = 'DELETE' then\n"
 	 "insert into @.product_log(op, id, version)\n"
 	 "\tselect 'D', o.id, nextval('@.products_version_seq') from old_rows o;\n"
