@@ -570,10 +570,15 @@ flush_hook(void *arg)
 	const struct lane_request *first = TAILQ_FIRST(&lane->waiting);
 	const unsigned under_way = lane->batch.n - lane->batch.next;
 
+	/* without room nothing would be sent, and a silent server not be found out while many ask
+	 */
+	const bool has_room =
+	    lane->batch.n < lane->settings.groups_max && lane->batch.n_places < LANE_BATCH_MAX;
+
 	/* writes gather: a commit costs the same for one and for many */
 	if (lane->ready && !lane->stale && first &&
-	    (under_way == 0 ||
-	     (under_way == 1 && !first->kind->is_write && lane->n_waiting >= LANE_SECOND_MIN)))
+	    (under_way == 0 || (under_way == 1 && has_room && !first->kind->is_write &&
+				lane->n_waiting >= LANE_SECOND_MIN)))
 		send_batch(lane);
 	return false;
 }

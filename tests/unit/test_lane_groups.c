@@ -764,6 +764,37 @@ START_TEST(a_server_that_is_paused)
 }
 END_TEST
 
+/* Those who cannot be sent do not make the server seem to be asked anew. */
+static bool
+script_silent(struct rig *r)
+{
+	if (phase == 0 && r->readies) {
+		phase = 1;
+		pg_server_run(&server, "pause");
+		submit(&get_all, GET_EVEN, 0);
+	} else if (phase == 1 && ask[0].request.was_sent) {
+		phase = 2;
+		for (int i = 1; i < 20; i++)
+			submit(&get_all, GET_EVEN, i);
+	} else if (phase == 2 && all_answered(ask, n_asks)) {
+		phase = 3;
+		pg_server_run(&server, "resume");
+	}
+	return phase == 3;
+}
+
+START_TEST(many_who_wait_do_not_hide_a_silence)
+{
+	rig.settings.statement_timeout_ms = 100;
+	rig.settings.connection.connect_timeout_ms = 200;
+	rig.settings.groups_max = 1;
+	rig_open(&rig);
+	rig_run(&rig, script_silent);
+	for (unsigned i = 0; i < 20; i++)
+		expect(i, LANE_DOWN, "");
+}
+END_TEST
+
 /* A server that is short of connections */
 
 static struct rig second;
@@ -1020,6 +1051,7 @@ main(void)
 	tcase_add_test(tc, unknown_stays_unknown);
 	tcase_add_test(tc, terminated_again_and_again);
 	tcase_add_test(tc, a_server_that_is_paused);
+	tcase_add_test(tc, many_who_wait_do_not_hide_a_silence);
 	tcase_add_test(tc, lanes_stand_in_for_each_other);
 	tcase_add_test(tc, who_was_answered_may_be_gone);
 	tcase_add_test(tc, answers_free_and_ask_again);
