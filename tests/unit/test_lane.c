@@ -648,6 +648,8 @@ START_TEST(large_requests_and_answers)
 	ck_assert_ptr_nonnull(large);
 	memset(large, 'x', LARGE);
 	large[LARGE] = '\0';
+	/* it takes its time under valgrind */
+	rig.settings.queue_timeout_ms = rig.settings.statement_timeout_ms = 30000;
 	rig_open(&rig);
 	rig_run(&rig, script_large);
 	for (unsigned i = 0; i < 40; i++) {
