@@ -91,9 +91,9 @@ begin
 grep -q '^Port 8080 is taken by .*; trying the next one\.$' "$log" || fail 'does not say that 8080 is taken'
 case $at in *:8080) fail 'took a port that was taken' ;; esac
 expect greeting 'Hello, Ada' "$(curl -s "$at/Ada")"
-expect created '{"id":1,"name":"iPhone 12","price":999.99}' \
+expect created '{"id":1,"name":"iPhone 12","price":999.99,"version":1}' \
 	"$(curl -s --json '{"name":"iPhone 12","price":999.99}' "$at/api/products")"
-expect listed '{"items":[{"id":1,"name":"iPhone 12","price":999.99}],"next":null}' \
+expect listed '{"items":[{"id":1,"name":"iPhone 12","price":999.99,"version":1}],"next":null}' \
 	"$(curl -s "$at/api/products")"
 expect echoed "$(seq -f 'Server received: Message %g' 0 4)" \
 	"$(seq -f 'Message %g' 0 4 | src/plazactl ws "ws://${at#http://}/echo")"
@@ -110,6 +110,6 @@ end INT
 
 begin
 ! grep -q 'Making a PostgreSQL cluster' "$log" || fail 'makes another cluster the second time'
-expect kept '{"id":1,"name":"iPhone 12","price":999.99}' "$(curl -s "$at/api/products/1")"
+expect kept '{"id":1,"name":"iPhone 12","price":999.99,"version":1}' "$(curl -s "$at/api/products/1")"
 end TERM
 echo 'bootstrap run: taken port, examples, Ctrl-C, kept data: passed'
