@@ -1,6 +1,6 @@
 /*
- * backlog.h - how many requests of this process may wait for the database, over all lanes, and how
- * long a client that is turned away had better wait. Pure: the caller brings the time.
+ * backlog.h - how many requests of this process may wait for a lane, or for several that share one,
+ * and how long a client that is turned away had better wait. Pure: the caller brings the time.
  */
 #ifndef PLAZA_PG_BACKLOG_H
 #define PLAZA_PG_BACKLOG_H

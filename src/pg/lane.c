@@ -368,8 +368,8 @@ move_waiting(struct lane *lane, struct lane *other)
 	struct lane_request *request;
 
 	while ((request = TAILQ_FIRST(&lane->waiting)) != NULL) {
-		TAILQ_REMOVE(&lane->waiting, request, link);
-		lane->n_waiting--;
+		dequeue(lane, request, false);
+		backlog_return(other->settings.backlog);
 		append(other, request);
 	}
 }

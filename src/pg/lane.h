@@ -31,7 +31,7 @@ struct lane_query {
 
 struct lane_settings {
 	struct connection_settings connection;
-	struct backlog *backlog; /* shared by the lanes of a process */
+	struct backlog *backlog; /* its own, or shared by some lanes of a process */
 	uint64_t queue_timeout_ms;
 	uint64_t statement_timeout_ms; /* the server keeps it; past it and a margin we hang up */
 	unsigned groups_max;           /* under way at a time: 1 to LANE_GROUPS_MAX */
@@ -56,8 +56,8 @@ void lane_free(struct lane **lane);
 
 /*
  * One of these that is not down, if possible the first that is ready, serves what is submitted to
- * this one while it is, and what still waits for it then. They share its backlog and its plan; the
- * array must live as long as the lane, which may be in it, and may have NULLs.
+ * this one while it is, and what still waits for it then. They have the same plan; the array must
+ * live as long as the lane, which may be in it, and may have NULLs.
  */
 void lane_set_others(struct lane *lane, struct lane *const *other, unsigned n);
 

@@ -34,8 +34,9 @@ struct store {
 	struct product_sql *sql;
 	struct store_schema *schema;
 	struct setup_plan plan;
-	struct backlog backlog;
 	unsigned n_lanes;
+	/* of each lane: lists that wait shall not take the place of reads and writes */
+	struct backlog backlog[STORE_LANES];
 	struct lane *lane[STORE_LANES];
 	struct products products;
 	struct feed *feed;
@@ -109,12 +110,14 @@ open_lanes(struct store *store, const struct config *config)
 		    .plan = &store->plan,
 		    .connect_timeout_ms = config->store_connect_timeout,
 		},
-	    .backlog = &store->backlog,
 	    .queue_timeout_ms = config->store_queue_timeout,
 	    .statement_timeout_ms = config->store_statement_timeout,
 	};
 
 	for (unsigned i = 0; i < store->n_lanes; i++) {
+		backlog_init(&store->backlog[i], config->store_queue_limit,
+			     loop_now_ms(store->loop));
+		settings.backlog = &store->backlog[i];
 		/* so many that the server need not wait for us; the rest had better wait here */
 		settings.groups_max = i == 2 ? 3 : LANE_GROUPS_MAX;
 		store->lane[i] = lane_new(store->loop, &settings, &events, store);
@@ -126,6 +129,7 @@ open_lanes(struct store *store, const struct config *config)
 		lane_set_others(store->lane[i], store->lane, store->n_lanes);
 	/* with fewer lanes, lists share with reads, then all share one */
 	store->products = (struct products){
+	    .loop = store->loop,
 	    .sql = store->sql,
 	    .requires_match = config->store_require_match,
 	    .read = store->lane[0],
@@ -159,7 +163,6 @@ open_database(struct store *store, const struct config *config, unsigned lanes)
 	    .statement_timeout_ms = config->store_statement_timeout,
 	    .is_prepared = config->store_prepared == STORE_PREPARED_ON,
 	};
-	backlog_init(&store->backlog, config->store_queue_limit, loop_now_ms(store->loop));
 	return open_lanes(store, config);
 }
 

@@ -836,7 +836,6 @@ START_TEST(lanes_stand_in_for_each_other)
 	rig_init(&second, conninfo);
 	loop_free(&second.loop);
 	second.loop = rig.loop;
-	second.settings.backlog = &rig.backlog;
 	rig_open(&rig);
 	rig_open(&second);
 	lanes[0] = rig.lane;
@@ -848,6 +847,9 @@ START_TEST(lanes_stand_in_for_each_other)
 		expect(i, LANE_OK, "");
 		ck_assert_str_eq(ask[i].value, i < 10 ? "early" : "later");
 	}
+	/* who went over to the other one is counted there */
+	ck_assert_uint_eq(rig.backlog.waiting, 0);
+	ck_assert_uint_eq(second.backlog.waiting, 0);
 	lanes[2] = NULL;
 	second.loop = NULL;
 	rig_fini(&second);
