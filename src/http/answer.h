@@ -1,6 +1,6 @@
 /*
  * answer.h - what a handler answers, and what the request asked of its answer, put together: 304,
- * gzip, the fields of CORS, Vary. Internal to http/.
+ * 412, gzip, the fields of CORS, Vary. Internal to http/.
  */
 #ifndef PLAZA_HTTP_ANSWER_H
 #define PLAZA_HTTP_ANSWER_H
@@ -39,6 +39,12 @@ answer_tag_prefix(const char *tag, bool is_coded)
 {
 	return is_coded && tag[0] == '"' ? "W/" : "";
 }
+
+/*
+ * True: the client wants a content whose tag it has named (If-Match), and this is another one: it
+ * has been answered 412.
+ */
+bool answer_refuses_match(struct exchange *x, const struct reply *reply);
 
 /* Whether the client has named the tag as one that it has, so that 304 is enough. */
 bool answer_is_unchanged(const struct exchange *x, const struct reply *reply, const char *tag);

@@ -185,5 +185,6 @@ door_fini(struct door *door)
 	door->in = NULL;
 	buffer_fini(&door->out);
 	buffer_fini(&door->coded);
+	buffer_fini(&door->conditions);
 	gzip_free(&door->gzip);
 }

@@ -105,7 +105,7 @@ struct door {
 	struct route_match match;
 	struct span bad_head; /* what came of a head that is being refused unread, for the log */
 	struct response_common common; /* see door_common */
-	char if_none_match[1024];      /* of a request that has the field several times */
+	struct buffer conditions;      /* of a request that has such a field several times */
 
 	/* for answers that are coded; see answer.c and exchange_reply.c */
 	struct gzip *gzip; /* NULL until one is */

@@ -1,5 +1,5 @@
 /*
- * etag.c - entity-tags made and compared. Called by: answer.c.
+ * etag.c - entity-tags made and compared. Called by: answer.c, product_match.c.
  */
 #include "http/etag.h"
 
@@ -92,27 +92,49 @@ skip_space(struct span text)
 }
 
 bool
-etag_is_listed(struct span value, struct span tag)
+etag_is_any(struct span value)
+{
+	const struct span rest = skip_space(value);
+
+	return rest.len && rest.ptr[0] == '*' && skip_space(skip(rest, 1)).len == 0;
+}
+
+enum etag_next
+etag_list_next(struct span *rest, struct span *tag)
+{
+	*rest = skip_space(*rest);
+	/* an element may be empty (RFC 9110 5.6.1.2) */
+	while (rest->len && rest->ptr[0] == ',')
+		*rest = skip_space(skip(*rest, 1));
+	if (!rest->len)
+		return ETAG_END;
+	*tag = span_from(rest->ptr, tag_length(*rest));
+	if (!tag->len)
+		return ETAG_BAD;
+	*rest = skip_space(skip(*rest, tag->len));
+	return !rest->len || rest->ptr[0] == ',' ? ETAG_TAG : ETAG_BAD;
+}
+
+static bool
+is_weak(struct span tag)
+{
+	return opaque_part(tag).ptr != tag.ptr;
+}
+
+bool
+etag_is_listed(struct span value, struct span tag, enum etag_comparison comparison)
 {
 	const struct span want = opaque_part(tag);
-	struct span rest = skip_space(value);
+	const bool is_strong = comparison == ETAG_STRONG;
+	struct span rest = value, one;
+	enum etag_next next;
 	bool is_listed = false;
 
-	if (rest.len && rest.ptr[0] == '*')
-		return skip_space(skip(rest, 1)).len == 0;
+	if (etag_is_any(value))
+		return true;
 	/* all of it is read, also behind a hit: one that is malformed says nothing */
-	while (rest.len) {
-		size_t len = tag_length(rest);
-
-		is_listed =
-		    is_listed || (len && span_eq(opaque_part(span_from(rest.ptr, len)), want));
-		/* an element may be empty (RFC 9110 5.6.1.2) */
-		rest = skip_space(skip(rest, len));
-		if (!rest.len)
-			return is_listed;
-		if (rest.ptr[0] != ',')
-			return false;
-		rest = skip_space(skip(rest, 1));
-	}
-	return is_listed;
+	while ((next = etag_list_next(&rest, &one)) == ETAG_TAG)
+		is_listed = is_listed || (span_eq(opaque_part(one), want) &&
+					  !(is_strong && (is_weak(one) || is_weak(tag))));
+	return next == ETAG_END && is_listed;
 }

@@ -1,5 +1,6 @@
 /*
- * etag.h - entity-tags (RFC 9110 8.8.3): made of a body, and looked for in If-None-Match. Pure.
+ * etag.h - entity-tags (RFC 9110 8.8.3): made of a body, and looked for in the lists of If-Match
+ * and If-None-Match. Pure.
  */
 #ifndef PLAZA_HTTP_ETAG_H
 #define PLAZA_HTTP_ETAG_H
@@ -28,11 +29,29 @@ void etag_of_body(struct span body, char tag[ETAG_SIZE]);
 /* Whether it is one whole entity-tag, weak or strong. */
 bool etag_is_valid(struct span tag);
 
+/* Whether the value of such a field is "*", which names whatever is there. */
+bool etag_is_any(struct span value);
+
+enum etag_next {
+	ETAG_END, /* there is none left */
+	ETAG_TAG,
+	ETAG_BAD /* what comes is no list of entity-tags */
+};
+
+/* The next of a list, taken off the front of *rest. */
+enum etag_next etag_list_next(struct span *rest, struct span *tag);
+
+/* RFC 9110 8.8.3.2. */
+enum etag_comparison {
+	ETAG_WEAK,  /* W/ does not count */
+	ETAG_STRONG /* and no tag that has it is equal to any */
+};
+
 /*
- * Whether an If-None-Match of this value names `tag` (RFC 9110 13.1.2), weakly compared
- * (8.8.3.2): W/ does not count. "*" names every tag. A value that is not of the grammar names none,
- * so that the client gets all of the answer.
+ * Whether a field of this value names `tag` (13.1.1: If-Match, strongly; 13.1.2: If-None-Match,
+ * weakly). "*" names every tag, also none: an empty one. A value that is not of the grammar names
+ * nothing.
  */
-bool etag_is_listed(struct span value, struct span tag);
+bool etag_is_listed(struct span value, struct span tag, enum etag_comparison comparison);
 
 #endif

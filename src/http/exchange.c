@@ -75,30 +75,40 @@ exchange_begin(struct exchange *x)
 						       .since_us = loop_now_us(door->loop)};
 }
 
+/* Copies what *s is, and lets it be the copy; what is not there stays so. */
+static char *
+keep(char *p, struct span *s)
+{
+	if (!s->ptr)
+		return p;
+	if (s->len)
+		memcpy(p, s->ptr, s->len);
+	s->ptr = p;
+	return p + s->len;
+}
+
 void
 exchange_keep(struct exchange *x)
 {
-	struct span *match = &x->wish.if_none_match;
 	struct exchange_account *account = &x->account;
+	struct answer_wish *wish = &x->wish;
 	struct span line = {0};
 
 	if (account->head)
 		line = access_log_keep(x->door->access_log, account->head);
 	account->head = NULL;
-	if (match->len + line.len == 0)
+	const size_t len = wish->if_match.len + wish->if_none_match.len + line.len;
+	if (len == 0 && !wish->if_match.ptr)
 		return;
-	x->kept = malloc(match->len + line.len);
-	/* without it the answer is only longer, and its line in the log tells less */
+	x->kept = malloc(len + 1);
+	/* without it there are no conditions, and its line in the log tells less */
 	if (!x->kept) {
-		*match = span_from(NULL, 0);
+		wish->if_match = wish->if_none_match = span_from(NULL, 0);
 		return;
 	}
-	if (match->len)
-		memcpy(x->kept, match->ptr, match->len);
-	match->ptr = x->kept;
-	account->kept = span_from(x->kept + match->len, line.len);
-	if (line.len)
-		memcpy(x->kept + match->len, line.ptr, line.len);
+	char *p = keep(x->kept, &wish->if_match);
+	account->kept = line;
+	keep(keep(p, &wish->if_none_match), &account->kept);
 }
 
 static void
@@ -106,7 +116,7 @@ drop_kept(struct exchange *x)
 {
 	free(x->kept);
 	x->kept = NULL;
-	x->wish.if_none_match = span_from(NULL, 0);
+	x->wish.if_match = x->wish.if_none_match = span_from(NULL, 0);
 }
 
 /* ---- the access log ---- */
@@ -215,6 +225,8 @@ bool
 exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
 		void *ctx)
 {
+	if (x->state == EXCHANGE_PENDING && answer_refuses_match(x, head))
+		return false;
 	if (!begin_answer(x))
 		return false;
 	x->is_chunked = !x->is_minor_0;

@@ -93,8 +93,8 @@ void exchange_client(const struct exchange *x, uint8_t client[EXCHANGE_CLIENT_SI
 /*
  * The answer. Copies what it needs. Date, Server, Content-Length, Connection,
  * X-Content-Type-Options, ETag, Vary and the fields of CORS are the front door's; HEAD gets the
- * head only. What the client has already becomes a 304 (reply.etag), and what it takes by gzip may
- * go so (http.gzip_min_size).
+ * head only. What the client has already becomes a 304 (reply.etag), what it does not mean a 412
+ * (If-Match), and what it takes by gzip may go so (http.gzip_min_size).
  */
 void exchange_reply(struct exchange *x, const struct reply *reply);
 
@@ -113,8 +113,8 @@ struct stream_calls {
 /*
  * Begins an answer in pieces; the body of `head` is not looked at. To HTTP/1.1 they go in chunks;
  * for HTTP/1.0 the end is that of the connection (RFC 9112 6.3). `calls` must outlive the exchange.
- * False: the request was HEAD, or the client has left already. Then nothing will be called, and
- * the exchange is gone.
+ * False: the request was HEAD, or of another version (412), or the client has left already. Then
+ * nothing will be called, and the exchange is gone.
  */
 bool exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
 		     void *ctx) __attribute__((warn_unused_result));

@@ -48,8 +48,12 @@ enum exchange_state {
 struct answer_wish {
 	enum error_form error_form;
 	bool takes_gzip;
-	uint16_t origin;           /* 1 + index into http.origins of the page's origin, or 0 */
-	struct span if_none_match; /* in the head in hand, or in x->kept */
+	uint16_t origin; /* 1 + index into http.origins of the page's origin, or 0 */
+	/*
+	 * Of GET and HEAD, in the head in hand, in door->conditions or in x->kept; ptr is NULL
+	 * where there was no such field.
+	 */
+	struct span if_match, if_none_match;
 };
 
 /* What the access log tells of a request, if there is one; all zeros between requests. */

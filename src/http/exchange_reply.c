@@ -108,6 +108,8 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 	struct reply tagged;
 
 	/* a client that has left may have left its door, too */
+	if (x->state == EXCHANGE_PENDING && answer_refuses_match(x, reply))
+		return;
 	if (reply->body.len <= GZIP_SLICE || x->state != EXCHANGE_PENDING || x->is_head ||
 	    !x->wish.takes_gzip || !answer_has_gzip_form(x, reply)) {
 		exchange_reply_whole(x, reply);

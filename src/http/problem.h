@@ -29,6 +29,9 @@ struct problem {
 
 #define PROBLEM_FIELDS_MAX 400
 
+/* Of "precondition-failed", which the front door and those who write both answer. */
+#define PROBLEM_TITLE_412 "There is another version"
+
 /* One sentence for whoever has curl in hand; never NULL. */
 const char *problem_hint(int status);
 

@@ -15,8 +15,8 @@ struct reply {
 	const char *fields;
 	/*
 	 * The entity-tag of a 200's content (RFC 9110 8.8.3), e.g. "\"7-3\"", or
-	 * REPLY_ETAG_OF_BODY, or NULL for none. With one, a GET or HEAD whose If-None-Match has it
-	 * is answered 304 instead, if not in pieces.
+	 * REPLY_ETAG_OF_BODY, or NULL for none. A GET or HEAD whose If-Match does not have it is
+	 * answered 412 instead, and one whose If-None-Match has it 304, if not in pieces.
 	 */
 	const char *etag;
 };

@@ -63,10 +63,9 @@ is_meant(const struct request_field *field)
 {
 	switch (field->id) {
 	case FIELD_CONTENT_TYPE:
+	case FIELD_IF_MATCH:
 	case FIELD_IF_NONE_MATCH: return true;
-	case FIELD_OTHER:
-		return span_eq_nocase(field->name, SPAN_LIT("if-match")) ||
-		       span_eq_nocase(field->name, SPAN_LIT("prefer"));
+	case FIELD_OTHER: return span_eq_nocase(field->name, SPAN_LIT("prefer"));
 	default: return false;
 	}
 }

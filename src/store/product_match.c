@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/put.h"
+#include "http/etag.h"
 
 static const char match_error[] =
     "If-Match must be * or a list of at most 16 entity-tags, each in quotes, such as \"7-3\"";
@@ -25,14 +26,6 @@ static struct span
 skip(struct span s, size_t n)
 {
 	return span_from(s.ptr + n, s.len - n);
-}
-
-static struct span
-skip_space(struct span s)
-{
-	while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
-		s = skip(s, 1);
-	return s;
 }
 
 /* Digits at the front, canonical and at most INT64_MAX; the rest is behind them. */
@@ -65,56 +58,34 @@ is_ours(struct span opaque, int64_t id, int64_t *version)
 	return read_number(&opaque, version) && opaque.len == 0;
 }
 
-/* One entity-tag at the front of `s`. */
-static bool
-read_tag(struct span *s, int64_t id, struct list *list)
-{
-	const bool is_weak = s->len >= 2 && memcmp(s->ptr, "W/", 2) == 0;
-	struct span rest = is_weak ? skip(*s, 2) : *s;
-	int64_t version;
-	size_t len = 1;
-
-	if (!rest.len || rest.ptr[0] != '"' || list->n == PRODUCT_MATCH_MAX)
-		return false;
-	/* etagc: %x21 / %x23-7E / obs-text */
-	while (len < rest.len && (unsigned char)rest.ptr[len] > 0x20 && rest.ptr[len] != '"' &&
-	       rest.ptr[len] != 0x7f)
-		len++;
-	if (len == rest.len || rest.ptr[len] != '"')
-		return false;
-	list->n++;
-	if ((!is_weak || list->takes_weak) &&
-	    is_ours(span_from(rest.ptr + 1, len - 1), id, &version)) {
-		if (list->end != list->text + 1)
-			*list->end++ = ',';
-		list->end = put_number(list->end, (uint64_t)version);
-	}
-	*s = skip(rest, len + 1);
-	return true;
-}
-
 /* One line of the field; several are as good as one with commas between (RFC 9110 5.2). */
 static bool
 read_line(struct span value, int64_t id, struct list *list)
 {
-	struct span rest = skip_space(value);
+	struct span rest = value, tag;
+	enum etag_next next;
 
 	list->is_given = true;
-	if (rest.len && rest.ptr[0] == '*') {
+	if (etag_is_any(value)) {
 		list->is_any = true;
-		return skip_space(skip(rest, 1)).len == 0;
+		return true;
 	}
-	while (rest.len) {
-		/* an element may be empty (RFC 9110 5.6.1.2) */
-		if (rest.ptr[0] != ',' && !read_tag(&rest, id, list))
+	while ((next = etag_list_next(&rest, &tag)) == ETAG_TAG) {
+		const bool is_weak = tag.ptr[0] == 'W';
+		int64_t version;
+
+		if (list->n++ == PRODUCT_MATCH_MAX)
 			return false;
-		rest = skip_space(rest);
-		if (rest.len && rest.ptr[0] != ',')
-			return false;
-		if (rest.len)
-			rest = skip_space(skip(rest, 1));
+		if (is_weak && !list->takes_weak)
+			continue;
+		tag = skip(tag, is_weak ? 3 : 1);
+		if (!is_ours(span_from(tag.ptr, tag.len - 1), id, &version))
+			continue;
+		if (list->end != list->text + 1)
+			*list->end++ = ',';
+		list->end = put_number(list->end, (uint64_t)version);
 	}
-	return true;
+	return next == ETAG_END;
 }
 
 /* "*" is alone, and a list has at least one tag. */
@@ -140,11 +111,10 @@ product_match_read(const struct request *request, int64_t id, struct product_mat
 		const struct request_field *field = &request->field[i];
 		size_t at;
 
-		if (field->id == FIELD_IF_NONE_MATCH)
-			at = 1;
-		else if (field->id == FIELD_OTHER &&
-			 span_eq_nocase(field->name, SPAN_LIT("if-match")))
+		if (field->id == FIELD_IF_MATCH)
 			at = 0;
+		else if (field->id == FIELD_IF_NONE_MATCH)
+			at = 1;
 		else
 			continue;
 		if (!read_line(field->value, id, &list[at]))

@@ -114,7 +114,7 @@ static const struct problem troubles[] = {
 	{
 	    .status = 412,
 	    .type = "precondition-failed",
-	    .title = "The product is not in that version",
+	    .title = PROBLEM_TITLE_412,
 	    .detail = "it has a version that If-Match does not name, or that If-None-Match "
 		      "excludes; nothing was changed",
 	    .hint = "GET it again, look at what has changed, and send its new ETag in If-Match.",

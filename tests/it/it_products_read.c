@@ -61,6 +61,17 @@ expect_tagged(uint16_t port, const char *target, const char *none_match, int sta
 	http_answer_fini(&a);
 }
 
+static bool
+feed_is_there(uint16_t port)
+{
+	struct http_answer a;
+
+	http_request(port, "GET", PRODUCTS "/changes?since=now", NULL, NULL, &a);
+	const bool is_there = a.status == 200;
+	http_answer_fini(&a);
+	return is_there;
+}
+
 START_TEST(a_product_has_its_tag)
 {
 	struct daemon *d = start_with(NULL);
@@ -98,6 +109,56 @@ START_TEST(a_product_has_its_tag)
 	expect_tagged(port, PRODUCTS "/1", "\"1-1\"", 200, "\"1-2\"");
 	ask("update products set price = 12.5, version = 1 where id = 1");
 	expect_tagged(port, PRODUCTS "/1", "\"1-1\"", 200, "\"1-3\"");
+	daemon_stop(d);
+}
+END_TEST
+
+/* RFC 9110 13.1.1: a read that is of that version, or none; 13.2.2: before If-None-Match. */
+START_TEST(a_read_may_want_a_version)
+{
+	static const struct {
+		const char *method, *target, *fields;
+		int status;
+	} reads[] = {
+	    {"GET", PRODUCTS "/1", "If-Match: \"1-1\"\r\n", 200},
+	    {"HEAD", PRODUCTS "/1", "If-Match: \"1-1\"\r\n", 200},
+	    {"GET", PRODUCTS "/1", "If-Match: \"1-2\", \"1-1\"\r\n", 200},
+	    {"GET", PRODUCTS "/1", "If-Match: *\r\n", 200},
+	    {"GET", PRODUCTS "/1", "If-Match: \"1-2\"\r\n", 412},
+	    {"HEAD", PRODUCTS "/1", "If-Match: \"1-2\"\r\n", 412},
+	    {"GET", PRODUCTS "/1", "If-Match: W/\"1-1\"\r\n", 412},
+	    {"GET", PRODUCTS "/1", "If-Match: 1-1\r\n", 412},
+	    {"GET", PRODUCTS "/1", "If-Match: \"1-1\"\r\nIf-None-Match: \"1-1\"\r\n", 304},
+	    {"GET", PRODUCTS "/1", "If-Match: \"1-2\"\r\nIf-None-Match: \"1-1\"\r\n", 412},
+	    {"GET", PRODUCTS "/1", "If-Match: \"1-1\"\r\nIf-None-Match: \"1-2\"\r\n", 200},
+	    /* 13.2.1: what is not there has no version */
+	    {"GET", PRODUCTS "/2", "If-Match: *\r\n", 404},
+	    {"GET", PRODUCTS, "If-Match: *\r\n", 200},
+	    {"GET", PRODUCTS, "If-Match: \"1-1\"\r\n", 412},
+	    {"GET", PRODUCTS "?limit=0", "If-Match: \"1-1\"\r\n", 400},
+	    {"GET", PRODUCTS "/changes?since=now", "If-Match: \"1-1\"\r\n", 412},
+	    {"GET", PRODUCTS "/export", "If-Match: *\r\n", 200},
+	    {"GET", PRODUCTS "/export", "If-Match: \"1-1\"\r\n", 412},
+	};
+	struct daemon *d = start_with(NULL);
+	const uint16_t port = daemon_port(d);
+	struct http_answer a;
+
+	http_expect(port, "POST", PRODUCTS, "Content-Type: application/json\r\n",
+		    "{\"name\":\"Pen\",\"price\":12.5}", 201, NULL);
+	WAIT_UNTIL(feed_is_there(port));
+	for (size_t i = 0; i < N(reads); i++) {
+		http_request(port, reads[i].method, reads[i].target, reads[i].fields, NULL, &a);
+		ck_assert_msg(a.status == reads[i].status, "%s %s %s: %s%s", reads[i].method,
+			      reads[i].target, reads[i].fields, a.head, a.body);
+		if (a.status == 412) {
+			ck_assert_str_eq(http_field(&a, "Content-Type"),
+					 "application/problem+json");
+			ck_assert(a.body_len == 0 ||
+				  strstr(a.body, "/problems/precondition-failed"));
+		}
+		http_answer_fini(&a);
+	}
 	daemon_stop(d);
 }
 END_TEST
@@ -574,6 +635,12 @@ START_TEST(a_list_has_a_tag_of_its_rows)
 	http_expect(port, "GET", PRODUCTS "?limit=3", fields, NULL, 304, "");
 	ask("update products set price = 9 where id = 2");
 	http_expect(port, "GET", PRODUCTS "?limit=3", fields, NULL, 200, NULL);
+	http_request(port, "GET", PRODUCTS "?limit=3", NULL, NULL, &a);
+	snprintf(fields, sizeof(fields), "If-Match: %s\r\n", http_field(&a, "ETag"));
+	http_answer_fini(&a);
+	http_expect(port, "GET", PRODUCTS "?limit=3", fields, NULL, 200, NULL);
+	ask("delete from products where id = 3");
+	http_expect(port, "GET", PRODUCTS "?limit=3", fields, NULL, 412, NULL);
 	daemon_stop(d);
 }
 END_TEST
@@ -734,6 +801,7 @@ fill(Suite *s)
 {
 	TCase *tc = it_case(s, "one");
 	tcase_add_test(tc, a_product_has_its_tag);
+	tcase_add_test(tc, a_read_may_want_a_version);
 	tcase_add_test(tc, ids_that_are_none);
 	tcase_add_test(tc, many_gets_at_once);
 

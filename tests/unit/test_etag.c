@@ -100,10 +100,44 @@ START_TEST(finds_a_tag_in_a_list)
 
 	ck_assert_ptr_nonnull(value);
 	value = realloc(memcpy(value, lists[_i].value, len + 1), len ? len : 1);
-	ck_assert_msg(etag_is_listed(span_from(value, len), span_str(lists[_i].tag)) ==
+	ck_assert_msg(etag_is_listed(span_from(value, len), span_str(lists[_i].tag), ETAG_WEAK) ==
 			  lists[_i].is_listed,
 		      "%s in %s", lists[_i].tag, lists[_i].value);
+	/* what differs when W/ does not count differs strongly, too */
+	if (!lists[_i].is_listed)
+		ck_assert(
+		    !etag_is_listed(span_from(value, len), span_str(lists[_i].tag), ETAG_STRONG));
 	free(value);
+}
+END_TEST
+
+static const struct {
+	const char *value;
+	const char *tag;
+	bool is_listed;
+} strong[] = {
+    /* RFC 9110 8.8.3.2, the table: strong comparison */
+    {"W/\"1\"", "W/\"1\"", false},
+    {"W/\"1\"", "W/\"2\"", false},
+    {"W/\"1\"", "\"1\"", false},
+    {"\"1\"", "W/\"1\"", false},
+    {"\"1\"", "\"1\"", true},
+    {"W/\"1\", \"1\"", "\"1\"", true},
+    {"\"2\", \"1\"", "\"1\"", true},
+    {"\"1\", 2", "\"1\"", false},
+    /* 13.1.1: whatever is there, also if it has no tag */
+    {"*", "W/\"1\"", true},
+    {"*", "", true},
+    {"\"1\"", "", false},
+    {"\"\"", "", false},
+    {"", "", false},
+};
+
+START_TEST(finds_a_strong_tag_in_a_list)
+{
+	ck_assert_msg(etag_is_listed(span_str(strong[_i].value), span_str(strong[_i].tag),
+				     ETAG_STRONG) == strong[_i].is_listed,
+		      "%s in %s", strong[_i].tag, strong[_i].value);
 }
 END_TEST
 
@@ -138,6 +172,8 @@ main(void)
 
 	tcase_add_loop_test(tc, knows_a_tag, 0, (int)(sizeof(tags) / sizeof(tags[0])));
 	tcase_add_loop_test(tc, finds_a_tag_in_a_list, 0, (int)(sizeof(lists) / sizeof(lists[0])));
+	tcase_add_loop_test(tc, finds_a_strong_tag_in_a_list, 0,
+			    (int)(sizeof(strong) / sizeof(strong[0])));
 	tcase_add_test(tc, a_body_has_one_tag);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);

@@ -1,5 +1,5 @@
-/* links: src/store/product_match.c src/store/prefer.c src/http/request.c src/http/chars.c
- * src/http/host.c */
+/* links: src/store/product_match.c src/store/prefer.c src/http/etag.c src/http/request.c
+ * src/http/chars.c src/http/host.c -lcrypto */
 /*
  * test_product_match.c - If-Match, If-None-Match and Prefer, as they come in real requests.
  */

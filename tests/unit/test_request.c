@@ -120,6 +120,7 @@ START_TEST(fields_are_listed_and_known_ones_numbered)
 	    {"Access-Control-Request-Headers", FIELD_ACCESS_CONTROL_REQUEST_HEADERS},
 	    {"Access-Control-Request-Method", FIELD_ACCESS_CONTROL_REQUEST_METHOD},
 	    {"Idempotency-Key", FIELD_IDEMPOTENCY_KEY},
+	    {"If-Match", FIELD_IF_MATCH},
 	    {"If-None-Match", FIELD_IF_NONE_MATCH},
 	    {"Last-Event-ID", FIELD_LAST_EVENT_ID},
 	    {"Referer", FIELD_REFERER},
