@@ -61,6 +61,7 @@ struct feed;
 
 /* Which lane serves what; several may be the same one. */
 struct products {
+	struct loop *loop;
 	const struct product_sql *sql;
 	struct lane *read;
 	struct lane *write;

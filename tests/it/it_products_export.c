@@ -1,6 +1,7 @@
 /*
  * it_products_export.c - all products at once: every format, rows of all sizes, readers that are
- * slow or leave, a database that dies in the middle, and the memory that a million rows take.
+ * slow or leave, a database that is busy or dies in the middle, and the memory that a million rows
+ * take.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
  * tests/it/pg.c -ljansson */
@@ -246,6 +247,7 @@ is_at_rest(void)
 	return is_same;
 }
 
+#define ROWS 300000
 #define MANY TABLE("select 'product ' || i, i / 100.0, null from generate_series(1, 300000) i")
 
 START_TEST(a_reader_sets_the_pace)
@@ -295,7 +297,7 @@ END_TEST
 
 START_TEST(what_is_cut_is_seen_to_be_cut)
 {
-	struct daemon *d = start_with(MANY, "store.queue_timeout=1s");
+	struct daemon *d = start_with(MANY, NULL);
 	struct http_conn c;
 	struct http_answer a;
 
@@ -303,14 +305,154 @@ START_TEST(what_is_cut_is_seen_to_be_cut)
 	http_sendf(&c, "GET " EXPORT " HTTP/1.1\r\nHost: localhost\r\n\r\n");
 	ck_assert(http_receive(&c, it_now_ms() + 20000));
 	WAIT_UNTIL(is_at_rest());
-	pg_do("kill");
+	/* its making and a lock on the table would wait for each other */
+	free(daemon_log_wait(d, 0, "search is ready"));
+	/* as many as before, but no more the same */
+	free(pg_ask("alter table products rename column colour to size"));
 	const char *why = http_try_read(&c, "GET", &a);
 	ck_assert_msg(why && strstr(why, "ends in a chunk"), "%s", why ? why : "it is whole");
 	http_close(&c);
-	pg_do("restart");
+	free(daemon_log_wait(d, 0, "the table has other columns than it had at the beginning"));
 	/* and all is well again */
-	WAIT_UNTIL(is_served(daemon_port(d), EXPORT "?name=product%207&format=ndjson"));
+	http_expect_get(daemon_port(d), EXPORT "?name=product%207&format=csv", 200,
+			"id,name,price,version,size\r\n7,product 7,0.07000000000000000000,0,\r\n");
 	daemon_stop(d);
+}
+END_TEST
+
+/* --- what passes --- */
+
+/* A reader of NDJSON whose ids are 1, 2... without a gap. */
+struct follower {
+	struct http_conn c;
+	long next; /* id */
+};
+
+/* The whole lines that are there. */
+static void
+follow_lines(struct follower *f)
+{
+	struct http_conn *c = &f->c;
+	size_t at = 0;
+
+	for (char *end; (end = memchr(c->buf + at, '\n', c->len - at)) != NULL;) {
+		char *line = c->buf + at, *rest;
+
+		ck_assert_msg(strncmp(line, "{\"id\":", 6) == 0, "%.40s", line);
+		ck_assert_int_eq(strtol(line + 6, &rest, 10), f->next);
+		ck_assert_int_eq(*rest, ',');
+		f->next++;
+		at = (size_t)(end + 1 - c->buf);
+	}
+	memmove(c->buf, c->buf + at, c->len - at);
+	c->len -= at;
+}
+
+static void
+follow_begin(struct follower *f, uint16_t port)
+{
+	const char *body;
+
+	f->next = 1;
+	begin_1_0(&f->c, port, EXPORT "?format=ndjson");
+	do
+		ck_assert(http_receive(&f->c, it_now_ms() + IT_DEADLINE_MS));
+	while (!(body = memmem(f->c.buf, f->c.len, "\r\n\r\n", 4)));
+	body += 4;
+	f->c.len -= (size_t)(body - f->c.buf);
+	memmove(f->c.buf, body, f->c.len);
+	/* who does not read has none of it made */
+	WAIT_UNTIL(is_at_rest());
+}
+
+/* Reads until a page was asked for in vain. */
+static void
+follow_to_wait(struct follower *f, struct daemon *d)
+{
+	for (struct it_wait wait = it_wait_begin();
+	     !daemon_log_has(d, 0, "an export waits after the product");) {
+		if (http_readable(&f->c, 10)) {
+			ck_assert_msg(http_receive(&f->c, wait.until_ms), "it ends at %ld",
+				      f->next);
+			follow_lines(f);
+		}
+		it_wait_again(&wait, __FILE__, __LINE__, "it to wait");
+	}
+	ck_assert_int_lt(f->next, ROWS);
+}
+
+/* To the end, which is that of the table. */
+static void
+follow_to_end(struct follower *f)
+{
+	while (http_receive(&f->c, it_now_ms() + IT_DEADLINE_MS))
+		follow_lines(f);
+	ck_assert(f->c.eof);
+	ck_assert_int_eq(f->next, ROWS + 1);
+	ck_assert_uint_eq(f->c.len, 0);
+	http_close(&f->c);
+}
+
+START_TEST(a_restart_of_the_server_is_no_end)
+{
+	struct daemon *d = start_with(MANY, "log.level=debug");
+	struct follower f;
+
+	follow_begin(&f, daemon_port(d));
+	pg_do("kill");
+	follow_to_wait(&f, d);
+	pg_do("restart");
+	follow_to_end(&f);
+	daemon_stop(d);
+}
+END_TEST
+
+#define CLIENTS 12
+
+START_TEST(a_full_queue_is_no_end)
+{
+	char *database = it_printf("store.database=%s", pg_fresh());
+	char *db = pg_ask("select current_database()");
+	const char *const argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
+				    "-d",   db,      NULL};
+	struct http_conn c[CLIENTS];
+	struct http_answer a;
+	struct follower f;
+	struct child psql;
+	unsigned n_busy = 0;
+
+	free(pg_ask(MANY));
+	struct daemon *d = daemon_start(database, "server.workers=1", "store.queue_limit=1",
+					"store.statement_timeout=1s", "log.level=debug", NULL);
+	const uint16_t port = daemon_port(d);
+	WAIT_UNTIL(is_served(port, EXPORT "?name=x"));
+	free(daemon_log_wait(d, 0, "search is ready"));
+	follow_begin(&f, port);
+	child_start(&psql, argv);
+	child_write(&psql, "begin; lock table products; select 'locked';\n");
+	char *line = child_read_line(&psql);
+	ck_assert_str_eq(line, "locked");
+	free(line);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		http_open(&c[i], port);
+		http_sendf(&c[i], "GET /api/products?limit=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	}
+	follow_to_wait(&f, d);
+	child_write(&psql, "commit;\n");
+	child_close_input(&psql);
+	ck_assert_int_eq(child_wait(&psql), 0);
+	follow_to_end(&f);
+	for (size_t i = 0; i < CLIENTS; i++) {
+		http_read(&c[i], "GET", &a);
+		ck_assert(a.status == 200 || a.status == 503);
+		n_busy += strstr(a.body, "/problems/store-busy") != NULL;
+		http_answer_fini(&a);
+		http_close(&c[i]);
+	}
+	ck_assert_uint_gt(n_busy, 0);
+	daemon_stop(d);
+	free(database);
+	free(db);
 }
 END_TEST
 
@@ -410,6 +552,8 @@ fill(Suite *s)
 	tcase_add_test(tc, a_reader_sets_the_pace);
 	tcase_add_test(tc, what_is_cut_is_seen_to_be_cut);
 	tcase_add_test(tc, a_lost_connection_is_no_end);
+	tcase_add_test(tc, a_restart_of_the_server_is_no_end);
+	tcase_add_test(tc, a_full_queue_is_no_end);
 
 	tc = it_case(s, "memory");
 	tcase_add_test(tc, a_million_rows_take_no_memory);

@@ -22,8 +22,9 @@
 #include "store/product_list_http.h"
 #include "store/product_reply.h"
 
-#define N(table) (sizeof(table) / sizeof((table)[0]))
-#define ROWS_MAX 64
+#define N(table)    (sizeof(table) / sizeof((table)[0]))
+#define ROWS_MAX    64
+#define COLUMNS_MAX 8
 
 /* --- the front door's memory is not ours --- */
 
@@ -119,6 +120,57 @@ lane_query_send(struct lane *l, const struct lane_query *query)
 	return true;
 }
 
+/* --- a loop with one timer --- */
+
+struct loop {
+	uint64_t now_us;
+	struct watch *timer; /* the one that was started */
+	uint64_t pause_ms;
+};
+
+static struct loop loop;
+
+uint64_t
+loop_now_us(const struct loop *l)
+{
+	return l->now_us;
+}
+
+void
+watch_init_timer(struct watch *w, struct loop *l, const char *name, loop_fn *fn, void *arg)
+{
+	*w = (struct watch){.loop = l, .name = name, .fn = fn, .arg = arg};
+}
+
+bool
+watch_start_ms(struct watch *w, uint64_t ms)
+{
+	w->loop->timer = w;
+	w->loop->pause_ms = ms;
+	return true;
+}
+
+void
+watch_stop(struct watch *w)
+{
+	if (w->loop->timer == w)
+		w->loop->timer = NULL;
+}
+
+static void
+fire_timer(void)
+{
+	struct watch *w = loop.timer;
+
+	if (!w)
+		abort();
+	loop.timer = NULL;
+	loop.now_us += loop.pause_ms * 1000;
+	w->fn(w->arg, 0);
+}
+
+/* --- answers --- */
+
 /* Sends all that waits, as one group, and answers it; rows may be fewer, or others, than asked. */
 static void
 answer_all(const PGresult *result, enum lane_outcome outcome)
@@ -164,27 +216,33 @@ answer_all(const PGresult *result, enum lane_outcome outcome)
 	}
 }
 
+/* What the table has of columns: a test may have it altered. */
+static const struct column {
+	const char *name;
+	Oid type;
+} own_columns[] = {{"id", 23}, {"name", 25}, {"price", 1700}, {"version", 20}},
+  *columns = own_columns;
+static int n_columns = N(own_columns);
+
 /* Products of these ids, in this order; 0 ends them. Or two numbers that make a count. */
 static PGresult *
 make_rows(const int *ids)
 {
-	static const char *const names[] = {"id", "name", "price", "version"};
-	static const Oid types[] = {23, 25, 1700, 20};
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
-	PGresAttDesc desc[N(names)] = {0};
+	PGresAttDesc desc[COLUMNS_MAX] = {0};
 	char text[32];
 
-	for (size_t i = 0; i < N(names); i++) {
+	for (int i = 0; i < n_columns; i++) {
 		union {
 			const char *in;
 			char *out;
-		} name = {names[i]};
+		} name = {columns[i].name};
 		desc[i].name = name.out;
-		desc[i].typid = types[i];
+		desc[i].typid = columns[i].type;
 	}
-	ck_assert_int_eq(PQsetResultAttrs(result, N(names), desc), 1);
+	ck_assert_int_eq(PQsetResultAttrs(result, n_columns, desc), 1);
 	for (int row = 0; ids[row]; row++) {
-		for (int i = 0; i < (int)N(names); i++) {
+		for (int i = 0; i < n_columns; i++) {
 			const int len = i == 0   ? sprintf(text, "%d", ids[row])
 					: i == 1 ? sprintf(text, "p%d", ids[row])
 					: i == 2 ? sprintf(text, "%d.50", ids[row])
@@ -200,9 +258,11 @@ setup(void)
 {
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	memset(&lane, 0, sizeof(lane));
+	memset(&loop, 0, sizeof(loop));
 	sql = product_sql_new("public");
 	ck_assert_ptr_nonnull(sql);
-	products = (struct products){.sql = sql, .read = &lane, .write = &lane, .slow = &lane};
+	products = (struct products){
+	    .loop = &loop, .sql = sql, .read = &lane, .write = &lane, .slow = &lane};
 }
 
 static void
@@ -442,44 +502,163 @@ START_TEST(pages_grow_to_a_bound)
 }
 END_TEST
 
+/* One that has sent its first 16 rows and asks for the next page. */
+static struct exchange *
+begin_second_page(const char *query)
+{
+	struct exchange *x = begin_export(query);
+
+	answer_page(1, 16, false);
+	while (lane.n == 0)
+		fake_exchange_proceed(x);
+	return x;
+}
+
+static void
+refuse(enum lane_outcome outcome)
+{
+	PGresult *rows = make_rows((const int[]){0});
+
+	answer_all(rows, outcome);
+	PQclear(rows);
+}
+
 START_TEST(an_export_is_left)
 {
-	/* before its first page, while it is sent, while the next is asked for */
-	for (int when = 0; when < 3; when++) {
-		struct exchange *x = begin_export("");
+	/* before its first page, while it is sent, while the next is asked for, while it waits to
+	 * ask again */
+	for (int when = 0; when < 4; when++) {
+		struct exchange *x = when < 2 ? begin_export("") : begin_second_page("");
 		if (when == 0) {
 			x->is_head = true;
 			answer_page(1, 16, false);
 			is_answered(&x, 200, "");
 			continue;
 		}
-		answer_page(1, 16, false);
-		if (when == 2) {
-			fake_exchange_proceed(x);
-			fake_exchange_proceed(x);
-			ck_assert_uint_eq(lane.n, 1);
-		}
+		if (when == 1)
+			answer_page(1, 16, false);
+		if (when == 3)
+			refuse(LANE_FULL);
 		fake_exchange_leave(x);
 		fake_exchange_free(&x);
 		if (when == 2)
 			answer_page(17, 128, false);
 		ck_assert_uint_eq(lane.n, 0);
+		ck_assert_ptr_null(loop.timer);
 	}
 }
 END_TEST
 
-START_TEST(an_export_is_cut)
+/* The same page again after each, until it comes; then the pauses are short again. */
+START_TEST(an_export_waits_for_what_passes)
 {
-	PGresult *rows = make_rows((const int[]){0});
-	struct exchange *x = begin_export("format=csv");
+	static const enum lane_outcome passing[] = {LANE_FULL, LANE_EXPIRED, LANE_LATE,
+						    LANE_DOWN, LANE_STOPPED, LANE_FULL};
+	static const uint64_t pauses[] = {50, 100, 200, 400, 800, 1000};
+	struct exchange *x = begin_second_page("format=ndjson");
 
-	answer_page(1, 16, false);
-	fake_exchange_proceed(x);
-	fake_exchange_proceed(x);
-	answer_all(rows, LANE_DOWN);
-	ck_assert(x->answered && x->was_aborted);
-	fake_exchange_free(&x);
-	PQclear(rows);
+	for (int page = 0; page < 2; page++) {
+		const char *want = page ? "144|1001" : "16|129";
+
+		for (size_t i = 0; i < N(passing); i++) {
+			refuse(passing[i]);
+			ck_assert_str_eq(lane.params, want);
+			ck_assert(!x->answered);
+			ck_assert_uint_eq(lane.n, 0);
+			ck_assert_uint_eq(loop.pause_ms, pauses[i]);
+			fire_timer();
+			ck_assert_uint_eq(lane.n, 1);
+		}
+		answer_page(page ? 145 : 17, page ? 1000 : 128, page == 1);
+		ck_assert_str_eq(lane.params, want);
+		while (lane.n == 0 && !x->answered)
+			fake_exchange_proceed(x);
+	}
+	ck_assert(!x->was_aborted);
+	const char *p = x->text;
+	for (int id = 1; id <= 16 + 128 + 500; id++) {
+		char line[30];
+
+		snprintf(line, sizeof(line), "{\"id\":%d,", id);
+		ck_assert(strncmp(p, line, strlen(line)) == 0);
+		p = strchr(p, '\n') + 1;
+	}
+	ck_assert_str_eq(p, "");
+	is_answered(&x, 200, NULL);
+}
+END_TEST
+
+static void
+is_cut(struct exchange **x)
+{
+	ck_assert((*x)->answered && (*x)->was_aborted);
+	ck_assert_uint_eq(lane.n, 0);
+	ck_assert_ptr_null(loop.timer);
+	fake_exchange_free(x);
+}
+
+START_TEST(an_export_waits_for_45_seconds)
+{
+	struct exchange *x = begin_second_page("format=csv");
+	uint64_t since_us;
+
+	/* that it had waited before does not count */
+	refuse(LANE_DOWN);
+	loop.now_us += 44000000;
+	fire_timer();
+	answer_page(17, 128, false);
+	while (lane.n == 0)
+		fake_exchange_proceed(x);
+	since_us = loop.now_us;
+	for (refuse(LANE_DOWN); !x->answered; refuse(LANE_DOWN))
+		fire_timer();
+	ck_assert_uint_ge(loop.now_us - since_us, 45000000);
+	ck_assert_uint_le(loop.now_us - since_us, 46000000);
+	is_cut(&x);
+}
+END_TEST
+
+START_TEST(an_export_is_cut_by_what_does_not_pass)
+{
+	struct exchange *x = begin_second_page("format=csv");
+
+	refuse(LANE_REFUSED);
+	is_cut(&x);
+}
+END_TEST
+
+static const struct {
+	struct column column[COLUMNS_MAX];
+	int n;
+} altered[] = {
+    {{{"id", 23}, {"name", 25}, {"cost", 1700}, {"version", 20}}, 4},
+    {{{"id", 23}, {"name", 25}, {"price", 701}, {"version", 20}}, 4},
+    {{{"id", 23}, {"price", 1700}, {"name", 25}, {"version", 20}}, 4},
+    {{{"id", 23}, {"name", 25}, {"price", 1700}, {"version", 20}, {"colour", 25}}, 5},
+    {{{"id", 23}, {"name", 25}, {"price", 1700}}, 3},
+};
+
+START_TEST(an_export_has_the_same_columns_to_its_end)
+{
+	static const char *const formats[] = {"format=csv", "format=json", "format=ndjson"};
+
+	for (size_t f = 0; f < N(formats); f++) {
+		struct exchange *x = begin_second_page(formats[f]);
+
+		columns = altered[_i].column;
+		n_columns = altered[_i].n;
+		answer_page(17, 128, false);
+		is_cut(&x);
+		/* and the next one has these */
+		x = begin_second_page(formats[f]);
+		answer_page(17, 128, true);
+		while (!x->answered)
+			fake_exchange_proceed(x);
+		ck_assert(!x->was_aborted);
+		fake_exchange_free(&x);
+		columns = own_columns;
+		n_columns = N(own_columns);
+	}
 }
 END_TEST
 
@@ -560,7 +739,10 @@ main(void)
 	tcase_add_test(tc, a_search_waits_for_its_index);
 	tcase_add_test(tc, pages_grow_to_a_bound);
 	tcase_add_test(tc, an_export_is_left);
-	tcase_add_test(tc, an_export_is_cut);
+	tcase_add_test(tc, an_export_waits_for_what_passes);
+	tcase_add_test(tc, an_export_waits_for_45_seconds);
+	tcase_add_test(tc, an_export_is_cut_by_what_does_not_pass);
+	tcase_add_loop_test(tc, an_export_has_the_same_columns_to_its_end, 0, N(altered));
 	tcase_add_loop_test(tc, memory_runs_out_at_each_place, 0, N(walks));
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
