@@ -1,13 +1,13 @@
 /*
  * it_standby.c - a primary with a streaming standby: the daemon serves from whichever may be
- * written to, and goes over to the promoted standby by itself; what was acknowledged is there, and
- * a key acts once.
+ * written to, and goes over to the promoted standby by itself; what was acknowledged is there, a
+ * key acts once, and those who greet and chat notice nothing.
  *
  * The primary waits for its standby with each commit (synchronous_standby_names), as one does who
  * wants to lose nothing.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/pg.c */
+ * tests/it/ws_client.c tests/it/stream.c tests/it/posters.c tests/it/pg.c -ljansson */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,11 @@
 #include "harness.h"
 #include "http_client.h"
 #include "pg.h"
+#include "posters.h"
 
-#define POSTS_BEFORE 50
-#define POSTS_AFTER  50
+#define CLIENTS 8
+/* Acknowledged before and after. */
+#define SOME 100
 
 /* ---- the pair ---- */
 
@@ -126,36 +128,62 @@ start(const struct pair *pair)
 	char *option = it_printf("store.database=host=%s/s,%s/s port=5432,5432 dbname=plaza "
 				 "user=plaza target_session_attrs=read-write",
 				 pair->standby, pair->primary);
-	struct daemon *d = daemon_start(option, "server.workers=2", NULL);
+	struct daemon *d = daemon_start(option, "server.workers=2", "store.queue_timeout=500ms",
+					"store.statement_timeout=1s", NULL);
 
 	free(option);
 	WAIT_UNTIL(is_ready(d, 200));
 	return d;
 }
 
+static struct pair the_pair;
+
+static char *
+ask_standby(const char *sql)
+{
+	return ask(the_pair.standby, sql);
+}
+
+/* Meanwhile others are served, at least once. */
+static bool
+is_promoted(void *ctx)
+{
+	others_are_served(ctx);
+	return says(the_pair.standby, "select pg_is_in_recovery()", "f");
+}
+
+static bool
+is_given_up(void *ctx)
+{
+	others_are_served(ctx);
+	/* nobody may be written to */
+	return is_ready(ctx, 503);
+}
+
 START_TEST(a_promoted_standby_takes_over)
 {
-	struct pair pair;
+	struct child promotion;
 
-	pair_open(&pair);
-	struct daemon *d = start(&pair);
+	pair_open(&the_pair);
+	struct daemon *d = start(&the_pair);
+	struct posters *p = posters_start(d, CLIENTS);
+	const char *const promote[] = {pg_script(), "promote", the_pair.standby, NULL};
 
-	for (unsigned i = 0; i < POSTS_BEFORE; i++)
-		post(d, i);
-	pg_tmp("kill", pair.primary, NULL, NULL);
-	/* nobody may be written to */
-	WAIT_UNTIL(is_ready(d, 503));
+	posters_acknowledged(p, SOME);
+	pg_tmp("kill", the_pair.primary, NULL, NULL);
+	posters_refused(p, CLIENTS);
+	posters_until(p, is_given_up, d);
 	http_expect(daemon_port(d), "GET", "/health/live", NULL, NULL, 200, NULL);
-	http_expect(daemon_port(d), "GET", "/Ada", NULL, NULL, 200, NULL);
-	pg_tmp("promote", pair.standby, NULL, NULL);
-	for (unsigned i = POSTS_BEFORE - 1; i < POSTS_BEFORE + POSTS_AFTER; i++)
-		post(d, i);
-	/* nothing acknowledged is missing, nothing is there twice */
-	ck_assert(
-	    says(pair.standby, "select count(*), count(distinct name) from products", "100|100"));
+	child_start(&promotion, promote);
+	posters_until(p, is_promoted, d);
+	ck_assert_int_eq(child_wait(&promotion), 0);
+	posters_acknowledged(p, SOME);
+	others_are_served(d);
+	/* nothing acknowledged is missing, nothing is there twice under a key */
+	posters_stop(p, ask_standby);
 	WAIT_UNTIL(is_ready(d, 200));
 	daemon_stop(d);
-	pair_close(&pair);
+	pair_close(&the_pair);
 }
 END_TEST
 

@@ -21,7 +21,6 @@
 #include "http_client.h"
 #include "pg.h"
 #include "posters.h"
-#include "ws_client.h"
 
 #define CLIENTS 16
 /* Acknowledged before, between and after. */
@@ -37,24 +36,6 @@ start(const char *conninfo)
 	free(option);
 	free(daemon_log_wait(d, 0, "store: connected"));
 	return d;
-}
-
-/* Greetings and chat, each answered before anything else is done. */
-static void
-others_are_served(struct daemon *d)
-{
-	struct ws ws;
-	char text[32];
-
-	ws_open(&ws, daemon_port(d), "/chat/faults", NULL);
-	for (unsigned i = 0; i < 20; i++) {
-		http_expect_get(daemon_port(d), "/Ada", 200, NULL);
-		http_expect_get(daemon_port(d), "/health", 200, NULL);
-		snprintf(text, sizeof(text), "message %u", i);
-		ws_send(&ws, text);
-		ws_expect(&ws, text);
-	}
-	ws_drop(&ws);
 }
 
 START_TEST(a_stopped_and_started_database)

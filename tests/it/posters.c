@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "harness.h"
+#include "http_client.h"
 #include "stream.h"
+#include "ws_client.h"
 
 /* Numbers that a test may use up. */
 #define NUMBERS_MAX 400000
@@ -240,4 +242,21 @@ posters_stop(struct posters *p, char *(*ask)(const char *sql))
 		stream_close(&p->poster[i].s);
 	free(p->poster);
 	free(p);
+}
+
+void
+others_are_served(struct daemon *d)
+{
+	struct ws ws;
+	char text[32];
+
+	ws_open(&ws, daemon_port(d), "/chat/faults", NULL);
+	for (unsigned i = 0; i < 20; i++) {
+		http_expect_get(daemon_port(d), "/Ada", 200, NULL);
+		http_expect_get(daemon_port(d), "/health", 200, NULL);
+		snprintf(text, sizeof(text), "message %u", i);
+		ws_send(&ws, text);
+		ws_expect(&ws, text);
+	}
+	ws_drop(&ws);
 }

@@ -31,4 +31,7 @@ void posters_until(struct posters *p, bool (*is_it)(void *ctx), void *ctx);
  */
 void posters_stop(struct posters *p, char *(*ask)(const char *sql));
 
+/* Greetings and chat of who wants no products, each answered before anything else is done. */
+void others_are_served(struct daemon *d);
+
 #endif
