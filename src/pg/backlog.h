@@ -27,7 +27,7 @@ backlog_is_full(const struct backlog *backlog)
 
 /* One more waits. False when the limit is reached. */
 bool backlog_enter(struct backlog *backlog, uint64_t now_ms) __attribute__((warn_unused_result));
-/* One that had been sent waits again, limit or not: it was let in before. */
+/* One that was let in before waits again, limit or not. */
 void backlog_return(struct backlog *backlog);
 /* One has left: `sent` to the database, or given up. */
 void backlog_leave(struct backlog *backlog, bool sent, uint64_t now_ms);

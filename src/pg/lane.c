@@ -664,7 +664,9 @@ lane_submit(struct lane *lane, struct lane_request *request)
 	/* nobody shall be turned away from a lane that is free to send */
 	if (backlog_is_full(lane->settings.backlog))
 		flush_hook(lane);
-	if (!backlog_enter(lane->settings.backlog, loop_now_ms(lane->loop))) {
+	if (request->is_continued) {
+		backlog_return(lane->settings.backlog);
+	} else if (!backlog_enter(lane->settings.backlog, loop_now_ms(lane->loop))) {
 		answer(lane, request, LANE_FULL, NULL, NULL);
 		return;
 	}

@@ -82,6 +82,8 @@ struct lane_request {
 	unsigned weight; /* 0 counts as 1 */
 	/* a write that finds out itself whether it was done before, and so may be sent again */
 	bool is_decided;
+	/* the next part of what was let in before: it may wait, however many others do */
+	bool is_continued;
 	void (*done)(struct lane_request *request, const struct lane_answer *answer);
 
 	/* the lane's */

@@ -202,7 +202,7 @@ list_query_read(struct span query, enum list_use use, struct list_query *list,
 	list->sort = SORT_ID;
 	list->count = COUNT_NONE;
 	list->format = FORMAT_UNSAID;
-	list->has_after = false;
+	list->has_after = list->is_continued = false;
 	errors->n = 0;
 	struct span unknown = query_read(query, params, n);
 	if (use == LIST_PAGE)

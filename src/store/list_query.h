@@ -40,6 +40,7 @@ struct list_query {
 	enum list_format format;
 	bool has_after;
 	struct cursor after;
+	bool is_continued; /* a further page of what is under way: no full queue turns it away */
 	bool has_name, has_search, has_price_gte, has_price_lte;
 	char name[QUERY_LONG_MAX + 1]; /* all terminated */
 	char search[QUERY_LONG_MAX + 1];

@@ -181,7 +181,7 @@ write_page(struct export *e, const struct products_answer *answer)
 	}
 	if (ok && answer->n) {
 		e->list.limit = rows_next(e, answer->n);
-		e->list.has_after = true;
+		e->list.has_after = e->list.is_continued = true;
 		e->list.after.sort = SORT_ID;
 		e->list.after.kind = CURSOR_ID;
 		e->list.after.id = strtoll(product_row_id(&columns, end - 1).ptr, NULL, 10);

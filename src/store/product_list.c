@@ -121,6 +121,7 @@ products_list(const struct products *products, const struct list_query *list, pr
 		return;
 	}
 	page->limit = list->limit;
+	page->request.is_continued = list->is_continued;
 	if (list->sort == SORT_ID && !list_query_has_filter(list))
 		set_plain_page(page, list);
 	else

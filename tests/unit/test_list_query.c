@@ -364,7 +364,7 @@ START_TEST(exports_have_formats)
 	ck_assert(list_query_read(span_str(exports[_i].query), LIST_EXPORT, &list, &errors));
 	ck_assert_int_eq(list.format, exports[_i].format);
 	ck_assert_int_eq(list.sort, SORT_ID);
-	ck_assert(!list.has_after);
+	ck_assert(!list.has_after && !list.is_continued);
 	ck_assert_int_eq(list_query_has_filter(&list), _i >= 2);
 }
 END_TEST

@@ -560,6 +560,9 @@ START_TEST(an_export_waits_for_what_passes)
 	for (int page = 0; page < 2; page++) {
 		const char *want = page ? "144|1001" : "16|129";
 
+		/* whoever is new can come again; this one has only begun */
+		ck_assert(lane.waiting[0]->is_continued);
+
 		for (size_t i = 0; i < N(passing); i++) {
 			refuse(passing[i]);
 			ck_assert_str_eq(lane.params, want);
