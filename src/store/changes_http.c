@@ -14,10 +14,10 @@
 
 #include "http/problem.h"
 #include "http/query.h"
+#include "http/server_timing.h"
 #include "store/changes.h"
 #include "store/feed.h"
 #include "store/product_reply.h"
-#include "store/server_timing.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/json_string.h"
+#include "http/json_string.h"
 #include "store/product_results.h"
 
 /* A thousand products with every error that is told, and pointers of any bytes, escaped. */

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "http/prefer.h"
 #include "http/problem.h"
 #include "store/csv.h"
-#include "store/prefer.h"
 #include "store/product_batch.h"
 #include "store/product_reply.h"
 #include "store/product_write_reply.h"

@@ -14,10 +14,10 @@
 
 #include "base/log.h"
 #include "http/negotiate.h"
+#include "http/server_timing.h"
 #include "store/product_list_http.h"
 #include "store/product_reply.h"
 #include "store/product_row.h"
-#include "store/server_timing.h"
 
 /* What a page aims at. Rows may be of any size: the first page is short, and each tells the next.
  */

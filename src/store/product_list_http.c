@@ -7,9 +7,9 @@
 
 #include "http/chars.h"
 #include "http/problem.h"
+#include "http/server_timing.h"
 #include "store/product_reply.h"
 #include "store/product_row.h"
-#include "store/server_timing.h"
 
 /* The memory of the last page's body. */
 #define SPARE_MAX ((size_t)256 << 10)

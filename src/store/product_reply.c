@@ -10,8 +10,8 @@
 #include "base/put.h"
 #include "http/negotiate.h"
 #include "http/problem.h"
+#include "http/server_timing.h"
 #include "store/product_row.h"
-#include "store/server_timing.h"
 
 /* of the memory for one row */
 #define BODY_KEPT_MAX 16384

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/put.h"
+#include "http/json_string.h"
 #include "http/reply.h"
-#include "store/json_string.h"
 
 /* Longer ones are written as any other column is. */
 #define NAME_PLAIN_MAX 1000

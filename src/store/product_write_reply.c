@@ -5,9 +5,9 @@
 
 #include "base/put.h"
 #include "http/problem.h"
+#include "http/server_timing.h"
 #include "store/product_reply.h"
 #include "store/product_row.h"
-#include "store/server_timing.h"
 
 /* "Location: /api/products/" and 20 digits, "Preference-Applied: atomic" and the next two */
 #define FIELDS_SIZE (SERVER_TIMING_SIZE + 160)

@@ -1,8 +1,8 @@
-/* links: src/store/json_string.c src/base/buffer.c -ljansson */
+/* links: src/http/json_string.c src/base/buffer.c -ljansson */
 /*
  * test_json_string.c - text as a string of JSON: escaped where it must be, and read as it was.
  */
-#include "store/json_string.h"
+#include "http/json_string.h"
 
 #include <check.h>
 #include <jansson.h>

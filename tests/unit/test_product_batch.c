@@ -1,4 +1,4 @@
-/* links: src/store/product_batch.c src/store/json_string.c src/pg/array.c src/base/buffer.c -lpq
+/* links: src/store/product_batch.c src/http/json_string.c src/pg/array.c src/base/buffer.c -lpq
  * -ljansson */
 /*
  * test_product_batch.c - bulks: what the database gets of them, and a result for each product in

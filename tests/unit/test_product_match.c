@@ -1,4 +1,4 @@
-/* links: src/store/product_match.c src/store/prefer.c src/http/etag.c src/http/request.c
+/* links: src/store/product_match.c src/http/prefer.c src/http/etag.c src/http/request.c
  * src/http/chars.c src/http/host.c -lcrypto */
 /*
  * test_product_match.c - If-Match, If-None-Match and Prefer, as they come in real requests.
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/prefer.h"
+#include "http/prefer.h"
 
 static char head[4000];
 

@@ -1,4 +1,4 @@
-/* links: src/store/product_row.c src/store/json_string.c src/base/buffer.c -lpq -ljansson */
+/* links: src/store/product_row.c src/http/json_string.c src/base/buffer.c -lpq -ljansson */
 /*
  * test_product_row.c - rows written: every type that a further column may have, NULL, NaN, and what
  * JSON and CSV must escape. The results are made by hand; a server makes them in it_products_read.

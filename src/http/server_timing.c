@@ -1,7 +1,7 @@
 /*
  * server_timing.c - milliseconds with two decimals, without a printf: it is on every answer.
  */
-#include "store/server_timing.h"
+#include "http/server_timing.h"
 
 #include "base/put.h"
 

@@ -2,8 +2,8 @@
  * server_timing.h - Server-Timing (W3C): how long a request waited for the database, and how long
  * that took. Pure.
  */
-#ifndef PLAZA_STORE_SERVER_TIMING_H
-#define PLAZA_STORE_SERVER_TIMING_H
+#ifndef PLAZA_HTTP_SERVER_TIMING_H
+#define PLAZA_HTTP_SERVER_TIMING_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
  * json_string.c - strings as JSON, counted first and then written in one go.
  */
-#include "store/json_string.h"
+#include "http/json_string.h"
 
 #include "base/put.h"
 

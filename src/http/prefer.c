@@ -1,7 +1,7 @@
 /*
  * prefer.c - Prefer: a list of tokens, each maybe with =value and ;parameters.
  */
-#include "store/prefer.h"
+#include "http/prefer.h"
 
 static struct span
 trim(struct span s)

@@ -1,8 +1,8 @@
 /*
  * prefer.h - what a client would like (RFC 7240): Prefer. Pure.
  */
-#ifndef PLAZA_STORE_PREFER_H
-#define PLAZA_STORE_PREFER_H
+#ifndef PLAZA_HTTP_PREFER_H
+#define PLAZA_HTTP_PREFER_H
 
 #include <stdbool.h>
 

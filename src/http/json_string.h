@@ -1,8 +1,8 @@
 /*
  * json_string.h - text as a string of JSON. Pure.
  */
-#ifndef PLAZA_STORE_JSON_STRING_H
-#define PLAZA_STORE_JSON_STRING_H
+#ifndef PLAZA_HTTP_JSON_STRING_H
+#define PLAZA_HTTP_JSON_STRING_H
 
 #include <stdbool.h>
 #include <stddef.h>
