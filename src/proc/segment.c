@@ -1,6 +1,6 @@
 /*
  * segment.c - one shared anonymous mapping: slots first, then their tables of addresses, then the
- * store's page, then the broadcast log's area.
+ * store's page, the jobs' pages, then the broadcast log's area.
  */
 #include "proc/segment.h"
 
@@ -39,7 +39,8 @@ addresses_bytes(void)
 static size_t
 head_bytes(void)
 {
-	return slots_bytes() + addresses_bytes() + whole_pages(SEGMENT_STORE_BYTES);
+	return slots_bytes() + addresses_bytes() + whole_pages(SEGMENT_STORE_BYTES) +
+	       whole_pages(SEGMENT_JOBS_BYTES);
 }
 
 struct segment *
@@ -72,6 +73,7 @@ segment_new(size_t log_bytes)
 	segment->slots = (struct slot *)(void *)base;
 	segment->addresses = (struct address_table *)(void *)(base + slots_bytes());
 	segment->store = base + slots_bytes() + addresses_bytes();
+	segment->jobs = base + slots_bytes() + addresses_bytes() + whole_pages(SEGMENT_STORE_BYTES);
 	segment->log = base + head;
 	segment->log_bytes = log_bytes;
 	for (unsigned i = 0; i < SEGMENT_SLOTS; i++)

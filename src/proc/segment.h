@@ -3,8 +3,8 @@
  *
  * It holds what must survive a worker: one slot per process, a table of the addresses whose
  * connections that process has (address_count.h), the store's page, whose layout is
- * store/feed_shared.h's own, and the broadcast log's area, whose layout is hub/log.h's own. Nothing
- * in it is a pointer.
+ * store/feed_shared.h's own, the jobs' pages (jobs/jobs_shared.h), and the broadcast log's area,
+ * whose layout is hub/log.h's own. Nothing in it is a pointer.
  */
 #ifndef PLAZA_PROC_SEGMENT_H
 #define PLAZA_PROC_SEGMENT_H
@@ -15,15 +15,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Worker indices 0..63 in two generations that may live at the same time. */
+/* Worker indices 0..63 and the executor, in two generations that may live at the same time. */
 #define SEGMENT_MAX_WORKERS 64
+#define SEGMENT_EXECUTOR    SEGMENT_MAX_WORKERS
+#define SEGMENT_PROCESSES   (SEGMENT_MAX_WORKERS + 1)
 #define SEGMENT_GENERATIONS 2
-#define SEGMENT_SLOTS       (SEGMENT_MAX_WORKERS * SEGMENT_GENERATIONS)
+#define SEGMENT_SLOTS       (SEGMENT_PROCESSES * SEGMENT_GENERATIONS)
 
 enum slot_state {
 	SLOT_EMPTY,    /* no process, or one that died */
 	SLOT_STARTING, /* forked, not serving yet */
-	SLOT_READY,    /* polls its listening sockets */
+	SLOT_READY,    /* polls its listening sockets, or claims jobs */
 	SLOT_DRAINING  /* takes nothing new: an old generation, or a stop */
 };
 
@@ -52,14 +54,16 @@ struct address_table {
 	_Atomic uint32_t cell[ADDRESS_ROWS][ADDRESS_CELLS];
 };
 
-/* What the store has there. */
+/* What the store has there, and what the jobs have. */
 #define SEGMENT_STORE_BYTES 4096
+#define SEGMENT_JOBS_BYTES  ((size_t)256 << 10)
 
 struct segment {
 	struct slot *slots;              /* SEGMENT_SLOTS of them; see slot_index */
 	struct address_table *addresses; /* one per slot, page-aligned */
 	uint64_t address_key[2];         /* of their hash: nobody else may know it */
 	void *store;                     /* page-aligned, SEGMENT_STORE_BYTES, zeros at first */
+	void *jobs;                      /* the same, SEGMENT_JOBS_BYTES */
 	void *log;                       /* page-aligned */
 	size_t log_bytes;
 };
@@ -69,11 +73,11 @@ struct segment *segment_new(size_t log_bytes);
 /* Unmaps it here. */
 void segment_free(struct segment **segment);
 
-/* The slot of worker `worker` in the generation numbered `generation`. */
+/* The slot of worker `worker`, or of SEGMENT_EXECUTOR, in the generation numbered `generation`. */
 static inline unsigned
 slot_index(unsigned worker, uint32_t generation)
 {
-	return generation % SEGMENT_GENERATIONS * SEGMENT_MAX_WORKERS + worker;
+	return generation % SEGMENT_GENERATIONS * SEGMENT_PROCESSES + worker;
 }
 
 #endif

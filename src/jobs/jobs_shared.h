@@ -1,0 +1,146 @@
+/*
+ * jobs_shared.h - what the processes of a host share about jobs, in the jobs' pages of the segment:
+ * credits, who the executors are, how full each queue is, and the news of what has changed. Nothing
+ * in it is a pointer; zeros are its beginning. Runs in: workers, executors, and the master for the
+ * dead.
+ *
+ * All of it is an estimate or a hint but for the credits: the database is right. So nothing here
+ * needs a lock, and a process that is killed or stopped anywhere spoils nothing.
+ */
+#ifndef PLAZA_JOBS_JOBS_SHARED_H
+#define PLAZA_JOBS_JOBS_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "jobs/credits.h"
+#include "proc/doorbell.h"
+#include "proc/segment.h"
+
+#define JOB_QUEUES         256
+#define JOB_QUEUE_NAME_MAX 64
+#define JOB_NEWS           4096
+#define JOB_DEAD           8
+
+/* A state as the database has it ("char"), with what is derived. */
+enum job_state {
+	JOB_STATE_QUEUED = 'q',
+	JOB_STATE_SCHEDULED = 's',
+	JOB_STATE_RUNNING = 'r',
+	JOB_STATE_DONE = 'd',
+	JOB_STATE_FAILED = 'f',
+	JOB_STATE_DEAD = 'x',
+	JOB_STATE_CANCELLED = 'c',
+	/* only in the news: a running job's cancel was asked for, or its progress has changed */
+	JOB_STATE_CANCELLING = 'C',
+	JOB_STATE_PROGRESS = 'p'
+};
+
+struct job_queue_cell {
+	_Atomic uint64_t hash; /* of its name, keyed; 0: free and never used; 1: free again */
+	_Atomic uint64_t name[JOB_QUEUE_NAME_MAX / 8]; /* its bytes */
+	_Atomic uint32_t name_len;                     /* 0: not written yet */
+	_Atomic uint32_t is_paused;
+	_Atomic int64_t depth;    /* ready and later */
+	_Atomic int64_t limit;    /* of depth, as the queue has it; 0: the conf's */
+	_Atomic uint64_t drained; /* jobs that were claimed, counted */
+	_Atomic uint64_t rate;    /* of them in a second, in thousandths; 0: nothing is known */
+};
+
+/* A place of the ring; see jobs_tell. */
+struct job_news_cell {
+	_Atomic uint64_t seq; /* of what stands here, from 1 on; stored last */
+	_Atomic uint64_t id[2];
+	_Atomic uint64_t check; /* the state, and a sum of all of it */
+};
+
+struct job_executor_cell {
+	_Alignas(64) _Atomic int64_t worker; /* its number in the database; 0: none */
+};
+
+struct jobs_shared {
+	struct credits_shared credits;
+	struct job_executor_cell executor[SEGMENT_GENERATIONS]; /* by side */
+	_Atomic int64_t
+	    dead[JOB_DEAD]; /* numbers of dead executors, whose jobs are to be rescued */
+	_Alignas(64) _Atomic uint64_t n_news;
+	_Alignas(64) struct job_news_cell news[JOB_NEWS];
+	_Alignas(64) struct job_queue_cell queue[JOB_QUEUES];
+};
+
+_Static_assert(sizeof(struct jobs_shared) <= SEGMENT_JOBS_BYTES, "the jobs have these pages");
+
+/* Of this segment. */
+struct jobs_shared *jobs_shared_of(const struct segment *segment);
+
+/* ---- executors ---- */
+
+/* The process of `side` is one with this number; 0: it has given back all that it had. */
+void jobs_set_worker(struct jobs_shared *shared, unsigned side, int64_t worker);
+/* In the master, when the executor of a side has ended: what it had is free, its jobs are to be
+ * rescued at once. */
+void jobs_bury(const struct segment *segment, const struct doorbell *bell, unsigned side);
+/* The number of one whose jobs are to be rescued; 0: there is none. */
+int64_t jobs_dead(const struct jobs_shared *shared);
+/* They have been. */
+void jobs_forget_dead(struct jobs_shared *shared, int64_t worker);
+/* After jobs were put, or could be claimed again. */
+void jobs_ring(const struct segment *segment, const struct doorbell *bell);
+
+/* ---- queues ---- */
+
+/*
+ * The cell of a queue. `make`: a new one when it has none. NULL: it has none, or the table is full.
+ * Nobody keeps it over a turn of the loop: a queue that is gone loses its cell.
+ */
+struct job_queue_cell *jobs_queue(const struct segment *segment, struct span name, bool make);
+/* Writes the name of cell `i` of the table; its length, 0 when the cell is free. */
+size_t jobs_queue_name(const struct segment *segment, unsigned i, char name[JOB_QUEUE_NAME_MAX]);
+/* What the database has just said of a queue. */
+void jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool is_paused);
+/* `n` jobs have come; less than 0: have left in another way than by being claimed. */
+void jobs_queue_add(struct job_queue_cell *cell, int64_t n);
+/* `n` jobs were claimed. */
+void jobs_queue_drain(struct job_queue_cell *cell, uint64_t n);
+/* The queue has no jobs and no settings any more. */
+void jobs_queue_forget(struct job_queue_cell *cell);
+/* How many of `n` more jobs it takes when the conf allows `limit_conf`. */
+int64_t jobs_queue_room(const struct job_queue_cell *cell, int64_t limit_conf, int64_t n);
+/* For those that it does not take: seconds, 1 to 60, until `n` jobs have left at the last rate. */
+unsigned jobs_queue_retry_after_s(const struct job_queue_cell *cell, int64_t n);
+
+/* ---- news ---- */
+
+struct job_news {
+	uint64_t id[2]; /* the UUID's bytes in network order, as two numbers */
+	enum job_state state;
+};
+
+/* Who reads on from `seq`; `stuck_ms` is jobs_read_news's. */
+struct jobs_reader {
+	uint64_t seq;
+	uint64_t stuck_ms;
+};
+
+/*
+ * After the commit of a change. The caller rings (doorbell_ring_sleepers, and the executors for a
+ * cancel) when it has told all that it has.
+ */
+void jobs_tell(struct jobs_shared *shared, const struct job_news *news);
+
+/* One who wants nothing from before. */
+void jobs_reader_init(struct jobs_reader *reader, const struct jobs_shared *shared);
+/* Whether there is more than it has read. */
+bool jobs_has_news(const struct jobs_shared *shared, const struct jobs_reader *reader);
+/*
+ * Reads on, at most `max`; returns how many. *missed: some were not to be had (the reader was
+ * lapped, or their writer died over them): ask the database for all that is waited for. News that
+ * is being written is waited for, up to a moment: come again while there is more.
+ */
+size_t jobs_read_news(const struct jobs_shared *shared, struct jobs_reader *reader, uint64_t now_ms,
+		      struct job_news *news, size_t max, bool *missed);
+
+#endif
