@@ -36,8 +36,9 @@ cut(struct span *s, char end)
 	return head;
 }
 
-bool
-prefer_has(const struct request *request, struct span name)
+/* The preference of this name, as in `wait=10`, without its parameters; ptr NULL: there is none. */
+static struct span
+find(const struct request *request, struct span name)
 {
 	for (size_t i = 0; i < request->n_fields; i++) {
 		const struct request_field *field = &request->field[i];
@@ -46,10 +47,35 @@ prefer_has(const struct request *request, struct span name)
 		if (field->id != FIELD_OTHER || !span_eq_nocase(field->name, SPAN_LIT("prefer")))
 			continue;
 		while (list.len) {
-			struct span preference = cut(&list, ',');
-			if (span_eq_nocase(trim(cut(&preference, ';')), name))
-				return true;
+			struct span rest = cut(&list, ',');
+			const struct span preference = trim(cut(&rest, ';'));
+			struct span value = preference;
+
+			if (span_eq_nocase(trim(cut(&value, '=')), name))
+				return preference;
 		}
 	}
-	return false;
+	return span_from(NULL, 0);
+}
+
+bool
+prefer_has(const struct request *request, struct span name)
+{
+	struct span value;
+
+	/* an empty value is none (RFC 7240 section 2) */
+	return find(request, name).ptr && !prefer_value(request, name, &value);
+}
+
+bool
+prefer_value(const struct request *request, struct span name, struct span *value)
+{
+	*value = find(request, name);
+	if (!value->ptr || value->len == name.len)
+		return false;
+	cut(value, '=');
+	*value = trim(*value);
+	if (value->len >= 2 && value->ptr[0] == '"' && value->ptr[value->len - 1] == '"')
+		*value = span_from(value->ptr + 1, value->len - 2);
+	return value->len > 0;
 }

@@ -15,4 +15,10 @@
  */
 bool prefer_has(const struct request *request, struct span name);
 
+/*
+ * The value of the first preference of this name: 10 of "Prefer: wait=10", without the quotes of
+ * wait="10". False: there is none, or it has no value.
+ */
+bool prefer_value(const struct request *request, struct span name, struct span *value);
+
 #endif

@@ -1,15 +1,13 @@
-/* links: src/store/product_match.c src/http/prefer.c src/http/etag.c src/http/request.c
+/* links: src/store/product_match.c src/http/etag.c src/http/request.c
  * src/http/chars.c src/http/host.c -lcrypto */
 /*
- * test_product_match.c - If-Match, If-None-Match and Prefer, as they come in real requests.
+ * test_product_match.c - If-Match and If-None-Match, as they come in real requests.
  */
 #include "store/product_match.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "http/prefer.h"
 
 static char head[4000];
 
@@ -144,36 +142,6 @@ START_TEST(sixteen_long_tags)
 }
 END_TEST
 
-static const struct prefer_case {
-	const char *fields;
-	bool is_atomic;
-} prefers[] = {
-    {"", false},
-    {"Prefer: atomic\r\n", true},
-    {"prefer: Atomic\r\n", true},
-    {"Prefer: return=minimal, atomic\r\n", true},
-    {"Prefer: return=minimal\r\nPrefer: atomic\r\n", true},
-    {"Prefer: atomic; strictly=yes\r\n", true},
-    {"Prefer: ,, atomic ,\r\n", true},
-    {"Prefer: wait=\"a, b\\\"\", atomic\r\n", true},
-    {"Prefer: wait=\", atomic\"\r\n", false},
-    {"Prefer: wait=\", atomic\r\n", false},
-    {"Prefer: atomically\r\n", false},
-    {"Prefer: atomic=no\r\n", false},
-    {"Prefer: \r\n", false},
-    {"X-Prefer: atomic\r\n", false},
-    {"Accept: atomic\r\n", false},
-};
-
-START_TEST(preferences)
-{
-	const struct request request = parse(prefers[_i].fields);
-
-	ck_assert_msg(prefer_has(&request, SPAN_LIT("atomic")) == prefers[_i].is_atomic, "%s",
-		      prefers[_i].fields);
-}
-END_TEST
-
 #define N(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 int
@@ -186,7 +154,6 @@ main(void)
 	tcase_add_loop_test(tc, what_is_no_list, 0, N(bad));
 	tcase_add_test(tc, a_star_is_alone_over_all_lines);
 	tcase_add_test(tc, sixteen_long_tags);
-	tcase_add_loop_test(tc, preferences, 0, N(prefers));
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
