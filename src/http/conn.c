@@ -76,7 +76,8 @@ conn_turn_away(struct conn *c, int status, const char *message)
 	c->is_turned_away = true;
 	c->door->n_turned_away++;
 	conn_enter(c);
-	judge_give_up(&c->exchange, false, status, message, "Retry-After: 1\r\n");
+	judge_refuse_head(&c->exchange, &c->parser, span_from(NULL, 0), status, message,
+			  "Retry-After: 1\r\n");
 	conn_leave(c, NULL, 0);
 }
 
@@ -86,9 +87,11 @@ static void
 conn_time_out(struct conn *c, const char *message)
 {
 	conn_enter(c);
-	if (c->state != CONN_BODY)
-		c->door->bad_head = buffer_span(&c->in);
-	judge_give_up(&c->exchange, c->state == CONN_BODY, 408, message, NULL);
+	if (c->state == CONN_BODY)
+		judge_give_up(&c->exchange, 408, message, NULL);
+	else
+		judge_refuse_head(&c->exchange, &c->parser, buffer_span(&c->in), 408, message,
+				  NULL);
 	conn_leave(c, NULL, 0);
 }
 

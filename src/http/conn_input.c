@@ -81,9 +81,8 @@ conn_take_head(struct conn *c, const char *data, size_t len)
 		conn_set_state(c, CONN_HEAD);
 		return 0;
 	case REQUEST_BAD:
-		door->bad_head = span_from(data, len);
-		judge_give_up(&c->exchange, false, c->parser.error_status, c->parser.error_message,
-			      NULL);
+		judge_refuse_head(&c->exchange, &c->parser, span_from(data, len),
+				  c->parser.error_status, c->parser.error_message, NULL);
 		return len;
 	case REQUEST_COMPLETE: break;
 	}
@@ -176,7 +175,7 @@ conn_take_body(struct conn *c, const char *data, size_t len)
 	size_t used, n;
 
 	if (!door_has_input_room(door, len)) {
-		judge_give_up(&c->exchange, true, 503, door_no_input_room, "Retry-After: 1\r\n");
+		judge_give_up(&c->exchange, 503, door_no_input_room, "Retry-After: 1\r\n");
 		return len;
 	}
 	if (!buffer_reserve(&c->body, len, CONN_ANY_SIZE)) {
@@ -188,7 +187,7 @@ conn_take_body(struct conn *c, const char *data, size_t len)
 	c->body.len += n;
 	c->exchange.account.bytes_in = c->body.len;
 	if (end == CHUNKED_BAD) {
-		judge_give_up(&c->exchange, true, c->chunked.error_status, c->chunked.error_message,
+		judge_give_up(&c->exchange, c->chunked.error_status, c->chunked.error_message,
 			      NULL);
 		return len;
 	}

@@ -357,9 +357,8 @@ conn_leave(struct conn *c, const char *rest, size_t len)
 	}
 	if (!conn_keep_rest(c, rest, len)) {
 		if (c->state == CONN_HEAD) {
-			door->bad_head = span_from(rest, len);
-			judge_give_up(&c->exchange, false, 503, door_no_input_room,
-				      "Retry-After: 1\r\n");
+			judge_refuse_head(&c->exchange, &c->parser, span_from(rest, len), 503,
+					  door_no_input_room, "Retry-After: 1\r\n");
 			conn_keep_rest(c, NULL, 0);
 		} else {
 			c->broken = door_no_input_room;

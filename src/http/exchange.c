@@ -147,7 +147,6 @@ log_answer(struct exchange *x, int status, uint64_t bytes_out)
 
 	access_log_add(door->access_log, &entry);
 	*account = (struct exchange_account){0};
-	door->bad_head = span_from(NULL, 0);
 }
 
 /*

@@ -77,14 +77,8 @@ refuse(struct exchange *x, int status, const char *message, const char *fields)
 }
 
 void
-judge_give_up(struct exchange *x, bool has_head, int status, const char *message,
-	      const char *fields)
+judge_give_up(struct exchange *x, int status, const char *message, const char *fields)
 {
-	/* without a head that could be read, nothing is known of who asks for what */
-	if (!has_head) {
-		x->is_head = x->is_minor_0 = false;
-		x->wish = (struct answer_wish){0};
-	}
 	end_after(x);
 	x->state = EXCHANGE_PENDING;
 	exchange_error(x, status, message, fields);
@@ -330,6 +324,39 @@ form_of_path(struct span path)
 	return ERROR_TEXT;
 }
 
+/*
+ * What the form of every error follows from, be it of the front door or of a handler: the request
+ * in hand, as far as its head could be read.
+ */
+static void
+read_asker(struct exchange *x)
+{
+	const struct request *request = &x->door->request;
+
+	x->is_head = request->method == HTTP_HEAD;
+	x->is_minor_0 = request->version_minor == 0;
+	x->wish = (struct answer_wish){
+	    .error_form = negotiate_error_form(request, form_of_path(request->path)),
+	    .origin = origin_listed(x->door->config, request),
+	};
+}
+
+void
+judge_refuse_head(struct exchange *x, const struct request_parser *parser, struct span head,
+		  int status, const char *message, const char *fields)
+{
+	struct door *door = x->door;
+	const size_t max = (size_t)door->config->http_max_header_size;
+
+	request_peek(parser, head.ptr, head.len < max ? head.len : max, &door->request);
+	read_asker(x);
+	/* what is wrong with it is told whole, whatever the method was to be */
+	x->is_head = false;
+	door->bad_head = head;
+	judge_give_up(x, status, message, fields);
+	door->bad_head = span_from(NULL, 0);
+}
+
 bool
 judge_accepts(struct exchange *x)
 {
@@ -339,12 +366,7 @@ judge_accepts(struct exchange *x)
 	const char *message = text;
 	const char *fields = NULL;
 
-	x->is_head = request->method == HTTP_HEAD;
-	x->is_minor_0 = request->version_minor == 0;
-	x->wish = (struct answer_wish){
-	    .error_form = negotiate_error_form(request, form_of_path(request->path)),
-	    .origin = origin_listed(door->config, request),
-	};
+	read_asker(x);
 	if (!find_route(x))
 		return false;
 	const struct route *route = door->match.route;

@@ -26,11 +26,14 @@ void judge_refuse_body(struct exchange *x, bool has_more);
  */
 void judge_route_again(struct exchange *x);
 
+/* The rest of a request that was accepted will not come: answers, and then it is over. */
+void judge_give_up(struct exchange *x, int status, const char *message, const char *fields);
+
 /*
- * A request that has no readable head (`has_head` false), or whose rest will not come: answers, and
- * then the connection is to close.
+ * The same for one whose head is wrong, or not over, as far as it has come, with the parser's
+ * state. `head` is empty if nothing has.
  */
-void judge_give_up(struct exchange *x, bool has_head, int status, const char *message,
-		   const char *fields);
+void judge_refuse_head(struct exchange *x, const struct request_parser *parser, struct span head,
+		       int status, const char *message, const char *fields);
 
 #endif

@@ -298,8 +298,15 @@ negotiate_error_form(const struct request *request, enum error_form form)
 	struct quality problem = negotiate_media(request, SPAN_LIT("application/problem+json"));
 	struct quality json = negotiate_media(request, SPAN_LIT("application/json"));
 
-	if (form == ERROR_PROBLEM)
-		return text.is_explicit && text.q > max_q(problem.q, json.q) ? ERROR_TEXT : form;
+	if (form == ERROR_PROBLEM) {
+		struct quality html = negotiate_media(request, SPAN_LIT("text/html"));
+		const unsigned any_json = max_q(problem.q, json.q);
+
+		/* nothing is HTML here; who looks for that and takes no JSON reads text */
+		if (html.is_explicit && html.q && any_json == 0)
+			return ERROR_TEXT;
+		return text.is_explicit && text.q > any_json ? ERROR_TEXT : form;
+	}
 	unsigned asked = max_q(problem.is_explicit ? problem.q : 0, json.is_explicit ? json.q : 0);
 	return asked > text.q ? ERROR_PROBLEM : form;
 }

@@ -35,7 +35,8 @@ enum error_form {
 
 /*
  * `form`, unless Accept names the other one (application/problem+json or application/json;
- * text/plain), and with a higher quality than it gives `form` by any range.
+ * text/plain), and with a higher quality than it gives `form` by any range; or names HTML, and
+ * takes no JSON.
  */
 enum error_form negotiate_error_form(const struct request *request, enum error_form form);
 

@@ -783,6 +783,30 @@ bad_length(struct request_parser *parser, const char *data, const char *end)
 		bad(parser, 414, "the request line is longer than http.max_header_size");
 }
 
+void
+request_peek(const struct request_parser *parser, const char *data, size_t len,
+	     struct request *request)
+{
+	const char *p = data, *const end = data + len;
+	const char *const wrong = data + parser->line_start;
+	struct request_parser scratch = {0};
+
+	*request = (struct request){.method = HTTP_METHODS, .version_minor = 1};
+	while (is_empty_line(p, end))
+		p += 2;
+	p = parse_request_line(&scratch, p, end, request);
+	while (p && p < wrong && request->n_fields < REQUEST_MAX_FIELDS) {
+		struct request_field *field = &request->field[request->n_fields];
+
+		p = parse_field(&scratch, p, wrong, field);
+		if (!p)
+			break;
+		if (field->id != FIELD_OTHER && request->times[field->id]++ == 0)
+			request->first[field->id] = (uint8_t)request->n_fields;
+		request->n_fields++;
+	}
+}
+
 bool
 request_is_awaited(const struct request_parser *parser, size_t len)
 {

@@ -127,6 +127,16 @@ struct request_parser {
 enum request_status request_parse(struct request_parser *parser, const char *data, size_t len,
 				  size_t max, struct request *request, size_t *head_len);
 
+/*
+ * What can be told of a head that is BAD, or that will not get to its end: `path` as far as the
+ * request line could be read (empty: not so far), `method` if it has one that is known, else
+ * HTTP_METHODS, and the fields before the line that is wrong or not over. The rest of `request`
+ * says nothing. It depends on the bytes up to the mistake only, however they are cut. `len` is at
+ * most the `max` that they were parsed with.
+ */
+void request_peek(const struct request_parser *parser, const char *data, size_t len,
+		  struct request *request);
+
 /* Whether the `len` bytes that were looked at are whole empty lines, before any head. */
 bool request_is_awaited(const struct request_parser *parser, size_t len);
 

@@ -9,7 +9,7 @@
 #include "harness.h"
 #include "rules.h"
 
-/* Refused for its form: nothing is known of who asks, so it is told in plain text. */
+/* Refused for its form, and told in that of the path, if there is one. */
 #define BAD ANSWER(400, TEXT, NULL)
 
 static const struct rule request_lines[] = {
@@ -195,6 +195,50 @@ static const struct rule hosts[] = {
 	      "GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n", ANSWER(200, TEXT, "Hello, a")),
 };
 
+/* What the front door refuses before there is a route has the form of the path all the same. */
+#define BELOW(status) ANSWER(status, PROBLEM "\nVary~Accept", "~\"hint\":\"")
+#define READ(fields)  GET("/api/products", fields)
+
+static const struct rule refusals_below_api[] = {
+    RULE(LINGERS, "9457 3: a method that is not known", "BREW /api/x HTTP/1.1\r\n" HOST "\r\n",
+	 BELOW(501)),
+    RULE(LINGERS, "9457 3: another version", "GET /api/x HTTP/2.0\r\n" HOST "\r\n", BELOW(505)),
+    RULE(LINGERS, "9457 3: no version", "GET /api/x\r\n", BELOW(400)),
+    RULE(LINGERS, "9457 3: a space in the target", GET("/api/a b", ""), BELOW(400)),
+    RULE(LINGERS, "9457 3: a byte that is no ASCII", GET("/api/\xc3\xa9", ""), BELOW(400)),
+    RULE(LINGERS, "9457 3: an escape that is none", GET("/api/%zz", ""), BELOW(400)),
+    RULE(LINGERS, "9457 3: one in the query", READ("") GET("/api/x?%zz", ""),
+	 ANSWER(503, PROBLEM, NULL), BELOW(400)),
+    RULE(LINGERS, "9457 3: bare LF", "GET /api/x HTTP/1.1\nHost: a\r\n\r\n", BELOW(400)),
+    RULE(LINGERS, "9457 3: no Host", "GET /api/x HTTP/1.1\r\n\r\n", BELOW(400)),
+    RULE(LINGERS, "9457 3: a field without a colon", READ("Abc\r\n"), BELOW(400)),
+    RULE(LINGERS, "9457 3: an expectation", READ("Expect: x\r\n"), BELOW(417)),
+    RULE(LINGERS, "9457 3: a coding", READ("Transfer-Encoding: gzip, chunked\r\n"), BELOW(501)),
+    RULE(LINGERS, "9457 3: a whole URI", "BREW http://localhost/api/x HTTP/1.1\r\n" HOST "\r\n",
+	 BELOW(501)),
+    RULE(LINGERS, "9457 3: below /chat", "BREW /chat/a HTTP/1.1\r\n" HOST "\r\n", BELOW(501)),
+    RULE(LINGERS, "9457 3: /apiary is elsewhere", "BREW /apiary HTTP/1.1\r\n" HOST "\r\n",
+	 ANSWER(501, TEXT, NULL)),
+    RULE(LINGERS, "9457 3: a target that is no path", GET("ftp://localhost/api/x", ""),
+	 ANSWER(421, TEXT, NULL)),
+    RULE(LINGERS, "9457 3: a mistake before the path", "G@T /api/x HTTP/1.1\r\n" HOST "\r\n", BAD),
+    /* Accept counts if it stands before the mistake */
+    RULE(LINGERS, "9110 12.5.1: text is asked for", READ("Accept: text/plain\r\nExpect: x\r\n"),
+	 ANSWER(417, TEXT, NULL)),
+    RULE(LINGERS, "9110 12.5.1: and behind it", READ("Expect: x\r\nAccept: text/plain\r\n"),
+	 ANSWER(417, TEXT, NULL)),
+    RULE(LINGERS, "9110 12.5.1: before a line that is none", READ("Accept: text/plain\r\nA b\r\n"),
+	 ANSWER(400, TEXT, NULL)),
+    RULE(LINGERS, "9110 12.5.1: behind it nothing is read", READ("A b\r\nAccept: text/plain\r\n"),
+	 BELOW(400)),
+    RULE(LINGERS, "9110 12.5.1: a page is looked for", READ("Accept: text/html\r\nA b\r\n"),
+	 ANSWER(400, TEXT, NULL)),
+    RULE(LINGERS, "9110 12.5.1: JSON is asked for elsewhere",
+	 GET("/a", "Accept: application/json\r\nExpect: x\r\n"),
+	 ANSWER(417, PROBLEM, "~\"hint\":\"")),
+};
+
+RULES_TEST(refusals_below_api, NULL)
 RULES_TEST(request_lines, NULL)
 RULES_TEST(targets, NULL)
 RULES_TEST(hosts, NULL)
@@ -227,6 +271,8 @@ START_TEST(heads_have_bounds)
 	    {"9112 2.3: a version that never ends", .answer = {BAD}, .end = LINGERS},
 	    {"9112 2.2: empty lines without end", .answer = {ANSWER(431, TEXT, NULL)},
 	     .end = LINGERS},
+	    {"9457 3: a long head below /api", .answer = {BELOW(431)}, .end = LINGERS},
+	    {"9457 3: a long target below /api", .answer = {BELOW(414)}, .end = LINGERS},
 	};
 	struct rules r;
 
@@ -244,6 +290,8 @@ START_TEST(heads_have_bounds)
 	rule_fill(&heads[10], "", 'B', 3 * MAX_HEADER, "");
 	rule_fill(&heads[11], "GET / HTTP/1.1", '1', 400, "\r\n" HOST "\r\n");
 	rule_fill(&heads[12], "", ' ', 3 * MAX_HEADER, "");
+	rule_fill(&heads[13], "GET /api/x HTTP/1.1\r\n" HOST "A: ", 'b', 3 * MAX_HEADER, "");
+	rule_fill(&heads[14], "GET /api/x?", 'a', 3 * MAX_HEADER, "");
 	for (size_t i = 0; i < heads[12].sent_len; i++)
 		((char *)(uintptr_t)heads[12].sent)[i] = i % 2 ? '\n' : '\r';
 	RULES_HOLD(&r, heads);
@@ -316,6 +364,7 @@ fill(Suite *s)
 	tcase_add_test(tc, request_lines_rules);
 	tcase_add_test(tc, targets_rules);
 	tcase_add_test(tc, hosts_rules);
+	tcase_add_test(tc, refusals_below_api_rules);
 	tc = it_case(s, "bounds");
 	tcase_add_test(tc, heads_have_bounds);
 	tcase_add_test(tc, long_heads_are_put_together);

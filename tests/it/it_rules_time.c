@@ -30,8 +30,8 @@
 #define PRODUCTS       "/api/products"
 #define CREATE(fields) POST(PRODUCTS, JSON fields)
 #define LATE           ANSWER(408, TEXT, NULL)
-/* After the head, it is known who asks for what. */
-#define LATE_BODY ANSWER(408, PROBLEM, NULL)
+#define LATE_BELOW     ANSWER(408, PROBLEM, NULL)
+#define LATE_BODY      LATE_BELOW
 
 static void
 start(struct rules *r)
@@ -59,6 +59,9 @@ static const struct slow_rule slow_rules[] = {
     SLOW(HEADER_MS, NULL, ENDS, "9110 15.5.9: a head that stops", "GET / HT", LATE),
     SLOW(HEADER_MS, NULL, ENDS, "9110 15.5.9: a head without its end", "GET /a HTTP/1.1\r\n" HOST,
 	 LATE),
+    SLOW(HEADER_MS, NULL, ENDS, "9457 3: a head below /api", "GET /api/x HTTP/1.1\r\n" HOST,
+	 LATE_BELOW),
+    SLOW(HEADER_MS, NULL, ENDS, "9457 3: a path below /api, so far", "GET /api/x", LATE_BELOW),
     SLOW(HEADER_MS, "b", ENDS, "9110 15.5.9: a head that drips", "GET /a HTTP/1.1\r\nA: ", LATE),
     SLOW(HEADER_MS, "B: c\r\n", ENDS, "9110 15.5.9: a head that drips whole lines",
 	 "GET /a HTTP/1.1\r\n", LATE),

@@ -85,7 +85,7 @@ open_door(const char *public, const char *origins)
 	static char in_public[32], in_origins[64];
 	const unsigned get = HTTP_METHOD_BIT(HTTP_GET), post = HTTP_METHOD_BIT(HTTP_POST);
 
-	config = (struct config){.http_max_body_size = 1000};
+	config = (struct config){.http_max_body_size = 1000, .http_max_header_size = 16384};
 	snprintf(in_public, sizeof(in_public), "%s", public ? public : "");
 	snprintf(in_origins, sizeof(in_origins), "%s", origins ? origins : "");
 	public_word[0] = in_public;
@@ -592,19 +592,66 @@ START_TEST(the_form_of_an_error_is_that_of_its_path_or_what_accept_asks_for)
 }
 END_TEST
 
-START_TEST(without_a_head_nothing_is_known_of_who_asks)
+START_TEST(what_was_known_of_who_asks_stays_known)
 {
 	open_door(NULL, "https://app.example");
 	expect("HEAD /api/products HTTP/1.0\r\n" PAGE "\r\n", 0, NULL);
 	ck_assert(x.is_head && x.is_minor_0 && x.wish.origin == 1);
-	judge_give_up(&x, true, 408, "Too slow.", NULL);
+	judge_give_up(&x, 408, "Too slow.", NULL);
 	ck_assert_int_eq(status, 408);
 	ck_assert_str_eq(content_type, "application/problem+json");
 	ck_assert(x.is_head && !x.is_keep && x.is_linger && x.wish.origin == 1);
-	judge_give_up(&x, false, 400, "No HTTP.", NULL);
+}
+END_TEST
+
+/* The form is that of the path, as soon as there is one; Accept counts if it came in time. */
+static const struct {
+	const char *head;
+	enum error_form form;
+	unsigned origin;
+} unread[] = {
+    {"", ERROR_TEXT, 0},
+    {"\x16\x03\x01", ERROR_TEXT, 0},
+    {"GET", ERROR_TEXT, 0},
+    {"GET /ap", ERROR_TEXT, 0},
+    {"GET /api/", ERROR_PROBLEM, 0},
+    {"\r\nGET /api/products?a", ERROR_PROBLEM, 0},
+    {"G@T /api/x HTTP/1.1\r\n", ERROR_TEXT, 0},
+    {"BREW /api/x HTTP/1.1\r\n", ERROR_PROBLEM, 0},
+    {"BREW / HTTP/1.1\r\n", ERROR_TEXT, 0},
+    {"GET /api/x HTTP/2.0\r\n", ERROR_PROBLEM, 0},
+    {"GET /api/a b HTTP/1.1\r\n", ERROR_PROBLEM, 0},
+    {"GET /apis/a b HTTP/1.1\r\n", ERROR_TEXT, 0},
+    {"GET http://a/api/x HTTP/0.9\r\n", ERROR_PROBLEM, 0},
+    {"GET https://a/api/x HTTP/1.1\r\n", ERROR_TEXT, 0},
+    {"HEAD /api/x HTTP/1.1\r\nA b\r\n", ERROR_PROBLEM, 0},
+    {"GET /api/x HTTP/1.1\r\n" ACCEPT_TEXT "A b\r\n", ERROR_TEXT, 0},
+    {"GET /api/x HTTP/1.1\r\nA b\r\n" ACCEPT_TEXT, ERROR_PROBLEM, 0},
+    {"GET /api/x HTTP/1.1\r\n" ACCEPT_TEXT "A: b", ERROR_TEXT, 0},
+    {"GET /api/x HTTP/1.1\r\nAccept: text/plain", ERROR_PROBLEM, 0},
+    {"GET /x HTTP/1.1\r\n" ACCEPT_JSON "\r\n", ERROR_PROBLEM, 0},
+    {"GET /x HTTP/1.1\r\n" HOST PAGE "Expect: x\r\n\r\n", ERROR_TEXT, 1},
+};
+
+START_TEST(a_head_that_is_refused_tells_what_it_can)
+{
+	struct request_parser parser = {0};
+	const struct span head = span_str(unread[_i].head);
+
+	open_door(NULL, "https://app.example");
+	x = (struct exchange){.door = &door, .is_keep = true};
+	ck_assert_int_ne(
+	    request_parse(&parser, head.ptr, head.len, 16384, &door.request, &door.head_len),
+	    REQUEST_COMPLETE);
+	judge_refuse_head(&x, &parser, head, 400, "No HTTP.", NULL);
 	ck_assert_int_eq(status, 400);
-	ck_assert_str_eq(content_type, "text/plain; charset=utf-8");
-	ck_assert(!x.is_head && !x.is_minor_0 && x.wish.origin == 0);
+	ck_assert_msg(strcmp(content_type, unread[_i].form == ERROR_TEXT
+					       ? "text/plain; charset=utf-8"
+					       : "application/problem+json") == 0,
+		      "%s: %s", unread[_i].head, content_type);
+	ck_assert_uint_eq(x.wish.origin, unread[_i].origin);
+	ck_assert(!x.is_head && !x.is_minor_0 && !x.is_keep && x.is_linger);
+	ck_assert_ptr_null(door.bad_head.ptr);
 }
 END_TEST
 
@@ -700,7 +747,8 @@ main(void)
 	tcase_add_test(tc, a_request_is_the_same_when_its_body_has_come);
 	tcase_add_loop_test(tc, the_form_of_an_error_is_that_of_its_path_or_what_accept_asks_for, 0,
 			    N(forms));
-	tcase_add_test(tc, without_a_head_nothing_is_known_of_who_asks);
+	tcase_add_test(tc, what_was_known_of_who_asks_stays_known);
+	tcase_add_loop_test(tc, a_head_that_is_refused_tells_what_it_can, 0, N(unread));
 	tcase_add_test(tc, a_preflight_of_a_listed_origin_is_allowed_what_the_path_takes);
 	tcase_add_loop_test(tc, other_options_allow_no_page_anything, 0, N(no_preflights));
 	tcase_add_test(tc, a_listed_origin_may_write);

@@ -152,6 +152,11 @@ static const struct {
     {"text/html\napplication/json", ERROR_PROBLEM, ERROR_PROBLEM},
     {"text/plain", ERROR_TEXT, ERROR_TEXT},
     {"text/plain;charset=utf-8", ERROR_TEXT, ERROR_TEXT},
+    /* a page is looked for, and no JSON is taken */
+    {"text/html", ERROR_TEXT, ERROR_TEXT},
+    {"text/html, application/json;q=0.1", ERROR_PROBLEM, ERROR_PROBLEM},
+    {"text/html, */*;q=0.1", ERROR_TEXT, ERROR_PROBLEM},
+    {"text/html;q=0", ERROR_TEXT, ERROR_PROBLEM},
     /* a range is no name */
     {"application/*", ERROR_TEXT, ERROR_PROBLEM},
     {"text/*", ERROR_TEXT, ERROR_PROBLEM},

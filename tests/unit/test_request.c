@@ -485,6 +485,50 @@ START_TEST(framed_heads_may_be_cut_anywhere)
 }
 END_TEST
 
+START_TEST(bad_heads_may_be_cut_anywhere)
+{
+	every_cut_agrees(messages[_i].head, MAX);
+}
+END_TEST
+
+/* What is told of a head that is wrong or not over: the method, the path, the fields before that.
+ */
+static const struct {
+	struct span head;
+	enum http_method method;
+	const char *path;
+	size_t n_fields;
+} peeks[] = {
+    {SPAN_LIT(""), HTTP_METHODS, "", 0},
+    {SPAN_LIT("\r\n\r\n"), HTTP_METHODS, "", 0},
+    {SPAN_LIT("POST"), HTTP_METHODS, "", 0},
+    {SPAN_LIT("POST /a/b"), HTTP_POST, "/a/b", 0},
+    {SPAN_LIT("\r\nPOST /a/b?c HT"), HTTP_POST, "/a/b", 0},
+    {SPAN_LIT("POST http://a/b?c HTTP/1.1\r\nA:"), HTTP_POST, "/b", 0},
+    {SPAN_LIT("BREW /a HTTP/1.1\r\nA: b\r\n"), HTTP_METHODS, "/a", 0},
+    {SPAN_LIT("GET /a\" HTTP/1.1\r\n"), HTTP_GET, "/a", 0},
+    {SPAN_LIT("GET /a\x01 HTTP/1.1\r\n"), HTTP_GET, "/a", 0},
+    {SPAN_LIT("GET a HTTP/1.1\r\n"), HTTP_GET, "", 0},
+    {SPAN_LIT("GET /a HTTP/1.1\r\nA: b\r\nB: c\r\nC"), HTTP_GET, "/a", 2},
+    {SPAN_LIT("GET /a HTTP/1.1\r\nA: b\r\nB c\r\nC: d\r\n\r\n"), HTTP_GET, "/a", 1},
+    {SPAN_LIT(GET "Expect: x\r\n\r\n"), HTTP_GET, "/", 2},
+};
+
+START_TEST(a_bad_head_tells_what_it_can)
+{
+	const struct span head = peeks[_i].head;
+
+	ck_assert_int_ne(parse(head), REQUEST_COMPLETE);
+	request_peek(&parser, head.ptr, head.len, &request);
+	ck_assert_int_eq(request.method, peeks[_i].method);
+	ck_assert_msg(span_eq(request.path, span_str(peeks[_i].path)), "%s: %.*s", head.ptr,
+		      (int)request.path.len, request.path.ptr);
+	ck_assert_uint_eq(request.n_fields, peeks[_i].n_fields);
+	ck_assert(!request_has(&request, FIELD_HOST) ||
+		  request_first(&request, FIELD_HOST).ptr == request.field[0].value.ptr);
+}
+END_TEST
+
 START_TEST(long_heads_may_be_cut_anywhere)
 {
 	char head[1024];
@@ -551,6 +595,8 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, good_heads_may_be_cut_anywhere, 0, N(lines));
 	tcase_add_loop_test(tc, framed_heads_may_be_cut_anywhere, 0, N(bodies));
+	tcase_add_loop_test(tc, bad_heads_may_be_cut_anywhere, 0, N(messages));
+	tcase_add_loop_test(tc, a_bad_head_tells_what_it_can, 0, N(peeks));
 	tcase_add_test(tc, long_heads_may_be_cut_anywhere);
 	tcase_add_test(tc, a_slow_head_costs_no_more_than_its_bytes);
 	suite_add_tcase(s, tc);
