@@ -1,0 +1,37 @@
+/*
+ * job_state.h - where a job is. The letters are those of the database.
+ */
+#ifndef PLAZA_JOBS_JOB_STATE_H
+#define PLAZA_JOBS_JOB_STATE_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+
+enum job_state {
+	JOB_STATE_QUEUED = 'q',
+	JOB_STATE_SCHEDULED = 's', /* also one that failed and waits for its next attempt */
+	JOB_STATE_RUNNING = 'r',
+	JOB_STATE_DONE = 'd',
+	JOB_STATE_FAILED = 'f', /* for good: trying again is pointless */
+	JOB_STATE_DEAD = 'x',   /* its attempts are used up */
+	JOB_STATE_CANCELLED = 'c',
+	/* only in the news: a running job's cancel was asked for, or its progress has changed */
+	JOB_STATE_CANCELLING = 'C',
+	JOB_STATE_PROGRESS = 'p'
+};
+
+/* It ends here, unless somebody has it tried again. */
+static inline bool
+job_state_is_final(enum job_state state)
+{
+	return state == JOB_STATE_DONE || state == JOB_STATE_FAILED || state == JOB_STATE_DEAD ||
+	       state == JOB_STATE_CANCELLED;
+}
+
+/* "queued", "scheduled", "running", "done", "failed", "dead", "cancelled". */
+const char *job_state_name(enum job_state state);
+/* False: it is none of these seven. */
+bool job_state_parse(struct span name, enum job_state *state);
+
+#endif
