@@ -20,17 +20,27 @@ struct changes {
 	char log[40];
 };
 
+#define MARK "pg_catalog.to_hex((extract(epoch from at) * 1000000)::int8)"
+
 /*
  * What is kept and what is pruned are of one snapshot. That a change is settled is known of the
  * server where the holder is; a lane may be on a standby that is behind. There nothing is shown
  * until its xmin is where that of the holder was: else a change might be seen before one that has
- * a lower seq.
+ * a lower seq. For the same reason what a standby does not have it may still get, below that; a
+ * server that is none has each change that was ever told.
  */
 static const char template[] =
-    "select f.pruned, f.log = $5::uuid, l.seq, l.op, l.id, l.version "
-    "from %s.product_feed f left join lateral ("
-    "select seq, op, id, version from %s.product_log where seq > $1::int8 and seq <= $2::int8 "
-    "and pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::int8 >= $3::int8 "
+    "select f.pruned, f.log = $5::uuid and (s.is_standby or s.newest >= $2::int8), "
+    "not s.is_standby or ($1::int8 <= $2::int8 and s.is_settled), "
+    "s.newest < $1::int8, (select " MARK " from %s.product_log where seq = $1::int8), "
+    "l.seq, l.op, l.id, l.version, l.mark "
+    "from %s.product_feed f cross join lateral ("
+    "select greatest((select max(seq) from %s.product_log), f.pruned) as newest, "
+    "pg_catalog.pg_is_in_recovery() as is_standby, "
+    "pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::int8 >= $3::int8 "
+    "as is_settled) s left join lateral ("
+    "select seq, op, id, version, " MARK " as mark from %s.product_log "
+    "where seq > $1::int8 and seq <= $2::int8 and s.is_settled "
     "order by seq limit $4::int8) l on true order by l.seq";
 
 static bool
@@ -82,7 +92,8 @@ changes_read(const struct products *products, const struct feed_place *place, in
 	struct changes *changes = calloc(1, sizeof(*changes));
 	const char *schema = products->sql->schema;
 
-	if (!changes || !buffer_printf(&changes->sql, SQL_MAX, template, schema, schema) ||
+	if (!changes ||
+	    !buffer_printf(&changes->sql, SQL_MAX, template, schema, schema, schema, schema) ||
 	    !buffer_append(&changes->sql, "", 1, SQL_MAX)) {
 		if (changes)
 			buffer_fini(&changes->sql);

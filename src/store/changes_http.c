@@ -3,7 +3,8 @@
  * gaps, in the one order of all readers.
  *
  * "next" can always be asked for next: it is the last change that was given out, else `since`. It
- * is never the horizon, which another host may not have come to.
+ * is never the horizon, which another host may not have come to. It names the change by its seq and
+ * its mark (changes.h); the seq alone, as the room has it, is taken as well.
  */
 #include "store/changes_http.h"
 
@@ -21,6 +22,10 @@
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
+#define RESYNC_HINT \
+	"Ask for since=now, read all products anew, and go on from that \"next\"."
+/* a seq, a dot and a mark */
+#define NEXT_SIZE (24 + CHANGES_MARK_MAX)
 /* of the text that names a parameter which is none */
 #define UNKNOWN_SIZE 120
 
@@ -28,8 +33,9 @@
 struct reading {
 	struct exchange *x;
 	bool has_since;
-	bool is_now;
+	bool is_now; /* then `since` is the horizon */
 	int64_t since;
+	char mark[CHANGES_MARK_MAX + 1]; /* empty: there is none */
 	int64_t limit;
 };
 
@@ -53,11 +59,30 @@ parse_number(struct span s, int64_t *number)
 }
 
 static bool
+parse_mark(struct span s, char mark[CHANGES_MARK_MAX + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (s.len < 1 || s.len > CHANGES_MARK_MAX)
+		return false;
+	memcpy(mark, s.ptr, s.len);
+	mark[s.len] = '\0';
+	return strspn(mark, digits) == s.len;
+}
+
+/* now, 17 or 17.62781ac04d1f0 */
+static bool
 parse_since(struct span s, struct reading *r)
 {
+	const char *dot = memchr(s.ptr, '.', s.len);
+	const size_t len = dot ? (size_t)(dot - s.ptr) : s.len;
+
 	r->has_since = true;
 	r->is_now = span_eq(s, SPAN_LIT("now"));
-	return r->is_now || parse_number(s, &r->since);
+	if (r->is_now)
+		return true;
+	return parse_number(span_from(s.ptr, len), &r->since) &&
+	       (!dot || parse_mark(span_from(dot + 1, s.len - len - 1), r->mark));
 }
 
 static bool
@@ -79,8 +104,8 @@ parse(struct span query, struct reading *r, struct problem_error errors[3],
 	r->limit = LIMIT_DEFAULT;
 	if (since->state != QUERY_ABSENT &&
 	    (since->state != QUERY_GIVEN || !parse_since(query_value(since), r)))
-		errors[n++].detail = "since must be the \"next\" of an earlier answer, a number "
-				     "from 0 to 9223372036854775807, or now, given once";
+		errors[n++].detail = "since must be the \"next\" of an earlier answer, the seq of a "
+				     "change, 0, or now, given once";
 	if (limit->state != QUERY_ABSENT &&
 	    (limit->state != QUERY_GIVEN || !parse_limit(query_value(limit), r)))
 		errors[n++].detail = "limit must be a number from 1 to 1000, given once";
@@ -126,7 +151,7 @@ reply_not_ready(struct exchange *x)
 static void
 reply_pruned(struct exchange *x, int64_t pruned)
 {
-	char detail[160];
+	char detail[200];
 
 	snprintf(detail, sizeof(detail),
 		 "not all changes after this one are kept any more (store.change_retention); the "
@@ -137,8 +162,25 @@ reply_pruned(struct exchange *x, int64_t pruned)
 				.type = "changes-pruned",
 				.title = "These changes are not kept any more",
 				.detail = detail,
-				.hint = "Ask for since=now, read all products anew, and go on from "
-					"that \"next\".",
+				.hint = RESYNC_HINT,
+			    });
+}
+
+static void
+reply_lost(struct exchange *x, int64_t since)
+{
+	char detail[200];
+
+	snprintf(detail, sizeof(detail),
+		 "the database does not have the change %" PRId64 " that was told: it is an older "
+		 "copy, such as a standby that was behind when it took over, or a backup",
+		 since);
+	exchange_problem(x, &(struct problem){
+				.status = 410,
+				.type = "changes-lost",
+				.title = "The database has lost changes",
+				.detail = detail,
+				.hint = RESYNC_HINT,
 			    });
 }
 
@@ -151,6 +193,14 @@ cell(const struct products_answer *answer, size_t i, enum changes_column column)
 
 	return span_from(PQgetvalue(answer->result, row, (int)column),
 			 (size_t)PQgetlength(answer->result, row, (int)column));
+}
+
+/* `mark` may be empty. */
+static void
+write_next(char next[NEXT_SIZE], int64_t seq, struct span mark)
+{
+	snprintf(next, NEXT_SIZE, "%" PRId64 "%s%.*s", seq, mark.len ? "." : "", (int)mark.len,
+		 mark.ptr);
 }
 
 /* Changes of rows [0, n) and where to go on from. */
@@ -167,7 +217,7 @@ write_page(struct buffer *body, const struct products_answer *answer, size_t n, 
 
 		ok = buffer_append(body, change + (i == 0), len + (i != 0), PRODUCT_REPLY_MAX);
 	}
-	return ok && buffer_printf(body, PRODUCT_REPLY_MAX, "],\"next\":%s}", next);
+	return ok && buffer_printf(body, PRODUCT_REPLY_MAX, "],\"next\":\"%s\"}", next);
 }
 
 static void
@@ -176,8 +226,7 @@ reply_page(struct exchange *x, const struct products_answer *answer, size_t n, c
 	char timing[SERVER_TIMING_SIZE] = "";
 	struct buffer body = {0};
 
-	if (answer)
-		server_timing_put(timing, answer->waited_us, answer->took_us);
+	server_timing_put(timing, answer->waited_us, answer->took_us);
 	if (write_page(&body, answer, n, next))
 		product_reply_json(x, 200, &body, timing);
 	else
@@ -185,33 +234,68 @@ reply_page(struct exchange *x, const struct products_answer *answer, size_t n, c
 	buffer_fini(&body);
 }
 
+static bool
+is_true(struct span s)
+{
+	return span_eq(s, SPAN_LIT("t"));
+}
+
+/*
+ * Whether the change that the client had last is none of this log. A standby may only be behind;
+ * and below what is pruned nobody knows.
+ */
+static bool
+is_lost(const struct reading *r, const struct products_answer *answer, int64_t pruned)
+{
+	const struct span mark = cell(answer, 0, CHANGES_SINCE);
+
+	if (r->since <= pruned)
+		return false;
+	if (mark.len)
+		return r->mark[0] && !span_eq(mark, span_str(r->mark));
+	return is_true(cell(answer, 0, CHANGES_WHOLE)) &&
+	       (r->mark[0] || is_true(cell(answer, 0, CHANGES_SHORT)));
+}
+
+static void
+reply_changes(const struct reading *r, const struct products_answer *answer, int64_t pruned)
+{
+	const size_t n = cell(answer, 0, CHANGES_SEQ).len ? answer->n : 0;
+	const struct span mark = cell(answer, 0, CHANGES_SINCE);
+	char next[NEXT_SIZE];
+
+	if (n > 0)
+		write_next(next, strtoll(cell(answer, n - 1, CHANGES_SEQ).ptr, NULL, 10),
+			   cell(answer, n - 1, CHANGES_MARK));
+	else if (!r->has_since)
+		write_next(next, pruned, span_from("", 0));
+	else
+		write_next(next, r->since, mark.len ? mark : span_str(r->mark));
+	reply_page(r->x, answer, n, next);
+}
+
 static void
 read_done(const struct products_answer *answer, void *ctx)
 {
 	struct reading *r = ctx;
-	struct exchange *x = r->x;
 	int64_t pruned = 0;
-	size_t n = answer->n;
-	char next[24];
+	bool lost = false;
 
-	if (answer->outcome == PRODUCTS_OK && n > 0)
+	if (answer->outcome == PRODUCTS_OK && answer->n > 0) {
 		pruned = strtoll(cell(answer, 0, CHANGES_PRUNED).ptr, NULL, 10);
-	if (answer->outcome != PRODUCTS_OK || n == 0) {
-		product_reply_trouble(x, answer);
-	} else if (cell(answer, 0, CHANGES_LOG).ptr[0] != 't') {
-		/* the feed of this host is that of another database, until it has been there */
-		reply_not_ready(x);
-	} else if (r->has_since && r->since < pruned) {
-		reply_pruned(x, pruned);
-	} else {
-		if (cell(answer, 0, CHANGES_SEQ).len == 0)
-			n = 0;
-		if (n > 0)
-			snprintf(next, sizeof(next), "%s", cell(answer, n - 1, CHANGES_SEQ).ptr);
-		else
-			snprintf(next, sizeof(next), "%" PRId64, r->has_since ? r->since : pruned);
-		reply_page(x, answer, n, next);
+		lost = is_lost(r, answer, pruned);
 	}
+	if (answer->outcome != PRODUCTS_OK || answer->n == 0)
+		product_reply_trouble(r->x, answer);
+	else if (!is_true(cell(answer, 0, CHANGES_LOG)) || (r->is_now && lost))
+		/* the feed of this host is that of another database, until it has been there */
+		reply_not_ready(r->x);
+	else if (lost)
+		reply_lost(r->x, r->since);
+	else if (r->has_since && r->since < pruned)
+		reply_pruned(r->x, pruned);
+	else
+		reply_changes(r, answer, pruned);
 	free(r);
 }
 
@@ -220,15 +304,9 @@ begin(struct exchange *x, const struct products *products, const struct reading 
 {
 	struct feed_place place;
 	struct reading *r;
-	char next[24];
 
 	if (!products->feed || !feed_place(products->feed, &place)) {
 		reply_not_ready(x);
-		return;
-	}
-	if (wanted->is_now) {
-		snprintf(next, sizeof(next), "%" PRIu64, place.settled);
-		reply_page(x, NULL, 0, next);
 		return;
 	}
 	r = malloc(sizeof(*r));
@@ -237,6 +315,10 @@ begin(struct exchange *x, const struct products *products, const struct reading 
 		return;
 	}
 	*r = *wanted;
+	if (r->is_now) {
+		r->since = (int64_t)place.settled;
+		r->limit = 0;
+	}
 	changes_read(products, &place, r->since, (uint32_t)r->limit, read_done, r);
 }
 

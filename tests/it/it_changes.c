@@ -2,8 +2,8 @@
  * it_changes.c - the change feed of the real daemon: who asks for changes and who listens in the
  * room get each once, in the order of the log, whoever writes and whatever dies.
  */
-/* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/ws_client.c tests/it/pg.c -ljansson */
+/* links: tests/it/changes.c tests/it/harness.c tests/it/daemon.c tests/it/procfs.c
+ * tests/it/http_client.c tests/it/ws_client.c tests/it/pg.c -ljansson */
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
@@ -12,20 +12,17 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "changes.h"
 #include "harness.h"
 #include "http_client.h"
 #include "pg.h"
 #include "ws_client.h"
 
-#define CHANGES    "/api/products/changes"
-#define ROOM       "/chat/_products"
 #define IDS        9
 #define STATEMENTS 200
 
-/* Changes in the order in which they came: [{"seq":..,"op":..,"id":..,"version":..}, ...] */
-static json_t *asked; /* of GET changes */
-static json_t *heard; /* of a member of the room, with what it missed left out */
-static json_int_t next;
+static struct reader reader;
+static json_t *heard; /* by a member of the room, with what it missed left out */
 
 static struct daemon *
 start(const char *option)
@@ -35,9 +32,8 @@ start(const char *option)
 
 	free(database);
 	WAIT_UNTIL(daemon_log_has(d, 0, "the change feed begins"));
-	asked = json_array();
+	reader_open(&reader, d);
 	heard = json_array();
-	next = 0;
 	return d;
 }
 
@@ -45,59 +41,11 @@ static void
 stop(struct daemon *d)
 {
 	daemon_stop(d);
-	json_decref(asked);
+	reader_close(&reader);
 	json_decref(heard);
 }
 
 /* ---- readers ---- */
-
-/* NULL: nobody was there, or not whole. */
-static json_t *
-get(struct daemon *d, const char *target)
-{
-	struct http_conn c;
-	struct http_answer a;
-	json_t *json = NULL;
-	char *request =
-	    it_printf("GET %s HTTP/1.1\r\nHost: localhost:%u\r\n\r\n", target, daemon_port(d));
-
-	if (http_try_open(&c, daemon_port(d))) {
-		if (http_try_send(&c, request, strlen(request)) &&
-		    http_try_read(&c, "GET", &a) == NULL) {
-			ck_assert_msg(a.status == 200 || a.status == 503, "%s: %s%s", target,
-				      a.head, a.body);
-			if (a.status == 200)
-				json = json_loadb(a.body, a.body_len, 0, NULL);
-			http_answer_fini(&a);
-		}
-		http_close(&c);
-	}
-	free(request);
-	return json;
-}
-
-/* The next page of changes. */
-static void
-ask(struct daemon *d)
-{
-	char *target = it_printf(CHANGES "?since=%lld&limit=40", (long long)next);
-	json_t *page = get(d, target), *change;
-	size_t i;
-
-	free(target);
-	if (!page)
-		return;
-	json_array_foreach(json_object_get(page, "changes"), i, change)
-	    json_array_append(asked, change);
-	next = json_integer_value(json_object_get(page, "next"));
-	json_decref(page);
-}
-
-static json_int_t
-seq_of(const json_t *change)
-{
-	return json_integer_value(json_object_get(change, "seq"));
-}
 
 /* What a member has got by now; it comes again when its worker has died. */
 static void
@@ -113,75 +61,19 @@ listen_on(struct daemon *d, struct ws *ws)
 
 			ck_assert_msg(change != NULL, "%s", frame.data);
 			if (n)
-				ck_assert_int_gt(seq_of(change),
-						 seq_of(json_array_get(heard, n - 1)));
+				ck_assert_int_gt(changes_seq(change),
+						 changes_seq(json_array_get(heard, n - 1)));
 			json_array_append_new(heard, change);
 		}
 		ws_frame_fini(&frame);
 	}
 	if (ws->c.eof) {
 		ws_drop(ws);
-		WAIT_UNTIL(ws_try_open(ws, daemon_port(d), ROOM) == NULL);
+		WAIT_UNTIL(ws_try_open(ws, daemon_port(d), CHANGES_ROOM) == NULL);
 	}
 }
 
 /* ---- the truth ---- */
-
-static json_t *
-truth(void)
-{
-	char *text = pg_ask(
-	    "select coalesce(json_agg(json_build_object('seq', seq, 'op', case op when 'I' then "
-	    "'insert' when 'U' then 'update' when 'D' then 'delete' else 'truncate' end, 'id', id, "
-	    "'version', version) order by seq), '[]') from product_log");
-	json_t *changes = json_loads(text, 0, NULL);
-
-	ck_assert_ptr_nonnull(changes);
-	free(text);
-	return changes;
-}
-
-static void
-check_same(const char *who, const json_t *got, const json_t *want)
-{
-	const size_t n = json_array_size(want);
-
-	for (size_t i = 0; i < n && i < json_array_size(got); i++) {
-		json_t *a = json_array_get(got, i), *b = json_array_get(want, i);
-
-		if (!json_equal(a, b))
-			ck_abort_msg("%s: change %zu is %s instead of %s", who, i, json_dumps(a, 0),
-				     json_dumps(b, 0));
-	}
-	ck_assert_msg(json_array_size(got) == n, "%s has %zu changes of %zu", who,
-		      json_array_size(got), n);
-}
-
-/* All that the room has had since the daemon began. */
-static json_t *
-history(struct daemon *d)
-{
-	json_t *changes = json_array();
-	json_int_t last = 0;
-	bool more = true;
-
-	while (more) {
-		char *target = it_printf(ROOM "/history?after=%lld&limit=200", (long long)last);
-		json_t *page = get(d, target), *message;
-		size_t i;
-
-		ck_assert_ptr_nonnull(page);
-		json_array_foreach(json_object_get(page, "msgs"), i, message)
-		{
-			json_array_append(changes, json_object_get(message, "data"));
-			last = seq_of(message);
-		}
-		more = json_is_true(json_object_get(page, "more"));
-		json_decref(page);
-		free(target);
-	}
-	return changes;
-}
 
 /* Who follows these has what the table has. */
 static void
@@ -218,47 +110,15 @@ check_replay(const json_t *changes)
 	free(text);
 }
 
-static json_int_t
-newest(void)
-{
-	char *text = pg_ask("select coalesce(max(seq), 0) from product_log");
-	const json_int_t seq = strtoll(text, NULL, 10);
-
-	free(text);
-	return seq;
-}
-
-static bool
-has_all(struct daemon *d)
-{
-	ask(d);
-	return next == newest();
-}
-
-static bool
-room_has(struct daemon *d, size_t n)
-{
-	json_t *room = history(d);
-	const bool has = json_array_size(room) >= n;
-
-	json_decref(room);
-	return has;
-}
-
 /* Readers and the room are where the table is. */
 static void
-check_all(struct daemon *d)
+check_all(void)
 {
-	WAIT_UNTIL(has_all(d));
-	json_t *want = truth();
-	WAIT_UNTIL(room_has(d, json_array_size(want)));
-	json_t *room = history(d);
+	json_t *want = changes_truth(pg_ask);
 
-	check_same("the reader", asked, want);
-	check_same("the room", room, want);
+	changes_all(&reader, pg_ask);
 	check_replay(want);
 	json_decref(want);
-	json_decref(room);
 }
 
 /* ---- writers ---- */
@@ -343,7 +203,7 @@ START_TEST(all_readers_agree_whoever_writes_and_dies)
 	unsigned seed = 5, kills = 0;
 	json_int_t kill_at = 100;
 
-	ws_open(&ws, daemon_port(d), ROOM, NULL);
+	ws_open(&ws, daemon_port(d), CHANGES_ROOM, NULL);
 	start_psql(&psql[0], 1);
 	start_psql(&psql[1], 2);
 	struct it_wait wait = it_wait_begin();
@@ -352,11 +212,12 @@ START_TEST(all_readers_agree_whoever_writes_and_dies)
 		const bool first = has_ended(&psql[0]), second = has_ended(&psql[1]);
 
 		is_over = first && second && kills > 0;
-		ask(d);
+		reader_ask(&reader);
 		listen_on(d, &ws);
 		put_one(d, &seed);
 		/* one after the other, and so the holder now and then, whichever it is */
 		const size_t n = daemon_workers(d, pids);
+		const json_int_t next = reader_seq(&reader);
 		const bool is_due = next >= kill_at || (first && second && kills == 0);
 		if (is_due && n == 2 && kills < 4) {
 			kill(pids[kills % 2], SIGKILL);
@@ -371,16 +232,16 @@ START_TEST(all_readers_agree_whoever_writes_and_dies)
 		it_wait_again(&wait, __FILE__, __LINE__, "psql to end");
 	}
 	ck_assert_uint_ge(kills, 1);
-	check_all(d);
+	check_all();
 	listen_on(d, &ws);
 	ck_assert_uint_gt(json_array_size(heard), 0);
 	/* what it heard is of the log, in this order: increasing and known */
-	json_t *want = truth(), *change;
+	json_t *want = changes_truth(pg_ask), *change;
 	size_t i, at = 0;
 	json_array_foreach(heard, i, change)
 	{
 		while (at < json_array_size(want) &&
-		       seq_of(json_array_get(want, at)) < seq_of(change))
+		       changes_seq(json_array_get(want, at)) < changes_seq(change))
 			at++;
 		ck_assert(at < json_array_size(want) &&
 			  json_equal(change, json_array_get(want, at)));
@@ -396,21 +257,22 @@ START_TEST(goes_on_over_a_restart_of_the_server_and_a_reload)
 	struct daemon *d = start(NULL);
 
 	free(pg_ask("insert into products(name, price) values ('a', 1)"));
-	check_all(d);
+	check_all();
 	pg_do("restart");
 	free(pg_ask("insert into products(name, price) values ('b', 1)"));
-	check_all(d);
+	check_all();
 	/* the old holder leaves, one of the new workers comes */
 	ck_assert(daemon_reload(d));
 	free(pg_ask("update products set price = 2"));
-	check_all(d);
-	ck_assert_uint_eq(json_array_size(asked), 4);
+	check_all();
+	ck_assert_uint_eq(json_array_size(reader.asked), 4);
 	stop(d);
 }
 END_TEST
 
 /* ---- answers ---- */
 
+/* The marks of "next" are left out. */
 static void
 expect(struct daemon *d, const char *query, int status, const char *text)
 {
@@ -418,39 +280,66 @@ expect(struct daemon *d, const char *query, int status, const char *text)
 	char *target = it_printf(CHANGES "%s", query);
 
 	http_request(daemon_port(d), "GET", target, NULL, NULL, &a);
+	char *dot = strstr(a.body, "],\"next\":\"");
+	if (dot && (dot = strchr(dot, '.')) != NULL)
+		memmove(dot, strrchr(a.body, '"'), strlen(strrchr(a.body, '"')) + 1);
 	ck_assert_msg(a.status == status && strstr(a.body, text), "%s: %s%s", query, a.head,
 		      a.body);
 	http_answer_fini(&a);
 	free(target);
 }
 
+static bool
+has_all(void)
+{
+	char *text = pg_ask("select coalesce(max(seq), 0) from product_log");
+	const json_int_t seq = strtoll(text, NULL, 10);
+
+	free(text);
+	reader_ask(&reader);
+	return reader_seq(&reader) == seq;
+}
+
 START_TEST(answers_what_is_asked)
 {
-	static const char *const bad[] = {
-	    "?since=",          "?since=-1",        "?since=1e3",
-	    "?since=%201",      "?since=01",        "?since=9223372036854775808",
-	    "?since=NOW",       "?since=1&since=1", "?since='",
-	    "?limit=0",         "?limit=1001",      "?limit=x",
-	    "?limit=1&limit=2", "?after=1"};
+	static const char *const bad[] = {"?since=",
+					  "?since=-1",
+					  "?since=1e3",
+					  "?since=%201",
+					  "?since=01",
+					  "?since=9223372036854775808",
+					  "?since=NOW",
+					  "?since=1&since=1",
+					  "?since='",
+					  "?since=1.",
+					  "?since=.5",
+					  "?since=1.G",
+					  "?since=1.0123456789abcdef0",
+					  "?since=1.5.5",
+					  "?since=now.5",
+					  "?limit=0",
+					  "?limit=1001",
+					  "?limit=x",
+					  "?limit=1&limit=2",
+					  "?after=1"};
 	struct daemon *d = start(NULL);
 	struct http_answer a;
 	char etag[100];
 
-	expect(d, "", 200, "{\"changes\":[],\"next\":0}");
-	expect(d, "?since=now", 200, "{\"changes\":[],\"next\":0}");
+	expect(d, "", 200, "{\"changes\":[],\"next\":\"0\"}");
+	expect(d, "?since=now", 200, "{\"changes\":[],\"next\":\"0\"}");
 	free(pg_ask("insert into products(name, price) values ('a', 1), ('b', 2)"));
 	free(pg_ask("truncate products"));
-	WAIT_UNTIL(has_all(d));
+	WAIT_UNTIL(has_all());
 	expect(d, "", 200,
 	       "{\"changes\":[{\"seq\":1,\"op\":\"insert\",\"id\":1,\"version\":1},"
 	       "{\"seq\":2,\"op\":\"insert\",\"id\":2,\"version\":2},"
-	       "{\"seq\":3,\"op\":\"truncate\",\"id\":null,\"version\":null}],\"next\":3}");
-	expect(d, "?since=1&limit=1", 200,
-	       "{\"changes\":[{\"seq\":2,\"op\":\"insert\",\"id\":2,\"version\":2}],\"next\":2}");
-	expect(d, "?since=3", 200, "{\"changes\":[],\"next\":3}");
-	expect(d, "?since=now&limit=1000", 200, "{\"changes\":[],\"next\":3}");
-	expect(d, "?since=9223372036854775807", 200,
-	       "{\"changes\":[],\"next\":9223372036854775807}");
+	       "{\"seq\":3,\"op\":\"truncate\",\"id\":null,\"version\":null}],\"next\":\"3\"}");
+	expect(
+	    d, "?since=1&limit=1", 200,
+	    "{\"changes\":[{\"seq\":2,\"op\":\"insert\",\"id\":2,\"version\":2}],\"next\":\"2\"}");
+	expect(d, "?since=3", 200, "{\"changes\":[],\"next\":\"3\"}");
+	expect(d, "?since=now&limit=1000", 200, "{\"changes\":[],\"next\":\"3\"}");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		expect(d, bad[i], 400, "/problems/bad-parameter");
 
@@ -459,9 +348,78 @@ START_TEST(answers_what_is_asked)
 	ck_assert_ptr_nonnull(http_field(&a, "Server-Timing"));
 	http_answer_fini(&a);
 	http_expect(daemon_port(d), "GET", CHANGES "?since=0", etag, NULL, 304, "");
-	http_request(daemon_port(d), "POST", ROOM, NULL, "{\"seq\":9}", &a);
+	http_request(daemon_port(d), "POST", CHANGES_ROOM, NULL, "{\"seq\":9}", &a);
 	ck_assert_int_eq(a.status, 403);
 	http_answer_fini(&a);
+	stop(d);
+}
+END_TEST
+
+static bool
+is_lost(struct daemon *d, const char *since)
+{
+	struct http_answer a;
+	char *target = it_printf(CHANGES "?since=%s", since);
+
+	http_request(daemon_port(d), "GET", target, NULL, NULL, &a);
+	const bool lost = a.status == 410;
+	if (lost)
+		ck_assert_msg(strstr(a.body, "/problems/changes-lost") != NULL, "%s", a.body);
+	http_answer_fini(&a);
+	free(target);
+	return lost;
+}
+
+/*
+ * The database is one of before: who knows changes that it does not have is told, also when others
+ * have their numbers by now.
+ */
+START_TEST(what_was_told_and_is_lost_is_410)
+{
+	struct daemon *d = start(NULL);
+	char second[80], fourth[80];
+
+	for (int i = 1; i <= 4; i++) {
+		free(pg_ask("insert into products(name, price) values ('a', 1)"));
+		WAIT_UNTIL(has_all());
+		if (i == 2)
+			memcpy(second, reader.next, sizeof(second));
+	}
+	memcpy(fourth, reader.next, sizeof(fourth));
+	/* what is to be told has its mark, however it is come to */
+	ck_assert_ptr_nonnull(strchr(fourth, '.'));
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const since[] = {"now", "4", "3"};
+		struct reader other;
+
+		reader_open(&other, d);
+		snprintf(other.next, sizeof(other.next), "%s", since[i]);
+		reader_ask(&other);
+		ck_assert_str_eq(other.next, fourth);
+		reader_close(&other);
+	}
+	/* nobody was ever told of the fifth; only who says so knows the fourth */
+	ck_assert(is_lost(d, "5"));
+	ck_assert(is_lost(d, "9223372036854775807"));
+	ck_assert(is_lost(d, "4.5"));
+	ck_assert(is_lost(d, "5.5"));
+	ck_assert(!is_lost(d, fourth));
+
+	free(pg_ask("begin; delete from product_log where seq > 2; "
+		    "select setval('product_log_seq_seq', 2); commit"));
+	free(daemon_log_wait(d, 0, "the database has lost the changes from 3 to 4"));
+	ck_assert(is_lost(d, fourth));
+	ck_assert(is_lost(d, "4"));
+	expect(d, "?since=now", 200, "{\"changes\":[],\"next\":\"2\"}");
+	expect(d, "?since=2", 200, "{\"changes\":[],\"next\":\"2\"}");
+	for (int i = 3; i <= 5; i++)
+		free(pg_ask("update products set price = 2 where id = 1"));
+	memcpy(reader.next, second, sizeof(second));
+	WAIT_UNTIL(has_all());
+	ck_assert_int_eq(reader_seq(&reader), 5);
+	/* there is a fourth now, and it is another one */
+	ck_assert(is_lost(d, fourth));
+	ck_assert(!is_lost(d, second));
 	stop(d);
 }
 END_TEST
@@ -487,8 +445,8 @@ START_TEST(what_is_not_kept_is_410)
 
 	free(pg_ask("insert into products(name, price) values ('a', 1), ('b', 2)"));
 	WAIT_UNTIL(is_gone(d));
-	expect(d, "", 200, "{\"changes\":[],\"next\":2}");
-	expect(d, "?since=2", 200, "{\"changes\":[],\"next\":2}");
+	expect(d, "", 200, "{\"changes\":[],\"next\":\"2\"}");
+	expect(d, "?since=2", 200, "{\"changes\":[],\"next\":\"2\"}");
 	stop(d);
 }
 END_TEST
@@ -517,6 +475,7 @@ fill(Suite *suite)
 	tcase_add_test(tcase, all_readers_agree_whoever_writes_and_dies);
 	tcase_add_test(tcase, goes_on_over_a_restart_of_the_server_and_a_reload);
 	tcase_add_test(tcase, answers_what_is_asked);
+	tcase_add_test(tcase, what_was_told_and_is_lost_is_410);
 	tcase_add_test(tcase, what_is_not_kept_is_410);
 	tcase_add_test(tcase, is_503_while_nobody_has_read_the_log);
 }

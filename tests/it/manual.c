@@ -43,11 +43,12 @@ replace(const char *text, const char *from, const char *to)
 static const struct {
 	const char *before, *made_of;
 } differing[] = {
-    {"\"epoch\":\"", "0123456789abcdef"}, {"\"conn\":\"", "0123456789abcdef"},
-    {"\"from\":\"", "0123456789abcdef"},  {"\"ts\":", "0123456789"},
-    {"\"since\":", "0123456789"},         {"\"pseq\":", "0123456789"},
-    {"\nid: ", "0123456789abcdef"},       {"\nretry: ", "0123456789"},
-    {"queue;dur=", "0123456789."},        {"db;dur=", "0123456789."},
+    {"\"epoch\":\"", "0123456789abcdef"},  {"\"conn\":\"", "0123456789abcdef"},
+    {"\"from\":\"", "0123456789abcdef"},   {"\"ts\":", "0123456789"},
+    {"\"since\":", "0123456789"},          {"\"pseq\":", "0123456789"},
+    {"\nid: ", "0123456789abcdef"},        {"\nretry: ", "0123456789"},
+    {"queue;dur=", "0123456789."},         {"db;dur=", "0123456789."},
+    {"\"next\":\"3.", "0123456789abcdef"},
 };
 
 /* With a star in place of what may differ; the caller frees. */
