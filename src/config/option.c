@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "config/conninfo.h"
+#include "config/network.h"
 #include "config/syntax.h"
 
 #define OPTION_RELOAD_RELOAD  false
@@ -190,26 +191,38 @@ set_choice(const struct option_def *def, const char *text, union option_value *v
 static const char *
 word_problem(enum config_option option, char *word)
 {
+	struct network network;
+	uint16_t port;
+
 	if (option == OPTION_server_public)
 		return list_index(scopes, word) < 0 ? "is no scope" : NULL;
 	if (option == OPTION_server_names)
 		return strcmp(word, "*") != 0 ? host_check(word) : NULL;
+	if (option == OPTION_fetch_ports)
+		return port_number_parse(word, &port);
+	if (option == OPTION_fetch_allow)
+		return network_parse(word, &network);
 	return option == OPTION_http_origins ? origin_check(word) : NULL;
 }
 
 static void
 put_accepted_words(enum config_option option, struct buffer *problem)
 {
-	if (option == OPTION_server_public) {
+	const char *accepted;
+
+	switch ((int)option) {
+	case OPTION_server_public:
 		(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "; accepted: ");
 		put_list(problem, scopes);
-	} else {
-		(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "; accepted: %s",
-				     option == OPTION_server_names
-					 ? "host names without a port, or * for any"
-					 : "scheme://host or scheme://host:port, as in "
-					   "https://app.example");
+		return;
+	case OPTION_server_names: accepted = "host names without a port, or * for any"; break;
+	case OPTION_fetch_ports: accepted = "numbers from 1 to 65535"; break;
+	case OPTION_fetch_allow:
+		accepted = "CIDR or CIDR:port, as in 10.1.0.0/16, 10.1.2.3:8080 or fd00::/8";
+		break;
+	default: accepted = "scheme://host or scheme://host:port, as in https://app.example";
 	}
+	(void)!buffer_printf(problem, OPTION_PROBLEM_MAX, "; accepted: %s", accepted);
 }
 
 /* `text` and what is wrong with it, behind what was wrong with others. */

@@ -1,6 +1,6 @@
 /* links: src/config/config.c src/config/errors.c
  *        src/config/option.c src/config/ini_file.c src/config/syntax.c
- * src/config/conninfo.c src/config/address.c src/base/buffer.c
+ * src/config/conninfo.c src/config/address.c src/config/network.c src/base/buffer.c
  * -lini_config -lbasicobjects -lref_array -lcollection -lpq */
 /*
  * fuzz_config.c - configuration files: every file is either taken, and then its dump is taken too

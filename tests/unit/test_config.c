@@ -1,6 +1,6 @@
 /* links: src/config/config.c src/config/errors.c
  *        src/config/option.c src/config/ini_file.c src/config/syntax.c
- * src/config/conninfo.c src/config/address.c src/base/buffer.c
+ * src/config/conninfo.c src/config/address.c src/config/network.c src/base/buffer.c
  * -lini_config -lbasicobjects -lref_array -lcollection -lpq */
 /*
  * test_config.c - every kind of mistake with its message, -o over file over default, the round trip
@@ -203,6 +203,9 @@ static const struct {
     {"[http]\norigins = HTTPS://App.Example:443 http://x:80 http://x:443 app://[::1]:9\n",
      OPTION_http_origins, "https://app.example http://x http://x:443 app://[::1]:9",
      "plaza.conf:2"},
+    {"[fetch]\nports =  1 65535\n", OPTION_fetch_ports, "1 65535", "plaza.conf:2"},
+    {"[fetch]\nallow = 10.0.0.0/8 127.0.0.1:8081 fd00::/8:80  [::1]:8080\n", OPTION_fetch_allow,
+     "10.0.0.0/8 127.0.0.1:8081 fd00::/8:80 [::1]:8080", "plaza.conf:2"},
     {"[chat]\nlog_size = 4194304k\n", OPTION_chat_log_size, "4g", "plaza.conf:2"},
     {"[log]\nlevel = debug\n", OPTION_log_level, "debug", "plaza.conf:2"},
     {"[log]\nslow_callback = 0s\n", OPTION_log_slow_callback, "0ms", "plaza.conf:2"},
@@ -247,11 +250,12 @@ END_TEST
 #define NOT_SHOWN                                                                             \
 	"libpq refuses it (why is not shown: that could tell a password; look at quotes and " \
 	"spaces); " CONNINFO
-#define SECTIONS "accepted: [server], [http], [chat], [store], [log]"
+#define SECTIONS "accepted: [server], [http], [chat], [store], [fetch], [log]"
 #define BAD_NAME                                                                                   \
 	"what stands before = is no option's name; accepted: letters, digits and _ (a value goes " \
 	"on one line)"
 #define NO_EQUAL  "has no =; accepted: option = value, [section], and comments with # or ; in front"
+#define NO_RANGE  "; accepted: CIDR or CIDR:port, as in 10.1.0.0/16, 10.1.2.3:8080 or fd00::/8"
 #define NO_ORIGIN "; accepted: scheme://host or scheme://host:port, as in https://app.example"
 #define NO_SCHEMA                                                                               \
 	"is no name of a schema; accepted: 1 to 63 letters, digits and _, the first no digit, " \
@@ -382,6 +386,12 @@ static const struct {
     {"[server]\nnames = a..b\n",
      "plaza.conf:2: server.names: \"a..b\" is not a host name; accepted: host names without a "
      "port, or * for any\n"},
+    {"[fetch]\nports = 80 0\n",
+     "plaza.conf:2: fetch.ports: \"0\" is no port; accepted: numbers from 1 to 65535\n"},
+    {"[fetch]\nallow = localhost\n",
+     "plaza.conf:2: fetch.allow: \"localhost\" has no IPv4 or IPv6 address" NO_RANGE "\n"},
+    {"[fetch]\nallow = 10.0.0.1/8\n",
+     "plaza.conf:2: fetch.allow: \"10.0.0.1/8\" has bits beyond its prefix" NO_RANGE "\n"},
     {"[http]\norigins = app.example\n",
      "plaza.conf:2: http.origins: \"app.example\" is not an origin" NO_ORIGIN "\n"},
     {"[http]\norigins = https://a.example/\n",
