@@ -345,6 +345,161 @@ START_TEST(killed_in_the_middle_of_a_step)
 }
 END_TEST
 
+/* ---- the index for search, built under traffic ---- */
+
+#define ROWS    2000000
+#define WRITERS 3
+/* no write may wait for a lock longer than this; plazad itself waits half of a statement's time */
+#define LOCKS_SQL    "set lock_timeout = '2s'"
+#define LOCKS_OPTION "store.statement_timeout=4s"
+
+struct traffic {
+	struct daemon *d;
+	struct http_conn c;
+	PGconn *writer[WRITERS], *watcher;
+	unsigned rounds;
+};
+
+static void
+traffic_request(struct traffic *t, const char *method, const char *target, const char *body,
+		int status, const char *text)
+{
+	struct http_answer a;
+
+	http_exchange(&t->c, method, target, body ? JSON : NULL, body, &a);
+	ck_assert_msg(a.status == status && (!text || strstr(a.body, text)), "%s %s: %s%.400s",
+		      method, target, a.head, a.body);
+	if (status == 503)
+		ck_assert_ptr_nonnull(http_field(&a, "Retry-After"));
+	http_answer_fini(&a);
+}
+
+/* Each has a product of its own to write to, so that the table is all they could wait for. */
+static void
+traffic_round(struct traffic *t)
+{
+	for (unsigned i = 0; i < WRITERS; i++) {
+		char *text =
+		    it_printf("update products set name = 'written %u', price = %u where "
+			      "id = %u; insert into products(name, price) values ('new', "
+			      "1); delete from products where id = %u",
+			      t->rounds, t->rounds, 1000 + i, ROWS - WRITERS * t->rounds - i);
+
+		ck_assert_int_eq(PQsendQuery(t->writer[i], text), 1);
+		free(text);
+	}
+	traffic_request(t, "POST", PRODUCTS, "{\"name\":\"made meanwhile\",\"price\":1}", 201,
+			NULL);
+	traffic_request(t, "PUT", PRODUCTS "/7", "{\"name\":\"put meanwhile\",\"price\":1}", 200,
+			NULL);
+	traffic_request(t, "GET", PRODUCTS "/1000000", NULL, 200, "product 0");
+	traffic_request(t, "GET", PRODUCTS "?sort=-id&limit=3", NULL, 200, NULL);
+	for (unsigned i = 0; i < WRITERS; i++) {
+		PGresult *result;
+
+		while ((result = PQgetResult(t->writer[i])) != NULL) {
+			ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s",
+				      PQerrorMessage(t->writer[i]));
+			PQclear(result);
+		}
+	}
+	t->rounds++;
+}
+
+/* A value of the server's own views. */
+static char *
+traffic_watch(struct traffic *t, const char *question)
+{
+	PGresult *result = PQexec(t->watcher, question);
+
+	ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(t->watcher));
+	char *value = it_printf("%s", PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
+	PQclear(result);
+	return value;
+}
+
+/* One more round while it is built; whether all is read and only old snapshots are waited for. */
+static bool
+traffic_while_built(struct traffic *t)
+{
+	traffic_round(t);
+	traffic_request(t, "GET", PRODUCTS "?q=meanwhile", NULL, 503, "/problems/index-building");
+	traffic_request(t, "GET", PRODUCTS "/export?q=meanwhile", NULL, 503,
+			"/problems/index-building");
+	/* who builds may wait, nobody else */
+	char *waiting = traffic_watch(t, "select count(*) from pg_locks where not granted and "
+					 "relation = 'products'::regclass and pid not in (select "
+					 "pid from pg_stat_progress_create_index)");
+	char *phase = traffic_watch(t, "select phase from pg_stat_progress_create_index where "
+				       "datname = current_database()");
+
+	ck_assert_str_eq(waiting, "0");
+	const bool is_read = strcmp(phase, "waiting for old snapshots") == 0;
+	free(waiting);
+	free(phase);
+	return is_read;
+}
+
+static bool
+traffic_until_searched(struct traffic *t)
+{
+	struct http_answer a;
+
+	traffic_round(t);
+	http_exchange(&t->c, "GET", PRODUCTS "?q=put", NULL, NULL, &a);
+	const bool is_there = a.status == 200;
+	ck_assert_msg(is_there || strstr(a.body, "/problems/index-building"), "%s", a.body);
+	http_answer_fini(&a);
+	return is_there;
+}
+
+START_TEST(an_index_is_built_under_traffic)
+{
+	char *option = fresh_option();
+	struct traffic t = {0};
+	/* a few words many times are quick to be read, and the key had better come last */
+	char *text =
+	    it_printf("create table products(id serial, name text not null, price "
+		      "decimal(10,2) not null); alter table products owner to plaza;"
+		      "insert into products(name, price) select 'product ' || case when i "
+		      "> %d then 'gone' else (i %% 1000)::text end, 1 from "
+		      "generate_series(1, %d) i; alter table products add primary key (id)",
+		      ROWS - WRITERS, ROWS);
+
+	sql(text);
+	free(text);
+	t.d = daemon_start(option, LOCKS_OPTION, NULL);
+	free(option);
+	free(daemon_log_wait(t.d, 0, "store: building the search index"));
+	/* it is not through before this one has ended */
+	PGconn *reader = session("begin isolation level repeatable read; select 1");
+	daemon_wait_store(t.d);
+	http_open(&t.c, daemon_port(t.d));
+	for (unsigned i = 0; i < WRITERS; i++)
+		t.writer[i] = session(LOCKS_SQL);
+	t.watcher = session("select 1");
+	WAIT_UNTIL(traffic_while_built(&t));
+	/* built, and what was written meanwhile is being waited for: it is still not used */
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert(traffic_while_built(&t));
+	ck_assert(!daemon_log_has(t.d, 0, "store: search is ready"));
+	PQfinish(reader);
+	WAIT_UNTIL(traffic_until_searched(&t));
+	/* and it has all of it */
+	traffic_request(&t, "GET", PRODUCTS "?q=made%20meanwhile", NULL, 200, "made meanwhile");
+	traffic_request(&t, "GET", PRODUCTS "?q=put", NULL, 200, "{\"id\":7,\"name\":\"put");
+	traffic_request(&t, "GET", PRODUCTS "?q=gone", NULL, 200, "{\"items\":[],");
+	traffic_request(&t, "GET", PRODUCTS "?q=product%20777&limit=1", NULL, 200,
+			"{\"items\":[{\"id\":777,");
+	traffic_request(&t, "GET", PRODUCTS "?q=written", NULL, 200, "{\"id\":1002,");
+	for (unsigned i = 0; i < WRITERS; i++)
+		PQfinish(t.writer[i]);
+	PQfinish(t.watcher);
+	http_close(&t.c);
+	daemon_stop(t.d);
+}
+END_TEST
+
 static void
 fill(Suite *suite)
 {
@@ -360,6 +515,7 @@ fill(Suite *suite)
 	tcase_add_test(tc, a_newer_schema_is_refused);
 	tcase_add_test(tc, a_table_that_is_held_is_waited_for);
 	tcase_add_test(tc, killed_in_the_middle_of_a_step);
+	tcase_add_test(tc, an_index_is_built_under_traffic);
 }
 
 int
