@@ -7,7 +7,8 @@
  * wants to lose nothing.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/ws_client.c tests/it/stream.c tests/it/posters.c tests/it/pg.c -ljansson */
+ * tests/it/ws_client.c tests/it/stream.c tests/it/posters.c tests/it/pair.c tests/it/pg.c
+ * -ljansson */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,77 +16,13 @@
 #include "daemon.h"
 #include "harness.h"
 #include "http_client.h"
+#include "pair.h"
 #include "pg.h"
 #include "posters.h"
 
 #define CLIENTS 8
 /* Acknowledged before and after. */
 #define SOME 100
-
-/* ---- the pair ---- */
-
-struct pair {
-	char *primary, *standby; /* their folders */
-};
-
-static void
-pg_tmp(const char *verb, const char *dir, const char *of, const char *setting)
-{
-	struct run run;
-
-	run_args(&run, NULL, pg_script(), verb, dir, of, setting, NULL);
-	ck_assert_msg(run.status == 0, "pg_tmp.sh %s: %s", verb, run.err);
-	run_fini(&run);
-}
-
-static char *
-ask(const char *dir, const char *sql)
-{
-	char *socket = it_printf("%s/s", dir);
-	struct run run;
-
-	run_args(&run, NULL, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socket, "-U",
-		 "postgres", "-d", "plaza", "-c", sql, NULL);
-	ck_assert_msg(run.status == 0, "psql: %s", run.err);
-	char *out = run.out;
-	if (run.out_len > 0 && out[run.out_len - 1] == '\n')
-		out[run.out_len - 1] = '\0';
-	free(run.err);
-	free(socket);
-	return out;
-}
-
-static bool
-says(const char *dir, const char *sql, const char *answer)
-{
-	char *text = ask(dir, sql);
-	bool is_it = strcmp(text, answer) == 0;
-
-	free(text);
-	return is_it;
-}
-
-static void
-pair_open(struct pair *pair)
-{
-	pair->primary = it_printf("%s/primary", it_dir());
-	pair->standby = it_printf("%s/standby", it_dir());
-	pg_tmp("start", pair->primary, "max_connections=50", NULL);
-	pg_tmp("standby", pair->standby, pair->primary, "hot_standby=on");
-	free(ask(pair->primary, "alter system set synchronous_standby_names = '*'"));
-	free(ask(pair->primary, "select pg_reload_conf()"));
-	WAIT_UNTIL(says(pair->primary,
-			"select count(*) from pg_stat_replication where sync_state = 'sync'", "1"));
-}
-
-static void
-pair_close(struct pair *pair)
-{
-	pg_tmp("remove", pair->primary, NULL, NULL);
-	pg_tmp("remove", pair->standby, NULL, NULL);
-	free(pair->primary);
-	free(pair->standby);
-}
 
 /* ---- posts ---- */
 
@@ -141,7 +78,7 @@ static struct pair the_pair;
 static char *
 ask_standby(const char *sql)
 {
-	return ask(the_pair.standby, sql);
+	return pair_ask(the_pair.standby, sql);
 }
 
 /* Meanwhile others are served, at least once. */
@@ -149,7 +86,7 @@ static bool
 is_promoted(void *ctx)
 {
 	others_are_served(ctx);
-	return says(the_pair.standby, "select pg_is_in_recovery()", "f");
+	return pair_says(the_pair.standby, "select pg_is_in_recovery()", "f");
 }
 
 static bool
@@ -164,13 +101,13 @@ START_TEST(a_promoted_standby_takes_over)
 {
 	struct child promotion;
 
-	pair_open(&the_pair);
+	pair_open(&the_pair, true);
 	struct daemon *d = start(&the_pair);
 	struct posters *p = posters_start(d, CLIENTS);
 	const char *const promote[] = {pg_script(), "promote", the_pair.standby, NULL};
 
 	posters_acknowledged(p, SOME);
-	pg_tmp("kill", the_pair.primary, NULL, NULL);
+	pair_do("kill", the_pair.primary);
 	posters_refused(p, CLIENTS);
 	posters_until(p, is_given_up, d);
 	http_expect(daemon_port(d), "GET", "/health/live", NULL, NULL, 200, NULL);
@@ -191,7 +128,7 @@ START_TEST(a_standby_alone_is_not_written_to)
 {
 	struct pair pair;
 
-	pair_open(&pair);
+	pair_open(&pair, true);
 	char *option = it_printf("store.database=host=%s/s dbname=plaza user=plaza "
 				 "target_session_attrs=read-write",
 				 pair.standby);
@@ -202,7 +139,7 @@ START_TEST(a_standby_alone_is_not_written_to)
 	ck_assert(is_ready(d, 503));
 	http_expect(daemon_port(d), "POST", "/api/products", "Content-Type: application/json\r\n",
 		    "{\"name\":\"x\",\"price\":1}", 503, NULL);
-	pg_tmp("promote", pair.standby, NULL, NULL);
+	pair_do("promote", pair.standby);
 	post(d, 1);
 	daemon_stop(d);
 	pair_close(&pair);
