@@ -1,5 +1,6 @@
 /*
- * generation.h - the workers of one configuration: spawned, watched, replaced, drained.
+ * generation.h - the processes of one configuration, workers and the executor: spawned, watched,
+ * replaced, drained.
  * Runs in: master.
  */
 #ifndef PLAZA_GENERATION_H
@@ -25,7 +26,7 @@ struct common {
 
 enum generation_state {
 	GENERATION_NONE,     /* no process, nothing owned */
-	GENERATION_STARTING, /* not all workers were ready yet */
+	GENERATION_STARTING, /* not all processes were ready yet */
 	GENERATION_SERVING,  /* takes the new connections; its dead are replaced */
 	GENERATION_DRAINING, /* told SIGUSR1: serves what it has until server.drain_timeout */
 	GENERATION_LEAVING,  /* told SIGUSR2, SIGTERM or SIGKILL: killed at its deadline */
@@ -47,7 +48,8 @@ struct generation {
 	struct config *config;
 	struct listeners listeners; /* those of a draining generation are not listed any more */
 	unsigned workers;
-	struct child child[SEGMENT_MAX_WORKERS];
+	unsigned processes; /* the same and, with a database, the executor, which is the last one */
+	struct child child[SEGMENT_PROCESSES];
 	uint64_t deadline_ms; /* the end of DRAINING or LEAVING; 0: none */
 };
 
@@ -55,8 +57,8 @@ struct generation {
 unsigned generation_workers(const struct config *config);
 
 /*
- * Takes `config` and `listeners` and forks the workers, in whom this does not return. False when a
- * fork failed (logged); the others are there.
+ * Takes `config` and `listeners` and forks the processes, in which this does not return. False when
+ * a fork failed (logged); the others are there.
  */
 bool generation_start(struct generation *g, const struct common *common, uint32_t number,
 		      struct config *config, struct listeners *listeners);
@@ -66,16 +68,22 @@ bool generation_all_ready(const struct generation *g);
 /* The last step of a start. */
 void generation_serve(struct generation *g);
 
-/* Whose worker ended? False when it is none of this generation's. */
+/* Whose process ended? False when it is none of this generation's. */
 bool generation_find(const struct generation *g, pid_t pid, unsigned *index);
+
+#define GENERATION_NAME_SIZE 24
+/* "worker 3", "executor". Returns `name`. */
+const char *generation_name(const struct generation *g, unsigned index,
+			    char name[GENERATION_NAME_SIZE]);
+
 /*
- * Logs the end of worker `index`, empties its slot and, as long as the generation serves, plans
+ * Logs the end of process `index`, empties its slot and, as long as the generation serves, plans
  * the next one: at once, or after a pause that doubles when it was not ready or died soon again.
  * Returns whether it had been ready.
  */
 bool generation_bury(struct generation *g, const struct common *common, unsigned index, int status);
 
-/* Notes who is ready; then what is due: workers to make, to kill, or the next step of a drain. */
+/* Notes who is ready; then what is due: processes to make, to kill, or the next step of a drain. */
 void generation_tend(struct generation *g, const struct common *common, uint64_t now_ms);
 /* When generation_tend has something to do; UINT64_MAX for never. */
 uint64_t generation_deadline_ms(const struct generation *g);
@@ -85,7 +93,7 @@ void generation_drain(struct generation *g, uint64_t timeout_ms);
 /* `signum` to all; SIGKILL after `timeout_ms`. */
 void generation_leave(struct generation *g, int signum, uint64_t timeout_ms);
 
-/* Whether its workers, once told to drain or leave, have stopped accepting. */
+/* Whether its processes, once told to drain or leave, have stopped taking anything new. */
 bool generation_accepts_no_more(const struct generation *g, const struct common *common);
 
 unsigned generation_living(const struct generation *g);

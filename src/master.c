@@ -166,7 +166,10 @@ take_end(struct master *m, struct generation *g, unsigned index, int status)
 
 	if (g->state == GENERATION_STARTING && !was_ready) {
 		if (m->state == MASTER_STARTING) {
-			log_error("start failed: worker %u ended before it was ready", index);
+			char name[GENERATION_NAME_SIZE];
+
+			log_error("start failed: %s ended before it was ready",
+				  generation_name(g, index, name));
 			master_stop(m, SIGKILL, EXIT_CODE_OS);
 		} else {
 			reload_fail(m);

@@ -35,15 +35,19 @@ jobs_bury(const struct segment *segment, const struct doorbell *bell, unsigned s
 	struct jobs_shared *shared = jobs_shared_of(segment);
 	const int64_t worker = atomic_exchange(&shared->executor[side].worker, 0);
 
+	atomic_store(&shared->executor[side].sleep, SLEEP_AWAKE);
 	credits_clear(&shared->credits, bell, side);
 	/* when there is no place for it, it is found by its silence */
 	for (unsigned i = 0; worker && i < JOB_DEAD; i++) {
 		int64_t none = 0;
 
-		if (atomic_compare_exchange_strong(&shared->dead[i], &none, worker)) {
-			jobs_ring(segment, bell);
-			return;
-		}
+		if (atomic_compare_exchange_strong(&shared->dead[i], &none, worker))
+			break;
+	}
+	/* the dead may have said that it rings somebody, and not have done it */
+	for (unsigned other = 0; other < SEGMENT_GENERATIONS; other++) {
+		if (atomic_load(&shared->executor[other].worker))
+			doorbell_ring(bell, slot_index(SEGMENT_EXECUTOR, other));
 	}
 }
 
@@ -70,13 +74,26 @@ jobs_forget_dead(struct jobs_shared *shared, int64_t worker)
 }
 
 void
+jobs_sleep(struct jobs_shared *shared, unsigned side, enum slot_sleep sleep)
+{
+	atomic_store(&shared->executor[side].sleep, sleep);
+	/* see doorbell_ring_sleeper: either we see what there is, or its author sees us */
+	if (sleep == SLEEP_ASLEEP)
+		atomic_thread_fence(memory_order_seq_cst);
+}
+
+void
 jobs_ring(const struct segment *segment, const struct doorbell *bell)
 {
-	for (unsigned side = 0; side < SEGMENT_GENERATIONS; side++) {
-		const unsigned slot = slot_index(SEGMENT_EXECUTOR, side);
+	struct jobs_shared *shared = jobs_shared_of(segment);
 
-		if (atomic_load(&segment->slots[slot].pid) != 0)
-			doorbell_ring_sleeper(bell, segment, slot);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (unsigned side = 0; side < SEGMENT_GENERATIONS; side++) {
+		uint32_t asleep = SLEEP_ASLEEP;
+
+		if (atomic_compare_exchange_strong(&shared->executor[side].sleep, &asleep,
+						   SLEEP_RUNG))
+			doorbell_ring(bell, slot_index(SEGMENT_EXECUTOR, side));
 	}
 }
 
@@ -169,9 +186,23 @@ jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool i
 }
 
 void
-jobs_queue_add(struct job_queue_cell *cell, int64_t n)
+jobs_queue_put(struct job_queue_cell *cell, uint64_t n, char hand)
 {
-	atomic_fetch_add(&cell->depth, n);
+	atomic_fetch_add(&cell->depth, (int64_t)n);
+	jobs_queue_ready(cell, n, hand);
+}
+
+void
+jobs_queue_ready(struct job_queue_cell *cell, uint64_t n, char hand)
+{
+	if (hand == 'p')
+		atomic_fetch_add(&cell->arrived, n);
+}
+
+void
+jobs_queue_leave(struct job_queue_cell *cell, uint64_t n)
+{
+	atomic_fetch_sub(&cell->depth, (int64_t)n);
 }
 
 void
@@ -233,11 +264,12 @@ jobs_tell(struct jobs_shared *shared, const struct job_news *news)
 {
 	const uint64_t seq = atomic_fetch_add(&shared->n_news, 1) + 1;
 	struct job_news_cell *cell = &shared->news[seq % JOB_NEWS];
+	uint64_t id[2];
 
-	atomic_store_explicit(&cell->id[0], news->id[0], memory_order_relaxed);
-	atomic_store_explicit(&cell->id[1], news->id[1], memory_order_relaxed);
-	atomic_store_explicit(&cell->check, check_of(seq, news->id, news->state),
-			      memory_order_relaxed);
+	memcpy(id, news->id.byte, sizeof(id));
+	atomic_store_explicit(&cell->id[0], id[0], memory_order_relaxed);
+	atomic_store_explicit(&cell->id[1], id[1], memory_order_relaxed);
+	atomic_store_explicit(&cell->check, check_of(seq, id, news->state), memory_order_relaxed);
 	atomic_store_explicit(&cell->seq, seq, memory_order_release);
 }
 
@@ -261,11 +293,12 @@ read_one(const struct jobs_shared *shared, uint64_t seq, struct job_news *news)
 
 	if (atomic_load_explicit(&cell->seq, memory_order_acquire) != seq)
 		return false;
-	news->id[0] = atomic_load_explicit(&cell->id[0], memory_order_relaxed);
-	news->id[1] = atomic_load_explicit(&cell->id[1], memory_order_relaxed);
+	const uint64_t id[2] = {atomic_load_explicit(&cell->id[0], memory_order_relaxed),
+				atomic_load_explicit(&cell->id[1], memory_order_relaxed)};
 	const uint64_t check = atomic_load_explicit(&cell->check, memory_order_relaxed);
+	memcpy(news->id.byte, id, sizeof(id));
 	news->state = (enum job_state)(check & 0xff);
-	return check == check_of(seq, news->id, news->state);
+	return check == check_of(seq, id, news->state);
 }
 
 size_t

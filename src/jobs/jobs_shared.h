@@ -17,6 +17,8 @@
 
 #include "base/span.h"
 #include "jobs/credits.h"
+#include "jobs/job_state.h"
+#include "jobs/uuid.h"
 #include "proc/doorbell.h"
 #include "proc/segment.h"
 
@@ -25,26 +27,13 @@
 #define JOB_NEWS           4096
 #define JOB_DEAD           8
 
-/* A state as the database has it ("char"), with what is derived. */
-enum job_state {
-	JOB_STATE_QUEUED = 'q',
-	JOB_STATE_SCHEDULED = 's',
-	JOB_STATE_RUNNING = 'r',
-	JOB_STATE_DONE = 'd',
-	JOB_STATE_FAILED = 'f',
-	JOB_STATE_DEAD = 'x',
-	JOB_STATE_CANCELLED = 'c',
-	/* only in the news: a running job's cancel was asked for, or its progress has changed */
-	JOB_STATE_CANCELLING = 'C',
-	JOB_STATE_PROGRESS = 'p'
-};
-
 struct job_queue_cell {
 	_Atomic uint64_t hash; /* of its name, keyed; 0: free and never used; 1: free again */
 	_Atomic uint64_t name[JOB_QUEUE_NAME_MAX / 8]; /* its bytes */
 	_Atomic uint32_t name_len;                     /* 0: not written yet */
 	_Atomic uint32_t is_paused;
 	_Atomic int64_t depth;    /* ready and later */
+	_Atomic uint64_t arrived; /* jobs for executors that have become ready, counted */
 	_Atomic int64_t limit;    /* of depth, as the queue has it; 0: the conf's */
 	_Atomic uint64_t drained; /* jobs that were claimed, counted */
 	_Atomic uint64_t rate;    /* of them in a second, in thousandths; 0: nothing is known */
@@ -59,6 +48,8 @@ struct job_news_cell {
 
 struct job_executor_cell {
 	_Alignas(64) _Atomic int64_t worker; /* its number in the database; 0: none */
+	/* enum slot_sleep; the one in its slot says AWAKE always, so that no chat wakes it */
+	_Atomic uint32_t sleep;
 };
 
 struct jobs_shared {
@@ -87,7 +78,9 @@ void jobs_bury(const struct segment *segment, const struct doorbell *bell, unsig
 int64_t jobs_dead(const struct jobs_shared *shared);
 /* They have been. */
 void jobs_forget_dead(struct jobs_shared *shared, int64_t worker);
-/* After jobs were put, or could be claimed again. */
+/* In an executor: what it says of itself before and after it blocks; then it looks once more. */
+void jobs_sleep(struct jobs_shared *shared, unsigned side, enum slot_sleep sleep);
+/* Wakes the executors, if they sleep: jobs have become ready, or a running one is cancelled. */
 void jobs_ring(const struct segment *segment, const struct doorbell *bell);
 
 /* ---- queues ---- */
@@ -101,8 +94,12 @@ struct job_queue_cell *jobs_queue(const struct segment *segment, struct span nam
 size_t jobs_queue_name(const struct segment *segment, unsigned i, char name[JOB_QUEUE_NAME_MAX]);
 /* What the database has just said of a queue. */
 void jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool is_paused);
-/* `n` jobs have come; less than 0: have left in another way than by being claimed. */
-void jobs_queue_add(struct job_queue_cell *cell, int64_t n);
+/* `n` jobs have come, for `hand` 'p' or 'w', at once or later. Then call jobs_ring. */
+void jobs_queue_put(struct job_queue_cell *cell, uint64_t n, char hand);
+/* `n` of those that it has counted are ready now. */
+void jobs_queue_ready(struct job_queue_cell *cell, uint64_t n, char hand);
+/* `n` jobs have left in another way than by being claimed. */
+void jobs_queue_leave(struct job_queue_cell *cell, uint64_t n);
 /* `n` jobs were claimed. */
 void jobs_queue_drain(struct job_queue_cell *cell, uint64_t n);
 /* The queue has no jobs and no settings any more. */
@@ -115,7 +112,7 @@ unsigned jobs_queue_retry_after_s(const struct job_queue_cell *cell, int64_t n);
 /* ---- news ---- */
 
 struct job_news {
-	uint64_t id[2]; /* the UUID's bytes in network order, as two numbers */
+	struct uuid id;
 	enum job_state state;
 };
 

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "base/loop.h"
 #include "base/span.h"
@@ -23,7 +24,10 @@ struct job_run;
 struct job_kind_env {
 	struct loop *loop;
 	const struct config *config;
-	struct credits *credits; /* of this host, shared with the executor of a reload */
+	const struct credits *credits; /* of this host, shared with the executor of a reload */
+	/* where this daemon listens on TCP: no job may go there */
+	const struct sockaddr_storage *own;
+	size_t n_own;
 };
 
 struct job_kind {

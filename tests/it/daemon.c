@@ -422,17 +422,38 @@ daemon_reload(struct daemon *d)
 	return done;
 }
 
-size_t
-daemon_workers(struct daemon *d, pid_t pids[PROCFS_MAX])
+static size_t
+children_called(struct daemon *d, const char *title, pid_t pids[PROCFS_MAX])
 {
 	pid_t all[PROCFS_MAX];
 	size_t n = 0, n_all = procfs_children(d->pid, all);
 
 	for (size_t i = 0; i < n_all; i++) {
-		if (strncmp(procfs_title(all[i]), "plazad: worker", 14) == 0)
+		if (strncmp(procfs_title(all[i]), title, strlen(title)) == 0)
 			pids[n++] = all[i];
 	}
 	return n;
+}
+
+size_t
+daemon_workers(struct daemon *d, pid_t pids[PROCFS_MAX])
+{
+	return children_called(d, "plazad: worker", pids);
+}
+
+size_t
+daemon_executors(struct daemon *d, pid_t pids[PROCFS_MAX])
+{
+	return children_called(d, "plazad: executor", pids);
+}
+
+pid_t
+daemon_executor(struct daemon *d)
+{
+	pid_t pids[PROCFS_MAX];
+
+	WAIT_UNTIL(daemon_executors(d, pids) == 1);
+	return pids[0];
 }
 
 void

@@ -78,6 +78,10 @@ bool daemon_reload(struct daemon *d);
 
 /* All live workers of all generations (children whose title says so). */
 size_t daemon_workers(struct daemon *d, pid_t pids[PROCFS_MAX]);
+/* The executors in the same way, of which there are none without a database. */
+size_t daemon_executors(struct daemon *d, pid_t pids[PROCFS_MAX]);
+/* The one, when no reload is under way: waits for it. */
+pid_t daemon_executor(struct daemon *d);
 /* Waits for `n` live workers and not one more. */
 void daemon_wait_workers(struct daemon *d, size_t n);
 /* The worker that serves the connection `fd`; waits until it was accepted. */

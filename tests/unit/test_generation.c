@@ -1,7 +1,7 @@
-/* links: src/generation.c src/proc/address_count.c src/proc/process.c src/proc/cpus.c
- * src/proc/segment.c src/proc/doorbell.c src/proc/listen.c src/proc/holder.c src/proc/notify.c
- * src/base/buffer.c src/base/log.c src/base/clock.c src/base/siphash.c src/config/conninfo.c
- * -lpq */
+/* links: src/generation.c src/jobs/jobs_shared.c src/jobs/credits.c src/proc/address_count.c
+ * src/proc/process.c src/proc/cpus.c src/proc/segment.c src/proc/doorbell.c src/proc/listen.c
+ * src/proc/holder.c src/proc/notify.c src/base/buffer.c src/base/log.c src/base/clock.c
+ * src/base/siphash.c src/config/conninfo.c -lpq */
 /*
  * test_generation.c - birth, death, pauses and deadlines of workers. The processes are real, what
  * they do is a script of the test's.
@@ -18,14 +18,17 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "executor.h"
 #include "generation.h"
 #include "hub/hub_segment.h"
+#include "jobs/jobs_shared.h"
 #include "worker.h"
 
 static struct generation g;
 static struct common common;
 static struct config *config;
 static unsigned recovered, freed;
+static char no_database[] = "", database[] = "dbname=shelf";
 
 /* What the workers of this test do; inherited by fork. */
 static enum {
@@ -35,14 +38,11 @@ static enum {
 	GET_READY_AND_EXIT
 } script;
 
-int
-worker_run(const struct worker_args *args)
+static int
+play(struct slot *slot, const struct doorbell *bell)
 {
-	struct slot *slot = &args->segment->slots[slot_index(args->index, args->generation)];
 	sigset_t none;
 
-	if (slot->pid != getpid() || args->workers != g.workers || args->config != config)
-		return 9;
 	if (script == EXIT_3)
 		return 3;
 	if (script == HANG) {
@@ -53,7 +53,7 @@ worker_run(const struct worker_args *args)
 	if (script != HANG) {
 		slot->empty_since_ms = 0;
 		slot->state = SLOT_READY;
-		doorbell_ring(args->bell, DOORBELL_MASTER);
+		doorbell_ring(bell, DOORBELL_MASTER);
 	}
 	if (script == GET_READY_AND_EXIT)
 		return 4;
@@ -61,6 +61,26 @@ worker_run(const struct worker_args *args)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (;;)
 		pause();
+}
+
+int
+worker_run(const struct worker_args *args)
+{
+	struct slot *slot = &args->segment->slots[slot_index(args->index, args->generation)];
+
+	if (slot->pid != getpid() || args->workers != g.workers || args->config != config)
+		return 9;
+	return play(slot, args->bell);
+}
+
+int
+executor_run(const struct executor_args *args)
+{
+	struct slot *slot = &args->segment->slots[slot_index(SEGMENT_EXECUTOR, args->generation)];
+
+	if (slot->pid != getpid() || args->config != config)
+		return 9;
+	return play(slot, args->bell);
 }
 
 void
@@ -89,13 +109,14 @@ setup(void)
 	ck_assert(doorbell_init(&common.bell));
 	config = calloc(1, sizeof(*config));
 	config->server_workers = 2;
+	config->store_database = no_database;
 	script = GET_READY;
 }
 
 static void
 teardown(void)
 {
-	for (unsigned i = 0; i < g.workers; i++) {
+	for (unsigned i = 0; i < g.processes; i++) {
 		if (g.child[i].pid) {
 			kill(g.child[i].pid, SIGKILL);
 			waitpid(g.child[i].pid, NULL, 0);
@@ -405,6 +426,59 @@ START_TEST(who_does_not_leave_is_told_and_then_killed)
 }
 END_TEST
 
+START_TEST(with_a_database_there_is_an_executor)
+{
+	struct jobs_shared *jobs = jobs_shared_of(common.segment);
+	const struct credits credits = {&jobs->credits, common.segment, &common.bell, 1};
+	const struct credits others = {&jobs->credits, common.segment, &common.bell, 0};
+	char name[GENERATION_NAME_SIZE], text[2048];
+	unsigned index;
+
+	config->store_database = database;
+	start();
+	ck_assert_uint_eq(generation_living(&g), 3);
+	wait_all_ready();
+	generation_serve(&g);
+	generation_describe(&g, text, sizeof(text));
+	ck_assert_msg(strstr(text, "2 workers and an executor"), "%s", text);
+	ck_assert_int_eq(slot_of(SEGMENT_EXECUTOR)->pid, g.child[2].pid);
+	ck_assert_str_eq(generation_name(&g, 0, name), "worker 0");
+	ck_assert_str_eq(generation_name(&g, 2, name), "executor");
+
+	/* when it dies its half of what a host may have is free, and its jobs are wanted */
+	jobs_set_worker(jobs, 1, 77);
+	jobs_set_worker(jobs, 0, 78);
+	ck_assert(credit_take(&credits, &jobs->credits.jobs, 3));
+	ck_assert(credit_take(&credits, &jobs->credits.jobs, 3));
+	ck_assert(credit_take(&others, &jobs->credits.jobs, 3));
+	has_lived(2, 10000);
+	kill(g.child[2].pid, SIGKILL);
+	ck_assert(bury_next(&index));
+	ck_assert_uint_eq(index, 2);
+	ck_assert_uint_eq(credit_used(&jobs->credits.jobs), 1);
+	ck_assert_int_eq(jobs_dead(jobs), 77);
+	/* the one of the other generation is told, to look after them */
+	struct pollfd p = {common.bell.fd[slot_index(SEGMENT_EXECUTOR, 0)], POLLIN, 0};
+	ck_assert_int_eq(poll(&p, 1, 0), 1);
+	ck_assert_uint_le(generation_deadline_ms(&g), clock_monotonic_ms());
+	generation_tend(&g, &common, clock_monotonic_ms());
+	ck_assert_int_ne(g.child[2].pid, 0);
+	wait_all_ready();
+
+	/* the workers have no part in that */
+	kill(g.child[0].pid, SIGKILL);
+	ck_assert(bury_next(&index));
+	ck_assert_uint_eq(credit_used(&jobs->credits.jobs), 1);
+	ck_assert_int_eq(jobs_dead(jobs), 77);
+	jobs_forget_dead(jobs, 77);
+	ck_assert_int_eq(jobs_dead(jobs), 0);
+	/* it goes with them */
+	generation_drain(&g, 3600000);
+	bury_all();
+	ck_assert_uint_eq(generation_living(&g), 0);
+}
+END_TEST
+
 START_TEST(a_stop_has_its_deadline)
 {
 	script = HANG;
@@ -472,6 +546,7 @@ main(void)
 	tcase_add_test(tc, one_that_is_never_ready_is_killed_in_a_drain_too);
 	tcase_add_test(tc, a_drain_ends_by_itself_and_replaces_nobody);
 	tcase_add_test(tc, who_does_not_leave_is_told_and_then_killed);
+	tcase_add_test(tc, with_a_database_there_is_an_executor);
 	tcase_add_test(tc, a_stop_has_its_deadline);
 	tcase_add_test(tc, foreign_children_are_nobodys);
 	tcase_add_test(tc, workers_get_no_descriptor_that_they_do_not_need);
