@@ -11,7 +11,7 @@
 #include "base/span.h"
 
 /* Room for a tag of etag_of_body, with its terminator, and for W/ before it. */
-#define ETAG_SIZE 37
+#define ETAG_SIZE 27
 
 /*
  * A longer body is not hashed: reading it would hold the loop, and its client can still have it
@@ -21,8 +21,8 @@
 
 /*
  * Writes a strong tag: equal for equal bodies, in every worker, after a restart, on another host
- * that serves the same database; and for two bodies that differ, different, whoever chose them.
- * Without memory for that, the empty string.
+ * that serves the same database; and different for two bodies that differ, by chance in one of
+ * 2^128 cases not.
  */
 void etag_of_body(struct span body, char tag[ETAG_SIZE]);
 

@@ -3,6 +3,9 @@
  */
 #include "http/json_string.h"
 
+#include <stdint.h>
+#include <string.h>
+
 #include "base/put.h"
 
 /* RFC 8259 section 7: 0 for what stands for itself, else what follows the backslash */
@@ -32,16 +35,32 @@ put_escaped(char *p, char c)
 	return p;
 }
 
+/* Whether one of eight bytes is below a blank, a quote or a backslash; others may count, too. */
+static bool
+may_escape(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+	const uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
+
+	return ((eight - ones * ' ') | (quote - ones) | (backslash - ones)) & ~eight & tops;
+}
+
 char *
 json_string_put(char *p, struct span s)
 {
+	const char *from = s.ptr, *const end = s.ptr + s.len;
+	uint64_t eight;
+
 	*p++ = '"';
-	for (size_t i = 0; i < s.len; i++) {
-		if (escapes[(unsigned char)s.ptr[i]])
-			p = put_escaped(p, s.ptr[i]);
-		else
-			*p++ = s.ptr[i];
+	for (; (size_t)(end - from) >= sizeof(eight); from += sizeof(eight)) {
+		memcpy(&eight, from, sizeof(eight));
+		if (may_escape(eight))
+			break;
+		memcpy(p, from, sizeof(eight));
+		p += sizeof(eight);
 	}
+	for (; from < end; from++)
+		p = put_escaped(p, *from);
 	*p++ = '"';
 	return p;
 }

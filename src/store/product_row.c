@@ -15,6 +15,10 @@
 #define NAME_PLAIN_MAX 1000
 /* "-9223372036854775808" */
 #define INTEGER_MAX 20
+/* 99999999.99 is the most that is ours; others' tables may have longer ones. */
+#define PRICE_PLAIN_MAX 40
+/* Of a plain row, but for its name. */
+#define PLAIN_ROOM (64 + 2 * INTEGER_MAX + PRICE_PLAIN_MAX)
 
 /* pg_type.h of the server, where each is fixed for good; domains come as what they are made of */
 enum type_oid {
@@ -238,19 +242,25 @@ write_further(struct buffer *out, const struct product_columns *c, int row, size
 	return true;
 }
 
-/* An integer of the server's, which ends in a NUL; at most INTEGER_MAX bytes. */
+/* What the server wrote, up to its NUL or to the end of the room. */
 static char *
-put_integer(char *p, const char *digits)
+put_digits(char *p, const char *digits, const char *end)
 {
-	while (*digits)
+	while (*digits && p < end)
 		*p++ = *digits++;
 	return p;
 }
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /*
  * Most rows are an integer, a name, a price that is a number, a version, and nothing that is NULL:
- * these in one go, with as few calls of libpq as there can be. False: it is not one of them, or
- * there is no room for the most that it could be.
+ * these in one go, with as few calls of libpq as there can be; its other functions look the cell up
+ * once more. False: it is not one of them, or there is no room for the most that it could be.
  */
 static bool
 write_plain(struct buffer *out, const struct product_columns *c, int row, size_t max)
@@ -259,21 +269,25 @@ write_plain(struct buffer *out, const struct product_columns *c, int row, size_t
 		return false;
 	const char *id = PQgetvalue(c->result, row, c->id);
 	const char *version = PQgetvalue(c->result, row, c->version);
-	const struct span name = product_row_name(c, row), price = product_row_price(c, row);
-	if (!id[0] || !version[0] || name.len == 0 || name.len > NAME_PLAIN_MAX ||
-	    !is_json_number(price) ||
-	    !buffer_reserve(out, 64 + 2 * INTEGER_MAX + JSON_STRING_ROOM(name.len) + price.len,
-			    max))
+	const char *price = PQgetvalue(c->result, row, c->price);
+	const struct span name = product_row_name(c, row);
+	if (!id[0] || !version[0] || name.len == 0 || name.len > NAME_PLAIN_MAX)
+		return false;
+	const size_t room = PLAIN_ROOM + JSON_STRING_ROOM(name.len);
+	if (out->cap - out->len < room && !buffer_reserve(out, room, max))
 		return false;
 	char *p = out->data + out->len;
 	p = PUT_LIT(p, "{\"id\":");
-	p = put_integer(p, id);
+	p = put_digits(p, id, p + INTEGER_MAX);
 	p = PUT_LIT(p, ",\"name\":");
 	p = json_string_put(p, name);
 	p = PUT_LIT(p, ",\"price\":");
-	p = put(p, price.ptr, price.len);
-	p = PUT_LIT(p, ",\"version\":");
-	p = put_integer(p, version);
+	char *const end = put_digits(p, price, p + PRICE_PLAIN_MAX);
+	/* NULL, NaN, Infinity; or more digits than that */
+	if (end == p || !is_digit(end[-1]) || end == p + PRICE_PLAIN_MAX)
+		return false;
+	p = PUT_LIT(end, ",\"version\":");
+	p = put_digits(p, version, p + INTEGER_MAX);
 	p = PUT_LIT(p, "}");
 	out->len = (size_t)(p - out->data);
 	return true;
