@@ -22,7 +22,7 @@ json_body_read(struct exchange *x)
 
 	if (json)
 		return json;
-	const struct problem_error whole = {"", error.detail};
+	const struct problem_error whole = {.pointer = "", .detail = error.detail};
 	struct problem problem = {.status = error.status, .detail = error.detail};
 	switch (error.status) {
 	case 422:

@@ -73,23 +73,46 @@ mend_cut(char *text, size_t len)
 		text[at - 1] = '\0';
 }
 
+/* False: there is no room for it; *error is the last one, which says so, or NULL when that is said.
+ */
+static bool
+begin(struct mistakes *m, struct problem_error **error)
+{
+	*error = NULL;
+	if (m->n == MISTAKES_MAX)
+		return false;
+	*error = &m->error[m->n++];
+	**error = (struct problem_error){.detail = "and there is more"};
+	return m->n < MISTAKES_MAX;
+}
+
+static void
+write_detail(struct mistakes *m, struct problem_error *error, const char *fmt, va_list ap)
+{
+	char *detail = m->detail[error - m->error];
+	const int len = vsnprintf(detail, MISTAKES_DETAIL_SIZE, fmt, ap);
+
+	if (len < 0)
+		detail[0] = '\0';
+	else if ((size_t)len >= MISTAKES_DETAIL_SIZE)
+		mend_cut(detail, MISTAKES_DETAIL_SIZE - 1);
+	error->detail = detail;
+}
+
 static void
 add(struct mistakes *m, const char *fmt, va_list ap)
 {
-	if (m->n == MISTAKES_MAX)
-		return;
-	const size_t i = m->n++;
-	if (i == MISTAKES_MAX - 1) {
-		m->error[i] = (struct problem_error){.pointer = "", .detail = "and there is more"};
-		return;
+	struct problem_error *error;
+
+	if (begin(m, &error)) {
+		char *pointer = m->pointer[error - m->error];
+
+		memcpy(pointer, m->place, m->place_len + 1);
+		error->pointer = pointer;
+		write_detail(m, error, fmt, ap);
+	} else if (error) {
+		error->pointer = "";
 	}
-	memcpy(m->pointer[i], m->place, m->place_len + 1);
-	const int len = vsnprintf(m->detail[i], sizeof(m->detail[i]), fmt, ap);
-	if (len < 0)
-		m->detail[i][0] = '\0';
-	else if ((size_t)len >= sizeof(m->detail[i]))
-		mend_cut(m->detail[i], sizeof(m->detail[i]) - 1);
-	m->error[i] = (struct problem_error){.pointer = m->pointer[i], .detail = m->detail[i]};
 }
 
 void
@@ -112,4 +135,23 @@ mistakes_add_key(struct mistakes *m, struct span key, const char *fmt, ...)
 	add(m, fmt, ap);
 	va_end(ap);
 	mistakes_leave(m, place);
+}
+
+void
+mistakes_add_parameter(struct mistakes *m, struct span name, const char *fmt, ...)
+{
+	struct problem_error *error;
+	va_list ap;
+
+	if (!begin(m, &error))
+		return;
+	char *parameter = m->pointer[error - m->error];
+	const size_t len = name.len < MISTAKES_KEY_MAX ? name.len : MISTAKES_KEY_MAX;
+	if (len)
+		memcpy(parameter, name.ptr, len);
+	parameter[len] = '\0';
+	error->parameter = parameter;
+	va_start(ap, fmt);
+	write_detail(m, error, fmt, ap);
+	va_end(ap);
 }

@@ -1,6 +1,7 @@
 /*
- * mistakes.h - what is wrong with a JSON value that a client sent: each mistake with its JSON
- * pointer (RFC 6901), as exchange_problem takes them. Pure, no allocation.
+ * mistakes.h - what is wrong with a JSON value or a query that a client sent: each mistake with its
+ * JSON pointer (RFC 6901), or the name of its parameter, as exchange_problem takes them. Pure, no
+ * allocation.
  *
  *   struct mistakes m;
  *   mistakes_init(&m);
@@ -33,7 +34,7 @@ struct mistakes {
 	size_t place_len; /* the pointer of what is being looked at */
 	char place[MISTAKES_POINTER_SIZE];
 	struct problem_error error[MISTAKES_MAX]; /* point into the two below: do not copy it */
-	char pointer[MISTAKES_MAX][MISTAKES_POINTER_SIZE];
+	char pointer[MISTAKES_MAX][MISTAKES_POINTER_SIZE]; /* or the parameter */
 	char detail[MISTAKES_MAX][MISTAKES_DETAIL_SIZE];
 };
 
@@ -49,6 +50,9 @@ void mistakes_leave(struct mistakes *m, size_t place);
 void mistakes_add(struct mistakes *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a member. */
 void mistakes_add_key(struct mistakes *m, struct span key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Of a query; a name is cut at MISTAKES_KEY_MAX. */
+void mistakes_add_parameter(struct mistakes *m, struct span name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -95,6 +95,8 @@ errors_json(const struct problem *problem)
 		/* the list owns the item now, also if it could not take it */
 		if (!bad && error->pointer)
 			bad = json_object_set_new(item, "pointer", text_json(error->pointer));
+		if (!bad && error->parameter)
+			bad = json_object_set_new(item, "parameter", text_json(error->parameter));
 		if (!bad && error->detail)
 			bad = json_object_set_new(item, "detail", text_json(error->detail));
 		if (bad) {

@@ -7,9 +7,10 @@
 
 #include <stddef.h>
 
-/* One member of the "errors" list: a JSON pointer into the body, or NULL, and why. */
+/* One of the "errors": why, and of what, if it can be said; else both are NULL. */
 struct problem_error {
-	const char *pointer;
+	const char *pointer;   /* a JSON pointer into the body */
+	const char *parameter; /* the name of one in the query */
 	const char *detail;
 };
 

@@ -15,6 +15,7 @@
 
 #include "http/problem.h"
 #include "http/query.h"
+#include "http/query_mistakes.h"
 #include "http/server_timing.h"
 #include "store/changes.h"
 #include "store/feed.h"
@@ -25,8 +26,6 @@
 #define RESYNC_HINT   "Ask for since=now, read all products anew, and go on from that \"next\"."
 /* a seq, a dot and a mark */
 #define NEXT_SIZE (24 + CHANGES_MARK_MAX)
-/* of the text that names a parameter which is none */
-#define UNKNOWN_SIZE 120
 
 /* One request; from the oldest that is kept when it says nothing of since. */
 struct reading {
@@ -90,48 +89,27 @@ parse_limit(struct span s, struct reading *r)
 	return parse_number(s, &r->limit) && r->limit >= 1 && r->limit <= LIMIT_MAX;
 }
 
-/* Every mistake once; `unknown` is where the last one is written. */
-static size_t
-parse(struct span query, struct reading *r, struct problem_error errors[3],
-      char unknown[UNKNOWN_SIZE])
+/* False with every mistake. */
+static bool
+parse(struct span query, struct reading *r, struct mistakes *mistakes)
 {
 	struct query_param params[] = {{.name = "since"}, {.name = "limit"}};
 	const struct query_param *since = &params[0], *limit = &params[1];
-	size_t n = 0;
 
-	const struct span other = query_read(query, params, 2);
+	mistakes_init(mistakes);
+	query_read(query, params, 2);
 	r->limit = LIMIT_DEFAULT;
 	if (since->state != QUERY_ABSENT &&
 	    (since->state != QUERY_GIVEN || !parse_since(query_value(since), r)))
-		errors[n++].detail =
-		    "since must be the \"next\" of an earlier answer, the seq of a "
-		    "change, 0, or now, given once";
+		query_mistakes_add(
+		    mistakes, since,
+		    "must be the \"next\" of an earlier answer, the seq of a change, "
+		    "0, or now, given once");
 	if (limit->state != QUERY_ABSENT &&
 	    (limit->state != QUERY_GIVEN || !parse_limit(query_value(limit), r)))
-		errors[n++].detail = "limit must be a number from 1 to 1000, given once";
-	if (other.ptr) {
-		snprintf(unknown, UNKNOWN_SIZE,
-			 "\"%.*s%s\" is not a parameter here; since and limit are accepted",
-			 other.len < 40 ? (int)other.len : 40, other.ptr,
-			 other.len > 40 ? ".." : "");
-		errors[n++].detail = unknown;
-	}
-	return n;
-}
-
-static void
-reply_bad_query(struct exchange *x, const struct problem_error *errors, size_t n)
-{
-	exchange_problem(x, &(struct problem){
-				.status = 400,
-				.type = "bad-parameter",
-				.title = "The query is not accepted",
-				.detail = errors[0].detail,
-				.hint = "For instance " PRODUCTS_PATH "/changes?since=now; in a "
-					"shell, put the URL into quotes.",
-				.errors = errors,
-				.n_errors = n,
-			    });
+		query_mistakes_add(mistakes, limit, "must be a number from 1 to 1000, given once");
+	query_mistakes_add_unknown(mistakes, query, params, 2);
+	return mistakes->n == 0;
 }
 
 static void
@@ -326,17 +304,15 @@ void
 changes_handle(struct exchange *x, void *ctx)
 {
 	const struct products *products = ctx;
-	struct problem_error errors[3] = {0};
 	struct reading r = {.x = x};
-	char unknown[UNKNOWN_SIZE];
+	struct mistakes mistakes;
 
 	if (!products) {
 		product_reply_no_store(x);
 		return;
 	}
-	const size_t n = parse(exchange_request(x)->query, &r, errors, unknown);
-	if (n)
-		reply_bad_query(x, errors, n);
+	if (!parse(exchange_request(x)->query, &r, &mistakes))
+		product_reply_bad_query(x, &mistakes, "/changes?since=now");
 	else if (product_accepts_json(x))
 		begin(x, products, &r);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/query_mistakes.h"
 #include "store/product_id.h"
 
 /* 2 KiB at most for each filter go beside it; a statement itself is a few hundred bytes. */
@@ -30,28 +31,6 @@ enum param {
 };
 
 /* --- read --- */
-
-static void
-add_error(struct list_errors *errors, const char *detail)
-{
-	if (errors->n < LIST_ERRORS_MAX)
-		errors->error[errors->n++] = (struct problem_error){.detail = detail};
-}
-
-/* An escape or two may be cut: it is there to be recognized, not to be used. */
-static void
-add_unknown(struct list_errors *errors, struct span name, const char *accepted)
-{
-	const size_t i = errors->n;
-	const int len = name.len < 40 ? (int)name.len : 40;
-
-	if (i == LIST_ERRORS_MAX)
-		return;
-	snprintf(errors->text[i], sizeof(errors->text[i]),
-		 "\"%.*s%s\" is not a parameter here; %s are accepted", len, name.ptr,
-		 name.len > 40 ? ".." : "", accepted);
-	add_error(errors, i == LIST_ERRORS_MAX - 1 ? "and there is more" : errors->text[i]);
-}
 
 static bool
 is_given(const struct query_param *param)
@@ -123,7 +102,7 @@ is_there(const struct query_param *param)
 }
 
 static void
-read_filters(const struct query_param *params, struct list_query *list, struct list_errors *errors)
+read_filters(const struct query_param *params, struct list_query *list, struct mistakes *mistakes)
 {
 	const struct query_param *name = &params[PARAM_NAME], *search = &params[PARAM_SEARCH];
 	const struct query_param *gte = &params[PARAM_PRICE_GTE];
@@ -131,52 +110,61 @@ read_filters(const struct query_param *params, struct list_query *list, struct l
 
 	list->has_name = is_there(name);
 	if (list->has_name && !read_text(name))
-		add_error(errors, "name must be 1 to 2048 bytes of UTF-8 without NUL, given once: "
-				  "the whole name of a product");
+		query_mistakes_add(mistakes, name,
+				   "must be 1 to 2048 bytes of UTF-8 without NUL, given once: "
+				   "the whole name of a product");
 	list->has_search = is_there(search);
 	if (list->has_search && !read_text(search))
-		add_error(errors, "q must be 1 to 2048 bytes of UTF-8 without NUL, given once: "
-				  "words of a name");
+		query_mistakes_add(mistakes, search,
+				   "must be 1 to 2048 bytes of UTF-8 without NUL, given once: "
+				   "words of a name");
 	list->has_price_gte = is_there(gte);
 	if (list->has_price_gte && !read_price(gte, list->price_gte))
-		add_error(errors, "price.gte must be a price from 0 to 99999999.99 with at most "
-				  "two decimals, given once");
+		query_mistakes_add(mistakes, gte,
+				   "must be a price from 0 to 99999999.99 with at most "
+				   "two decimals, given once");
 	list->has_price_lte = is_there(lte);
 	if (list->has_price_lte && !read_price(lte, list->price_lte))
-		add_error(errors, "price.lte must be a price from 0 to 99999999.99 with at most "
-				  "two decimals, given once");
+		query_mistakes_add(mistakes, lte,
+				   "must be a price from 0 to 99999999.99 with at most "
+				   "two decimals, given once");
 }
 
 static void
-read_after(const struct query_param *param, struct list_query *list, struct list_errors *errors)
+read_after(const struct query_param *param, struct list_query *list, struct mistakes *mistakes)
 {
 	list->has_after = is_there(param);
 	if (!list->has_after)
 		return;
 	if (!is_given(param) || !cursor_read(query_value(param), &list->after))
-		add_error(errors, "after must be the \"next\" of an earlier page, given once");
+		query_mistakes_add(mistakes, param,
+				   "must be the \"next\" of an earlier page, given once");
 	/* a sort that is none is a mistake of its own */
 	else if (list->sort != LIST_SORTS && list->after.sort != list->sort)
-		add_error(errors, "after is from a page of another order: sort must be what it was "
-				  "there");
+		query_mistakes_add(mistakes, param,
+				   "is from a page of another order: sort must be what it was "
+				   "there");
 }
 
 static void
-read_page(const struct query_param *params, struct list_query *list, struct list_errors *errors)
+read_page(const struct query_param *params, struct list_query *list, struct mistakes *mistakes)
 {
 	if (is_there(&params[PARAM_LIMIT]) && !read_limit(&params[PARAM_LIMIT], &list->limit))
-		add_error(errors, "limit must be a number from 1 to 1000, given once");
+		query_mistakes_add(mistakes, &params[PARAM_LIMIT],
+				   "must be a number from 1 to 1000, given once");
 	if (is_there(&params[PARAM_SORT]) && !read_sort(&params[PARAM_SORT], &list->sort))
-		add_error(errors, "sort must be one of id, -id, name, -name, price and -price, "
-				  "given once");
-	read_after(&params[PARAM_AFTER], list, errors);
+		query_mistakes_add(mistakes, &params[PARAM_SORT],
+				   "must be one of id, -id, name, -name, price and -price, "
+				   "given once");
+	read_after(&params[PARAM_AFTER], list, mistakes);
 	if (is_there(&params[PARAM_COUNT]) && !read_count(&params[PARAM_COUNT], &list->count))
-		add_error(errors, "count must be exact or estimated, given once");
+		query_mistakes_add(mistakes, &params[PARAM_COUNT],
+				   "must be exact or estimated, given once");
 }
 
 bool
 list_query_read(struct span query, enum list_use use, struct list_query *list,
-		struct list_errors *errors)
+		struct mistakes *mistakes)
 {
 	/* the longest cursor, and more, so that it is looked at as a cursor */
 	char after[CURSOR_TEXT_SIZE];
@@ -191,32 +179,27 @@ list_query_read(struct span query, enum list_use use, struct list_query *list,
 	    [PARAM_COUNT] = {.name = "count"},
 	};
 	size_t n = PARAMS;
-	const char *accepted = "limit, after, sort, name, q, price.gte, price.lte and count";
 
 	if (use == LIST_EXPORT) {
 		params[PARAM_FORMAT].name = "format";
 		n = EXPORT_PARAMS;
-		accepted = "format, name, q, price.gte and price.lte";
 	}
 	list->limit = LIST_LIMIT_DEFAULT;
 	list->sort = SORT_ID;
 	list->count = COUNT_NONE;
 	list->format = FORMAT_UNSAID;
 	list->has_after = list->is_continued = false;
-	errors->n = 0;
-	struct span unknown = query_read(query, params, n);
+	mistakes_init(mistakes);
+	query_read(query, params, n);
 	if (use == LIST_PAGE)
-		read_page(params, list, errors);
+		read_page(params, list, mistakes);
 	else if (is_there(&params[PARAM_FORMAT]) &&
 		 !read_format(&params[PARAM_FORMAT], &list->format))
-		add_error(errors, "format must be json, csv or ndjson, given once");
-	read_filters(params, list, errors);
-	for (struct span rest = query; unknown.ptr && errors->n < LIST_ERRORS_MAX;) {
-		unknown = query_unknown(&rest, params, n);
-		if (unknown.ptr)
-			add_unknown(errors, unknown, accepted);
-	}
-	return errors->n == 0;
+		query_mistakes_add(mistakes, &params[PARAM_FORMAT],
+				   "must be json, csv or ndjson, given once");
+	read_filters(params, list, mistakes);
+	query_mistakes_add_unknown(mistakes, query, params, n);
+	return mistakes->n == 0;
 }
 
 bool

@@ -13,7 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/span.h"
-#include "http/problem.h"
+#include "http/mistakes.h"
 #include "http/query.h"
 #include "store/cursor.h"
 #include "store/price.h"
@@ -48,19 +48,9 @@ struct list_query {
 	char price_lte[PRICE_TEXT_SIZE];
 };
 
-/* All that can be wrong at once, and some unknown names. */
-#define LIST_ERRORS_MAX     16
-#define LIST_ERROR_TEXT_MAX 200
-
-struct list_errors {
-	size_t n;
-	struct problem_error error[LIST_ERRORS_MAX]; /* as exchange_problem takes them */
-	char text[LIST_ERRORS_MAX][LIST_ERROR_TEXT_MAX];
-};
-
 /* False with every mistake. */
 bool list_query_read(struct span query, enum list_use use, struct list_query *list,
-		     struct list_errors *errors);
+		     struct mistakes *mistakes);
 
 bool list_query_has_filter(const struct list_query *list);
 

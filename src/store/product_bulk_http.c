@@ -144,7 +144,8 @@ bulk_submit(struct bulk *bulk, const struct products *products, const struct ide
 static void
 reply_count(struct exchange *x)
 {
-	static const struct problem_error count = {"", "must be a list of 1 to 1000 products"};
+	static const struct problem_error count = {
+	    .pointer = "", .detail = "must be a list of 1 to 1000 products"};
 
 	exchange_problem(x, &(struct problem){
 				.status = 422,
@@ -202,7 +203,7 @@ reply_not_csv(struct exchange *x, int status, size_t line, const char *wrong)
 	char detail[300];
 
 	snprintf(detail, sizeof(detail), "line %zu: %s", line, wrong);
-	const struct problem_error whole = {"", detail};
+	const struct problem_error whole = {.pointer = "", .detail = detail};
 	exchange_problem(
 	    x, &(struct problem){
 		   .status = status,

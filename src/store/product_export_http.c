@@ -307,7 +307,7 @@ export_page_done(const struct products_answer *answer, void *ctx)
 	} else if (e->state == EXPORT_FIRST && is_page) {
 		begin(e, answer);
 	} else if (e->state == EXPORT_FIRST) {
-		product_reply_list_trouble(e->x, answer);
+		product_reply_list_trouble(e->x, answer, &e->list);
 		export_set_state(e, EXPORT_OVER);
 	} else if (is_page) {
 		const char *why = write_page(e, answer);
@@ -346,7 +346,7 @@ product_export_handle(struct exchange *x, void *ctx)
 {
 	const struct products *products = ctx;
 	const struct request *request = exchange_request(x);
-	struct list_errors errors;
+	struct mistakes mistakes;
 
 	if (!products) {
 		product_reply_no_store(x);
@@ -360,8 +360,8 @@ product_export_handle(struct exchange *x, void *ctx)
 	e->x = x;
 	e->products = products;
 	watch_init_timer(&e->timer, products->loop, "export", timer_cb, e);
-	if (!list_query_read(request->query, LIST_EXPORT, &e->list, &errors)) {
-		product_reply_bad_list(x, &errors, "/export?format=csv");
+	if (!list_query_read(request->query, LIST_EXPORT, &e->list, &mistakes)) {
+		product_reply_bad_query(x, &mistakes, "/export?format=csv");
 		export_set_state(e, EXPORT_OVER);
 		return;
 	}

@@ -46,7 +46,8 @@ product_errors_add(struct product_errors *errors, struct span key, const char *d
 	size_t i = errors->n++;
 	char *p = errors->pointer[i];
 	if (i == PRODUCT_ERRORS_MAX - 1) {
-		errors->error[i] = (struct problem_error){"", "and there is more"};
+		errors->error[i] =
+		    (struct problem_error){.pointer = "", .detail = "and there is more"};
 		return;
 	}
 	if (errors->item >= 0 && errors->item <= 9999) {
@@ -56,7 +57,7 @@ product_errors_add(struct product_errors *errors, struct span key, const char *d
 	if (key.ptr && key.len <= PRODUCT_KEY_MAX)
 		p = put_key(p, key);
 	*p = '\0';
-	errors->error[i] = (struct problem_error){errors->pointer[i], detail};
+	errors->error[i] = (struct problem_error){.pointer = errors->pointer[i], .detail = detail};
 }
 
 static bool

@@ -42,26 +42,6 @@ page_free(struct page *page)
 
 /* --- what cannot be answered --- */
 
-void
-product_reply_bad_list(struct exchange *x, const struct list_errors *errors, const char *example)
-{
-	char hint[120];
-
-	snprintf(hint, sizeof(hint),
-		 "For instance " PRODUCTS_PATH "%s; in a shell, put the URL "
-		 "into quotes.",
-		 example);
-	exchange_problem(x, &(struct problem){
-				.status = 400,
-				.type = "bad-parameter",
-				.title = "The query is not accepted",
-				.detail = errors->error[0].detail,
-				.hint = hint,
-				.errors = errors->error,
-				.n_errors = errors->n,
-			    });
-}
-
 bool
 product_search_ready(struct exchange *x, const struct products *products,
 		     const struct list_query *list)
@@ -80,19 +60,44 @@ product_search_ready(struct exchange *x, const struct products *products,
 	return false;
 }
 
-void
-product_reply_list_trouble(struct exchange *x, const struct products_answer *answer)
+/* Which of the values it was, the database does not say. */
+static void
+reply_incomparable(struct exchange *x, const struct list_query *list)
 {
-	static const struct problem invalid = {
-	    .status = 400,
-	    .type = "bad-parameter",
-	    .title = "The query is not accepted",
-	    .detail = "the database cannot compare products with these values: it has no such "
-		      "characters, or no such numbers",
+	const struct {
+		bool is_given;
+		const char *name;
+	} values[] = {
+	    {list->has_name, "name"},           {list->has_search, "q"},
+	    {list->has_price_gte, "price.gte"}, {list->has_price_lte, "price.lte"},
+	    {list->has_after, "after"},
 	};
+	static const char detail[] =
+	    "the database cannot compare products with these values: it has no such characters, "
+	    "or no such numbers";
+	struct mistakes mistakes;
 
+	mistakes_init(&mistakes);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (values[i].is_given)
+			mistakes_add_parameter(&mistakes, span_str(values[i].name),
+					       "may be the one that cannot be compared");
+	exchange_problem(x, &(struct problem){
+				.status = 400,
+				.type = "bad-parameter",
+				.title = "The query is not accepted",
+				.detail = detail,
+				.errors = mistakes.error,
+				.n_errors = mistakes.n,
+			    });
+}
+
+void
+product_reply_list_trouble(struct exchange *x, const struct products_answer *answer,
+			   const struct list_query *list)
+{
 	if (answer->outcome == PRODUCTS_INVALID)
-		exchange_problem(x, &invalid);
+		reply_incomparable(x, list);
 	else
 		product_reply_trouble(x, answer);
 }
@@ -245,7 +250,7 @@ count_done(const struct products_answer *answer, void *ctx)
 	page->waited_us += answer->waited_us;
 	page->took_us += answer->took_us;
 	if (answer->outcome != PRODUCTS_OK || answer->n != 1) {
-		product_reply_list_trouble(page->x, answer);
+		product_reply_list_trouble(page->x, answer, &page->list);
 		page_free(page);
 	} else if (!write_count(page, answer)) {
 		product_reply_no_memory(page->x);
@@ -278,7 +283,7 @@ page_done(const struct products_answer *answer, void *ctx)
 	page->waited_us = answer->waited_us;
 	page->took_us = answer->took_us;
 	if (answer->outcome != PRODUCTS_OK) {
-		product_reply_list_trouble(page->x, answer);
+		product_reply_list_trouble(page->x, answer, &page->list);
 		page_free(page);
 	} else if (is_lost(page, answer)) {
 		exchange_problem(page->x, &lost);
@@ -314,7 +319,7 @@ void
 product_list_handle(struct exchange *x, void *ctx)
 {
 	const struct products *products = ctx;
-	struct list_errors errors;
+	struct mistakes mistakes;
 
 	if (!products) {
 		product_reply_no_store(x);
@@ -326,8 +331,8 @@ product_list_handle(struct exchange *x, void *ctx)
 		return;
 	}
 	if (!list_query_read(span_from(page->query, page->query_len), LIST_PAGE, &page->list,
-			     &errors)) {
-		product_reply_bad_list(x, &errors, "?limit=10&sort=-price");
+			     &mistakes)) {
+		product_reply_bad_query(x, &mistakes, "?limit=10&sort=-price");
 		page_free(page);
 	} else if (!product_accepts_json(x) || !product_search_ready(x, products, &page->list)) {
 		page_free(page);

@@ -10,11 +10,9 @@
 /* `ctx` is the struct products, or NULL when there is no database. */
 void product_list_handle(struct exchange *x, void *ctx);
 
-/* 400 with every mistake; `example` as in "?limit=10". */
-void product_reply_bad_list(struct exchange *x, const struct list_errors *errors,
-			    const char *example);
 /* As product_reply_trouble, for what has values of the client in its query. */
-void product_reply_list_trouble(struct exchange *x, const struct products_answer *answer);
+void product_reply_list_trouble(struct exchange *x, const struct products_answer *answer,
+				const struct list_query *list);
 /* False: q is asked for, and cannot be served yet; answered. */
 bool product_search_ready(struct exchange *x, const struct products *products,
 			  const struct list_query *list);

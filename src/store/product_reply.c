@@ -10,6 +10,7 @@
 #include "base/put.h"
 #include "http/negotiate.h"
 #include "http/problem.h"
+#include "http/query_mistakes.h"
 #include "http/server_timing.h"
 #include "store/product_row.h"
 
@@ -83,11 +84,23 @@ product_accepts_json(struct exchange *x)
 	return false;
 }
 
+void
+product_reply_bad_query(struct exchange *x, const struct mistakes *mistakes, const char *example)
+{
+	char hint[120];
+
+	snprintf(hint, sizeof(hint),
+		 "For instance " PRODUCTS_PATH "%s; in a shell, put the URL into quotes.", example);
+	const struct problem problem = query_mistakes_problem(mistakes, hint);
+	exchange_problem(x, &problem);
+}
+
 /* The database does not say which member it was. */
 static const struct problem_error refused = {
-    "", "the database refuses these values: its table products has rules of its own"};
+    .pointer = "",
+    .detail = "the database refuses these values: its table products has rules of its own"};
 static const struct problem_error twice = {
-    "", "a unique constraint of the table products refuses a second one"};
+    .pointer = "", .detail = "a unique constraint of the table products refuses a second one"};
 
 static const struct problem troubles[] = {
     [PRODUCTS_INVALID] =

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/span.h"
 #include "http/exchange.h"
+#include "http/mistakes.h"
 #include "store/product_id.h"
 #include "store/products.h"
 
@@ -26,6 +27,9 @@ void product_reply_not_found(struct exchange *x, const struct products_answer *a
 void product_reply_no_memory(struct exchange *x);
 /* Nothing of `types` ("application/json") is accepted; the list of them in words. */
 void product_reply_not_acceptable(struct exchange *x, const char *types);
+/* 400 with every mistake of a query; `example` as in "?limit=10". */
+void product_reply_bad_query(struct exchange *x, const struct mistakes *mistakes,
+			     const char *example);
 /* Anything but PRODUCTS_OK with the rows that were asked for. */
 void product_reply_trouble(struct exchange *x, const struct products_answer *answer);
 /* JSON with an ETag of its bytes; `fields` may be NULL. */

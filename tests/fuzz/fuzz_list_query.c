@@ -1,5 +1,6 @@
 /* links: src/store/list_query.c src/store/cursor.c src/store/price.c src/store/product_id.c
- * src/http/query.c src/http/chars.c src/base/buffer.c -lm */
+ * src/http/query.c src/http/query_mistakes.c src/http/mistakes.c src/http/chars.c
+ * src/base/buffer.c -lm */
 /*
  * fuzz_list_query.c - queries of lists: whatever is in them, the SQL is the same as for harmless
  * values, its parameters are there and are text, and a refusal has words.
@@ -7,7 +8,8 @@
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_list_query tests/fuzz/fuzz_list_query.c \
  *		src/store/list_query.c src/store/cursor.c src/store/price.c \
- *		src/store/product_id.c src/http/query.c src/http/chars.c src/base/buffer.c -lm
+ *		src/store/product_id.c src/http/query.c src/http/query_mistakes.c \
+ *		src/http/mistakes.c src/http/chars.c src/base/buffer.c -lm
  *	./fuzz_list_query -max_len=4000 -dict=tests/fuzz/list_query.dict \
  *		tests/fuzz/corpus/list_query
  */
@@ -75,7 +77,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct list_query list;
-	static struct list_errors errors;
+	static struct mistakes errors;
 
 	for (int use = LIST_PAGE; use <= LIST_EXPORT; use++) {
 		memset(&list, 0x55, sizeof(list));
@@ -87,9 +89,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_sql(&list);
 			continue;
 		}
-		check(errors.n >= 1 && errors.n <= LIST_ERRORS_MAX);
+		check(errors.n >= 1 && errors.n <= MISTAKES_MAX);
 		for (size_t i = 0; i < errors.n; i++)
-			check(errors.error[i].detail && errors.error[i].detail[0]);
+			check(errors.error[i].detail && errors.error[i].detail[0] &&
+			      (errors.error[i].parameter || i == MISTAKES_MAX - 1));
 	}
 	return 0;
 }

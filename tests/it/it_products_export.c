@@ -132,7 +132,8 @@ static const struct {
     {"?format=xml", NULL, 400, "format must be json, csv or ndjson, given once"},
     {"?format=", NULL, 400, "format must be json, csv or ndjson, given once"},
     {"?format=csv&format=csv", NULL, 400, "format must be json, csv or ndjson, given once"},
-    {"?limit=5", NULL, 400, "\\\"limit\\\" is not a parameter here; format, name, q, price.gte"},
+    {"?limit=5", NULL, 400,
+     "\\\"limit\\\" is not a parameter here; name, q, price.gte, price.lte and format"},
     {"?price.gte=x", NULL, 400, "price.gte must be a price"},
     {"?name=%00", NULL, 400, "name must be 1 to 2048 bytes"},
 };

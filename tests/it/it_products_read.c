@@ -648,6 +648,7 @@ END_TEST
 /* --- input --- */
 
 static const struct {
+	/* of the list; the parameter in question begins what is said */
 	const char *query, *detail;
 } bad[] = {
     {"limit=0", "limit must be a number from 1 to 1000, given once"},
@@ -669,9 +670,59 @@ static const struct {
 			"decimals, given once"},
     {"price.lte=NaN", "price.lte must be a price from 0 to 99999999.99 with at most two decimals, "
 		      "given once"},
-    {"offset=5", "\"offset\" is not a parameter here; limit, after, sort, name, q, price.gte, "
-		 "price.lte and count are accepted"},
+    {"offset=5", "\"offset\" is not a parameter here; name, q, price.gte, price.lte, limit, "
+		 "after, sort and count are accepted"},
 };
+
+/* Everything that is wrong at a time, each with its parameter, wherever there is a query. */
+static const struct {
+	const char *target, *parameters;
+} mixed[] = {
+    {PRODUCTS "?limit=0&sort=x&after=y&count=z&name=&q=&price.gte=a&price.lte=b&c=1&c=2&%ff=3",
+     "limit sort after count name q price.gte price.lte c c %ff "},
+    {PRODUCTS "/export?format=x&limit=1&name=%ff&sort=id", "format name limit sort "},
+    {PRODUCTS "/changes?since=x&limit=1001&after=1&before=2", "since limit after before "},
+    {PRODUCTS "/changes?limit=1&limit=2&since=", "since limit "},
+};
+
+START_TEST(all_mistakes_are_told)
+{
+	struct daemon *d = start_with(NULL);
+	struct http_answer a;
+
+	for (size_t i = 0; i < N(mixed); i++) {
+		char got[200] = "";
+		const json_t *error;
+		size_t k;
+
+		http_request(daemon_port(d), "GET", mixed[i].target, NULL, NULL, &a);
+		ck_assert_msg(a.status == 400, "%s: %s", mixed[i].target, a.body);
+		json_t *problem = json_loadb(a.body, a.body_len, 0, NULL);
+		json_array_foreach(json_object_get(problem, "errors"), k, error)
+		{
+			const char *name = json_string_value(json_object_get(error, "parameter"));
+
+			ck_assert_ptr_nonnull(name);
+			ck_assert_ptr_nonnull(json_object_get(error, "detail"));
+			strncat(strncat(got, name, 40), " ", 2);
+		}
+		ck_assert_str_eq(got, mixed[i].parameters);
+		json_decref(problem);
+		http_answer_fini(&a);
+	}
+	/* as text, a line each, and none twice */
+	http_expect(
+	    daemon_port(d), "GET", PRODUCTS "/changes?since=x&limit=0&a", "Accept: text/plain\r\n",
+	    NULL, 400,
+	    "since must be the \"next\" of an earlier answer, the seq of a change, 0, or now, "
+	    "given once\n"
+	    "limit must be a number from 1 to 1000, given once\n"
+	    "\"a\" is not a parameter here; since and limit are accepted\n"
+	    "Hint: For instance " PRODUCTS "/changes?since=now; in a shell, put the URL into "
+	    "quotes.\n");
+	daemon_stop(d);
+}
+END_TEST
 
 START_TEST(mistakes_are_told)
 {
@@ -690,6 +741,13 @@ START_TEST(mistakes_are_told)
 		ck_assert_str_eq(
 		    json_string_value(json_object_get(json_array_get(errors, 0), "detail")),
 		    bad[i].detail);
+		const char *parameter =
+		    json_string_value(json_object_get(json_array_get(errors, 0), "parameter"));
+		const char *said = bad[i].detail + (bad[i].detail[0] == '"');
+		ck_assert_ptr_nonnull(parameter);
+		ck_assert_int_eq(strncmp(said, parameter, strlen(parameter)), 0);
+		ck_assert_uint_eq(strcspn(said, " \""), strlen(parameter));
+		ck_assert_ptr_null(json_object_get(json_array_get(errors, 0), "pointer"));
 		json_decref(problem);
 		http_answer_fini(&a);
 		free(target);
@@ -818,6 +876,7 @@ fill(Suite *s)
 
 	tc = it_case(s, "input");
 	tcase_add_test(tc, mistakes_are_told);
+	tcase_add_test(tc, all_mistakes_are_told);
 	tcase_add_test(tc, sql_is_a_value);
 	tcase_add_test(tc, a_name_may_be_sql);
 	tcase_add_test(tc, characters_that_the_database_lacks);

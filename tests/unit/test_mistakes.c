@@ -32,6 +32,34 @@ START_TEST(pointers_say_where)
 }
 END_TEST
 
+START_TEST(parameters_have_names)
+{
+	char name[2 * MISTAKES_KEY_MAX];
+
+	memset(name, 'n', sizeof(name));
+	mistakes_init(&m);
+	mistakes_add_parameter(&m, SPAN_LIT("limit"), "must be %d", 7);
+	mistakes_add_parameter(&m, span_from(name, sizeof(name)), "is none");
+	mistakes_add_parameter(&m, span_from(NULL, 0), "is empty");
+	mistakes_add(&m, "a body, too");
+	ck_assert_uint_eq(m.n, 4);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_ptr_null(m.error[i].pointer);
+	ck_assert_str_eq(m.error[0].parameter, "limit");
+	ck_assert_str_eq(m.error[0].detail, "must be 7");
+	ck_assert_uint_eq(strlen(m.error[1].parameter), MISTAKES_KEY_MAX);
+	ck_assert_str_eq(m.error[2].parameter, "");
+	ck_assert_ptr_null(m.error[3].parameter);
+	ck_assert_str_eq(m.error[3].pointer, "");
+	for (int i = 0; i < 1000; i++)
+		mistakes_add_parameter(&m, SPAN_LIT("p"), "more");
+	ck_assert_uint_eq(m.n, MISTAKES_MAX);
+	ck_assert_str_eq(m.error[MISTAKES_MAX - 1].detail, "and there is more");
+	ck_assert_ptr_null(m.error[MISTAKES_MAX - 1].pointer);
+	ck_assert_ptr_null(m.error[MISTAKES_MAX - 1].parameter);
+}
+END_TEST
+
 START_TEST(there_is_an_end)
 {
 	mistakes_init(&m);
@@ -91,6 +119,7 @@ main(void)
 	TCase *tcase = tcase_create("mistakes");
 
 	tcase_add_test(tcase, pointers_say_where);
+	tcase_add_test(tcase, parameters_have_names);
 	tcase_add_test(tcase, there_is_an_end);
 	tcase_add_test(tcase, what_does_not_fit_is_left_out_whole);
 	tcase_add_test(tcase, texts_are_cut_between_characters);

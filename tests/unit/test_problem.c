@@ -45,10 +45,17 @@ answer(enum error_form form, const struct problem *problem)
 }
 
 static const struct problem_error three[] = {
-    {"/price", "at most two decimals"}, {NULL, "an object is wanted"}, {"", NULL}};
+    {.pointer = "/price", .detail = "at most two decimals"},
+    {.detail = "an object is wanted"},
+    {.pointer = ""}};
 /* what a client named its members comes back in pointers */
-static const struct problem_error strange[] = {{"/a~1b/\"\x01\xc3\xa9", "\x7f"}};
-static const struct problem_error again[] = {{"", "same"}, {NULL, "same"}, {NULL, "other"}};
+static const struct problem_error strange[] = {
+    {.pointer = "/a~1b/\"\x01\xc3\xa9", .detail = "\x7f"}};
+static const struct problem_error again[] = {
+    {.pointer = "", .detail = "same"}, {.detail = "same"}, {.detail = "other"}};
+/* a text begins with the name of its parameter */
+static const struct problem_error query[] = {{.parameter = "limit", .detail = "limit must be 1"},
+					     {.parameter = "a\xff", .detail = "\"a\" is none"}};
 static const char *const paths[] = {"GET /", "GET /chat (WebSocket)"};
 
 static const struct {
@@ -95,6 +102,16 @@ static const struct {
      "\"hint\":\"h\",\"errors\":[{\"pointer\":\"\",\"detail\":\"same\"},{\"detail\":\"same\"},"
      "{\"detail\":\"other\"}]}",
      "same\nother\nHint: h\n"},
+    {{.status = 400,
+      .title = "t",
+      .detail = "limit must be 1",
+      .hint = "h",
+      .errors = query,
+      .n_errors = 2},
+     "{\"type\":\"about:blank\",\"title\":\"t\",\"status\":400,\"detail\":\"limit must be 1\","
+     "\"hint\":\"h\",\"errors\":[{\"parameter\":\"limit\",\"detail\":\"limit must be 1\"},"
+     "{\"parameter\":\"a\\\\xff\",\"detail\":\"\\\"a\\\" is none\"}]}",
+     "limit must be 1\n\"a\" is none\nHint: h\n"},
     {{.status = 404, .detail = "d", .hint = "h", .routes = paths, .n_routes = 2},
      "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"d\","
      "\"hint\":\"h\",\"routes\":[\"GET /\",\"GET /chat (WebSocket)\"]}",
