@@ -4,12 +4,16 @@
 # and the generators share all processors, as an operator's would on one machine, and what one of
 # them uses the others lack: the rates are of the whole.
 #
-#   bench_store.sh [all|quick|get|post|list|bulk|latency]
+#   bench_store.sh [all|quick|get|post|list|bulk|latency|aside]
 #
 # Rates (load_store.c): the best of one or two workers and 64 or 256 connections against the best
 # of pgbench's numbers of clients; rounds take turns, and the best round of each counts. Commits wait
 # for the disk (fsync, synchronous_commit on). Ratios that are asked for stand beside; a missed one
 # does not fail the benchmark, which knows nothing of what else the machine does.
+#
+# aside: GET one and POST one alone, beside a full load of search, counts and deep pages with two
+# exports through the same worker, and, to tell what of that is but the processors' being shared,
+# beside pgbench that runs the same lists on one connection, as the worker does.
 #
 #   PLAZAD  the daemon (src/plazad)
 #   BENCH   where the programs of this folder are (tests/bench)
@@ -26,7 +30,7 @@ rounds=${rounds:-4}
 ms=${MS:-${quick:+1000}}
 ms=${ms:-2000}
 rows=${ROWS:-100000}
-[[ $what =~ ^(all|quick|get|post|list|bulk|latency)$ ]] || {
+[[ $what =~ ^(all|quick|get|post|list|bulk|latency|aside)$ ]] || {
 	sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 }
@@ -39,6 +43,7 @@ for bin in /usr/lib/postgresql/?/bin /usr/lib/postgresql/??/bin; do
 done
 need pgbench postgresql
 need psql postgresql
+need curl curl
 files_for 1000
 # no CPU of its own for anybody: pgbench and PostgreSQL have none either
 # shellcheck disable=SC2034 # for common.sh
@@ -47,7 +52,11 @@ on_server=() on_load=()
 # ---- the database ----
 
 pg_dir=${PG_DIR:-$(mktemp -d /var/tmp/plaza-bench.XXXXXX)}
+beside=() # processes of a moment
 stop_all() {
+	for p in "${beside[@]}"; do
+		end "$p"
+	done
 	cleanup
 	"$pg_tmp" remove "$pg_dir" >/dev/null || :
 }
@@ -195,6 +204,92 @@ latency() {
 		"$(awk -v a="$(least latency.health)" -v b="$(least latency.pgbench)" 'BEGIN { print a + b }')" 1.2)"
 }
 
+# ---- lists beside reads and writes ----
+
+# so that each reads far into the table, or all of it
+start_lists() {
+	"$bench/load_store" -c 8 -d $((ms * 3 / 2)) -p '/api/products?q=product&limit=100' \
+		-p '/api/products?price.gte=500&limit=100&count=exact' \
+		-p "/api/products?sort=price&limit=100&after=$deep" \
+		paths "${port[plazad1]}" >"$dir/lists.out" 2>"$dir/lists.log" &
+	beside=($!)
+	for _ in 1 2; do
+		(
+			trap 'kill $!; exit' TERM
+			while :; do
+				curl -sSf "http://127.0.0.1:${port[plazad1]}/api/products/export?format=csv" >>"$dir/exports.csv" &
+				wait $! || echo broken
+			done
+		) >>"$dir/exports.out" 2>>"$dir/exports.log" &
+		beside+=($!)
+	done
+}
+
+start_rival() {
+	pgbench -n -M prepared -h "$socket" -U plaza -c 1 -j 1 -T $(((ms * 3 / 2 + 999) / 1000)) \
+		-f "$dir/slow.sql" plaza >"$dir/rival.log" 2>&1 &
+	beside=($!)
+}
+
+stop_beside() {
+	kill -0 "${beside[0]}" 2>/dev/null || die "it has ended: $(cat "$dir/lists.log" "$dir/rival.log")"
+	for p in "${beside[@]:1}"; do
+		end "$p"
+	done
+	wait "${beside[0]}"
+	beside=()
+}
+
+# aside_row WHAT FILE BEST: alone, beside, rival
+aside_row() {
+	local a b c
+	a=$($3 "$2.alone") b=$($3 "$2.beside") c=$($3 "$2.rival")
+	awk -v what="$1" -v a="$a" -v b="$b" -v c="$c" 'BEGIN {
+		printf "  %-34s %9.0f %9.0f %6.2f %9.0f %6.2f\n", what, a, b, b / a, c, c / a
+	}'
+}
+
+aside() {
+	local mode connections where r deep
+	cat >"$dir/slow.sql" <<-END
+		select p.* from products p where to_tsvector('simple', p.name) @@ websearch_to_tsquery('simple', 'product')
+			and p.id > 0 order by p.id limit 101;
+		select p.* from products p where p.price >= 500 and p.id > 0 order by p.id limit 101;
+		select count(*) from products where price >= 500;
+		select p.* from products p where (p.price, p.id) > (900, 0) order by p.price, p.id limit 101;
+	END
+	wait_for 'the index for search' curl -sSf "http://127.0.0.1:${port[plazad1]}/api/products?q=7"
+	deep=$(curl -sS "http://127.0.0.1:${port[plazad1]}/api/products?sort=price&price.gte=900&limit=1" |
+		sed -nE 's/.*"next":"([^"]*)".*/\1/p')
+	for ((i = 0; i < rounds; i++)); do
+		for mode in get post; do
+			for connections in 1 64; do
+				for where in alone beside rival; do
+					[ $where != beside ] || start_lists
+					[ $where != rival ] || start_rival
+					r=$(ours $mode $connections 1)
+					[ $where = alone ] || stop_beside
+					[ $where != beside ] || keep aside.lists "$(cut -d ' ' -f 1 "$dir/lists.out")"
+					keep "aside.$mode.$connections.rate.$where" "$(cut -d ' ' -f 1 <<<"$r")"
+					keep "aside.$mode.$connections.p50.$where" "$(cut -d ' ' -f 2 <<<"$r")"
+					keep "aside.$mode.$connections.p99.$where" "$(cut -d ' ' -f 3 <<<"$r")"
+				done
+			done
+		done
+	done
+	printf '\nOne worker, alone and beside lists             alone  + lists  ratio + pgbench  ratio\n'
+	for mode in get post; do
+		for connections in 1 64; do
+			printf ' %s one, %s connection(s)\n' "${mode^^}" $connections
+			aside_row 'p50, microseconds' aside.$mode.$connections.p50 least
+			aside_row 'p99, microseconds' aside.$mode.$connections.p99 least
+			aside_row 'a second' aside.$mode.$connections.rate most
+		done
+	done
+	printf ' meanwhile %s to %s lists a second, %d MB exported, %d exports broken\n' "$(least aside.lists)" \
+		"$(most aside.lists)" $(($(wc -c <"$dir/exports.csv") / 1000000)) "$(wc -l <"$dir/exports.out")"
+}
+
 say_machine 'The product store beside pgbench'
 echo "  $(pgbench --version); $rows products; fsync and synchronous_commit on; best of $rounds rounds of $ms ms"
 case $what in
@@ -202,5 +297,6 @@ get | all | quick) rate 'GET one product, random ids' get 1.5 8 16 32 64 ;;&
 post | all | quick) rate 'POST one product, durable' post 3 16 32 64 128 ;;&
 list | all | quick) rate 'A list of 100' list 0.8 2 8 32 ;;&
 bulk | all | quick) bulk ;;&
-latency | all | quick) latency ;;
+latency | all | quick) latency ;;&
+aside | all | quick) aside ;;
 esac

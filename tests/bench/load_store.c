@@ -3,11 +3,12 @@
  * connection sends its next request when the answer to the last has come, as a client of pgbench
  * does.
  *
- * Usage: load_store [OPTION...] get|post|list|bulk|health PORT
+ * Usage: load_store [OPTION...] get|post|list|bulk|health|paths PORT
  *   -c CONNECTIONS   64
  *   -d MILLISECONDS  1000, after a tenth of it that is not counted
  *   -n PRODUCTS      ids are drawn from 1 to this; a list begins behind one of them; 100000
  *   -s SEED          of the ids, 1
+ *   -p PATH          of GET, for the mode "paths"; several are asked for in turns
  * Prints: requests a second, and p50 p99 max of the latencies in microseconds. An answer that is no
  * success ends the program.
  */
@@ -26,12 +27,13 @@
 #define OUT_SIZE    ((size_t)1 << 16)
 #define BULK_ROWS   1000
 #define LIST_LENGTH 100
+#define PATHS_MAX   8
 /* A connection whose answer does not come within this is a mistake of somebody's. */
 #define PATIENCE_NS 10000000000u
 
-enum mode { MODE_GET, MODE_POST, MODE_LIST, MODE_BULK, MODE_HEALTH, MODES };
+enum mode { MODE_GET, MODE_POST, MODE_LIST, MODE_BULK, MODE_HEALTH, MODE_PATHS, MODES };
 
-static const char *const mode_names[MODES] = {"get", "post", "list", "bulk", "health"};
+static const char *const mode_names[MODES] = {"get", "post", "list", "bulk", "health", "paths"};
 
 struct client {
 	int fd;
@@ -46,6 +48,8 @@ static enum mode mode;
 static uint16_t port;
 static unsigned long products = 100000;
 static uint64_t random_state = 1;
+static const char *path[PATHS_MAX];
+static size_t n_paths, next_path;
 static char *fixed; /* a request that is always the same */
 static size_t fixed_len;
 static struct histogram latency;
@@ -84,6 +88,9 @@ write_request(char *out)
 			     "POST /api/products %sContent-Type: application/json\r\n"
 			     "Content-Length: %d\r\n\r\n%s",
 			     tail, len, body);
+		break;
+	case MODE_PATHS:
+		n = snprintf(out, OUT_SIZE, "GET %s %s\r\n", path[next_path++ % n_paths], tail);
 		break;
 	case MODE_BULK:
 	case MODES: break;
@@ -230,12 +237,17 @@ main(int argc, char **argv)
 	unsigned long n_clients = 64, for_ms = 1000;
 	int option;
 
-	while ((option = getopt(argc, argv, "c:d:n:s:")) != -1) {
+	while ((option = getopt(argc, argv, "c:d:n:p:s:")) != -1) {
 		switch (option) {
 		case 'c': n_clients = strtoul(optarg, NULL, 10); break;
 		case 'd': for_ms = strtoul(optarg, NULL, 10); break;
 		case 'n': products = strtoul(optarg, NULL, 10); break;
 		case 's': random_state = strtoul(optarg, NULL, 10); break;
+		case 'p':
+			if (n_paths == PATHS_MAX)
+				return 2;
+			path[n_paths++] = optarg;
+			break;
 		default: return 2;
 		}
 	}
@@ -244,9 +256,10 @@ main(int argc, char **argv)
 			mode++;
 		port = (uint16_t)strtoul(argv[optind + 1], NULL, 10);
 	}
-	if (argc - optind != 2 || mode == MODES || !n_clients || !for_ms || !products || !port)
+	if (argc - optind != 2 || mode == MODES || !n_clients || !for_ms || !products || !port ||
+	    (mode == MODE_PATHS) != (n_paths > 0))
 		client_die("usage: load_store [-c CONNECTIONS] [-d MS] [-n PRODUCTS] [-s SEED] "
-			   "get|post|list|bulk|health PORT");
+			   "get|post|list|bulk|health PORT, or -p PATH... paths PORT");
 	client_raise_files();
 	if (mode == MODE_BULK)
 		make_bulk();
