@@ -97,6 +97,18 @@ expect listed '{"items":[{"id":1,"name":"iPhone 12","price":999.99,"version":1}]
 	"$(curl -s "$at/api/products")"
 expect echoed "$(seq -f 'Server received: Message %g' 0 4)" \
 	"$(seq -f 'Message %g' 0 4 | src/plazactl ws "ws://${at#http://}/echo")"
+# README's way to the database
+psql=$(sed -n 's/^    \$ \(psql .*\)$/\1/p' README)
+case $psql in
+*'cat var/sockets'*) ;;
+*) fail "README does not say how to come to the database: $psql" ;;
+esac
+if [ "$(id -u)" -eq 0 ]; then
+	owner=postgres
+	id -u "$owner" >/dev/null 2>&1 || owner=nobody
+	psql="runuser -u $owner -- $psql"
+fi
+expect 'select as README has it' '1' "$(bash -c "$psql -At" | grep -cE '^1\|iPhone 12\|999\.99\|')"
 if [ "$(id -u)" -eq 0 ]; then
 	master=$(pgrep -f '^plazad: master' | while read -r pid; do
 		# another plazad of this machine is none of ours
