@@ -1,8 +1,8 @@
-/* links: tests/unit/pg_server.c src/store/feed.c src/store/feed_horizon.c src/store/feed_shared.c
- * src/store/schema.c src/store/search_index.c src/pg/connect.c src/pg/setup.c src/pg/steps.c
- * src/pg/session.c src/pg/resolve.c src/pg/conninfo.c src/proc/doorbell.c src/proc/segment.c
- * src/base/buffer.c src/base/loop.c src/base/clock.c src/base/log.c -levent_core -lpq -lcrypto
- * -lpthread */
+/* links: tests/unit/pg_server.c src/store/feed.c src/store/feed_change.c src/store/feed_horizon.c
+ * src/store/feed_room.c src/store/feed_shared.c src/store/feed_steps.c src/store/schema.c
+ * src/store/search_index.c src/pg/connect.c src/pg/setup.c src/pg/steps.c src/pg/session.c
+ * src/pg/resolve.c src/pg/conninfo.c src/proc/doorbell.c src/proc/segment.c src/base/buffer.c
+ * src/base/loop.c src/base/clock.c src/base/log.c -levent_core -lpq -lcrypto -lpthread */
 /*
  * test_feed.c - the change feed on a real PostgreSQL: transactions that end in every order, many
  * writers at once, holders that are killed. Whatever happens, the room has each change once, in the
@@ -716,14 +716,12 @@ START_TEST(killed_holders_are_replaced_and_nothing_is_lost)
 		start_holder(i);
 	wait_for(is_held);
 	start_writers(500);
-	unsigned n_kills = 0, n_in_time = 0;
 	for (unsigned round = 0; round < 12; round++) {
 		n_before = room->n;
 		wait_for(has_come_on);
 		wait_for(is_held);
 		const unsigned dead = held_by;
 		const bool is_stopped = round % 4 == 3;
-		const uint64_t since_ms = clock_monotonic_ms();
 
 		/* a stopped one keeps it: nobody else may publish what it is just publishing */
 		if (is_stopped) {
@@ -741,14 +739,9 @@ START_TEST(killed_holders_are_replaced_and_nothing_is_lost)
 		if (round % 2)
 			start_holder(dead);
 		wait_for(is_held);
-		if (clock_monotonic_ms() - since_ms <= 1000)
-			n_in_time++;
-		n_kills++;
 		if (round % 2 == 0)
 			start_holder(dead);
 	}
-	/* within a second; a machine that is busy with other things may once not let us look */
-	ck_assert_uint_ge(n_in_time, n_kills - 1);
 	wait_for(writers_are_done);
 	wait_for(is_caught_up);
 	check_same("the room", room->change, room->n, truth, read_log(truth, "true"));
@@ -757,6 +750,57 @@ START_TEST(killed_holders_are_replaced_and_nothing_is_lost)
 		kill(holder[i], SIGKILL);
 		waitpid(holder[i], NULL, 0);
 	}
+}
+END_TEST
+
+static struct watch witness;
+static bool witness_has_seen, was_replaced;
+
+static bool
+is_ours(void)
+{
+	return (uint32_t)(shared->holder >> 32) == (uint32_t)getpid();
+}
+
+static void
+witness_cb(void *arg, short what)
+{
+	(void)arg;
+	(void)what;
+	witness_has_seen = true;
+	was_replaced = is_ours();
+}
+
+static bool
+has_witness_seen(void)
+{
+	return witness_has_seen;
+}
+
+/*
+ * However late a busy machine lets us run, the loop's timers come in the order of their times: what
+ * another one finds that was set to a second when the holder died has happened within that second.
+ */
+START_TEST(a_dead_holder_is_replaced_within_a_second)
+{
+	close_loop();
+	start_holder(1);
+	wait_for(is_held);
+	open_loop(0);
+	watch_init_timer(&witness, loop, "witness", witness_cb, NULL);
+	/* it looks after the seat, and leaves it to who lives */
+	watch_start_ms(&witness, 2 * FEED_TEND_MS);
+	run_until(has_witness_seen);
+	ck_assert(!was_replaced);
+	ck_assert_int_eq(kill(holder[1], SIGKILL), 0);
+	ck_assert_int_eq(waitpid(holder[1], NULL, 0), holder[1]);
+	segment->slots[1].pid = 0;
+	witness_has_seen = false;
+	watch_start_ms(&witness, 1000);
+	run_until(has_witness_seen);
+	ck_assert(was_replaced);
+	run(sql, "insert into products(name, price) values ('one', 1)");
+	check_room("the room of the next one");
 }
 END_TEST
 
@@ -957,6 +1001,7 @@ main(void)
 	tcase_add_test(tcase, one_that_writes_elsewhere_holds_it_and_one_that_reads_does_not);
 	tcase_add_test(tcase, many_writers_and_readers_at_once);
 	tcase_add_test(tcase, killed_holders_are_replaced_and_nothing_is_lost);
+	tcase_add_test(tcase, a_dead_holder_is_replaced_within_a_second);
 	tcase_add_test(tcase, psql_is_heard_of_at_once);
 	tcase_add_test(tcase, what_is_told_to_nobody_is_found);
 	tcase_add_test(tcase, other_hosts_are_told_of_our_writes);
