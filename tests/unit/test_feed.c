@@ -655,6 +655,9 @@ static pid_t holder[HOLDERS];
 static void
 start_holder(unsigned slot)
 {
+	if (passes < 0)
+		passes = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ck_assert_int_ge(passes, 0);
 	holder[slot] = fork();
 	ck_assert_int_ge(holder[slot], 0);
 	if (holder[slot] == 0) {
@@ -710,8 +713,6 @@ START_TEST(killed_holders_are_replaced_and_nothing_is_lost)
 {
 	/* we are the master now, and hold nothing */
 	close_loop();
-	passes = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ck_assert_int_ge(passes, 0);
 	for (unsigned i = 0; i < HOLDERS; i++)
 		start_holder(i);
 	wait_for(is_held);
