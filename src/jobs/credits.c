@@ -15,32 +15,46 @@ half_of(uint64_t halves, unsigned side)
 }
 
 static uint64_t
-one_of(unsigned side)
+of_side(uint32_t n, unsigned side)
 {
-	return UINT64_C(1) << (side * 32);
+	return (uint64_t)n << (side * 32);
 }
 
-static bool
-raise_half(struct credit *cell, unsigned side, uint32_t limit)
+/* By `n`, or by as many as there are below the limit. */
+static uint32_t
+raise_half(struct credit *cell, unsigned side, uint32_t limit, uint32_t n)
 {
 	uint64_t halves = atomic_load(&cell->halves);
+	uint32_t can;
 
 	do {
-		if ((uint64_t)half_of(halves, 0) + half_of(halves, 1) >= limit)
-			return false;
-	} while (!atomic_compare_exchange_weak(&cell->halves, &halves, halves + one_of(side)));
-	return true;
+		const uint64_t used = (uint64_t)half_of(halves, 0) + half_of(halves, 1);
+
+		if (used >= limit)
+			return 0;
+		can = limit - (uint32_t)used < n ? limit - (uint32_t)used : n;
+	} while (
+	    !atomic_compare_exchange_weak(&cell->halves, &halves, halves + of_side(can, side)));
+	return can;
+}
+
+uint32_t
+credit_take_some(const struct credits *credits, struct credit *cell, uint32_t limit, uint32_t n)
+{
+	uint32_t got = raise_half(cell, credits->side, limit, n);
+
+	if (got == n)
+		return got;
+	/* first said, then looked again: whoever gives one in between sees it, or we see that one
+	 */
+	atomic_store(&credits->shared->wants[credits->side], 1);
+	return got + raise_half(cell, credits->side, limit, n - got);
 }
 
 bool
 credit_take(const struct credits *credits, struct credit *cell, uint32_t limit)
 {
-	if (raise_half(cell, credits->side, limit))
-		return true;
-	/* first said, then looked again: whoever gives one in between sees it, or we see that one
-	 */
-	atomic_store(&credits->shared->wants[credits->side], 1);
-	return raise_half(cell, credits->side, limit);
+	return credit_take_some(credits, cell, limit, 1) == 1;
 }
 
 static void
@@ -51,12 +65,18 @@ ring_other(struct credits_shared *shared, const struct doorbell *bell, unsigned 
 }
 
 void
+credit_give_some(const struct credits *credits, struct credit *cell, uint32_t n)
+{
+	const uint64_t before = atomic_fetch_sub(&cell->halves, of_side(n, credits->side));
+
+	assert(half_of(before, credits->side) >= n);
+	ring_other(credits->shared, credits->bell, credits->side ^ 1);
+}
+
+void
 credit_give(const struct credits *credits, struct credit *cell)
 {
-	const uint64_t before = atomic_fetch_sub(&cell->halves, one_of(credits->side));
-
-	assert(half_of(before, credits->side) > 0);
-	ring_other(credits->shared, credits->bell, credits->side ^ 1);
+	credit_give_some(credits, cell, 1);
 }
 
 uint32_t

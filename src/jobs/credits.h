@@ -48,7 +48,11 @@ struct credits {
  */
 bool credit_take(const struct credits *credits, struct credit *cell, uint32_t limit)
     __attribute__((warn_unused_result));
-/* It holds one. */
+/* Up to `n` of them; how many. If that is less than `n`, it is rung for, as above. */
+uint32_t credit_take_some(const struct credits *credits, struct credit *cell, uint32_t limit,
+			  uint32_t n) __attribute__((warn_unused_result));
+/* It holds that many, or one. */
+void credit_give_some(const struct credits *credits, struct credit *cell, uint32_t n);
 void credit_give(const struct credits *credits, struct credit *cell);
 /* Of both sides. */
 uint32_t credit_used(const struct credit *cell);

@@ -186,17 +186,19 @@ jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool i
 }
 
 void
-jobs_queue_put(struct job_queue_cell *cell, uint64_t n, char hand)
+jobs_queue_put(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n, char hand)
 {
 	atomic_fetch_add(&cell->depth, (int64_t)n);
-	jobs_queue_ready(cell, n, hand);
+	jobs_queue_ready(shared, cell, n, hand);
 }
 
 void
-jobs_queue_ready(struct job_queue_cell *cell, uint64_t n, char hand)
+jobs_queue_ready(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n, char hand)
 {
-	if (hand == 'p')
-		atomic_fetch_add(&cell->arrived, n);
+	if (hand != 'p')
+		return;
+	atomic_fetch_add(&cell->arrived, n ? n : 1);
+	atomic_fetch_add(&shared->arrivals, 1);
 }
 
 void

@@ -57,6 +57,8 @@ struct jobs_shared {
 	struct job_executor_cell executor[SEGMENT_GENERATIONS]; /* by side */
 	_Atomic int64_t
 	    dead[JOB_DEAD]; /* numbers of dead executors, whose jobs are to be rescued */
+	_Alignas(
+	    64) _Atomic uint64_t arrivals; /* raised with each `arrived` of a queue, after it */
 	_Alignas(64) _Atomic uint64_t n_news;
 	_Alignas(64) struct job_news_cell news[JOB_NEWS];
 	_Alignas(64) struct job_queue_cell queue[JOB_QUEUES];
@@ -95,9 +97,10 @@ size_t jobs_queue_name(const struct segment *segment, unsigned i, char name[JOB_
 /* What the database has just said of a queue. */
 void jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool is_paused);
 /* `n` jobs have come, for `hand` 'p' or 'w', at once or later. Then call jobs_ring. */
-void jobs_queue_put(struct job_queue_cell *cell, uint64_t n, char hand);
-/* `n` of those that it has counted are ready now. */
-void jobs_queue_ready(struct job_queue_cell *cell, uint64_t n, char hand);
+void jobs_queue_put(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n, char hand);
+/* `n` of those that it has counted are ready now; or, with 0, some may be that were not before. */
+void jobs_queue_ready(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n,
+		      char hand);
 /* `n` jobs have left in another way than by being claimed. */
 void jobs_queue_leave(struct job_queue_cell *cell, uint64_t n);
 /* `n` jobs were claimed. */

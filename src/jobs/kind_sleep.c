@@ -6,14 +6,24 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
+#include "base/log.h"
 #include "jobs/run.h"
 
 #define SLEEP_MAX_MS 3600000
 
+LIST_HEAD(sleep_list, sleep);
+
+struct sleep_process {
+	struct loop *loop;
+	struct sleep_list sleeps;
+};
+
 struct sleep {
 	struct job_run *run;
 	struct watch timer;
+	LIST_ENTRY(sleep) link;
 };
 
 /* -1: these are no milliseconds. */
@@ -57,12 +67,19 @@ sleep_check(const json_t *args, const struct config *config, struct mistakes *mi
 }
 
 static void
+sleep_free(struct sleep *sleep)
+{
+	watch_stop(&sleep->timer);
+	LIST_REMOVE(sleep, link);
+	free(sleep);
+}
+
+static void
 sleep_end(struct sleep *sleep, enum job_outcome outcome)
 {
 	struct job_run *run = sleep->run;
 
-	watch_stop(&sleep->timer);
-	free(sleep);
+	sleep_free(sleep);
 	job_run_done(run, outcome, span_from(NULL, 0), NULL, 0);
 }
 
@@ -76,13 +93,32 @@ timer_cb(void *arg, short what)
 static bool
 sleep_open(const struct job_kind_env *env, void **process)
 {
-	*process = env->loop;
+	struct sleep_process *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		log_error("jobs: out of memory");
+		return false;
+	}
+	p->loop = env->loop;
+	LIST_INIT(&p->sleeps);
+	*process = p;
 	return true;
+}
+
+static void
+sleep_close(void *process)
+{
+	struct sleep_process *p = process;
+
+	while (!LIST_EMPTY(&p->sleeps))
+		sleep_free(LIST_FIRST(&p->sleeps));
+	free(p);
 }
 
 static void
 sleep_start(struct job_run *run)
 {
+	struct sleep_process *p = run->process;
 	const int64_t ms = read_ms(json_object_get(run->args, "ms"));
 
 	if (ms == 0) {
@@ -96,7 +132,8 @@ sleep_start(struct job_run *run)
 	}
 	sleep->run = run;
 	run->state = sleep;
-	watch_init_timer(&sleep->timer, run->process, "sleep", timer_cb, sleep);
+	LIST_INSERT_HEAD(&p->sleeps, sleep, link);
+	watch_init_timer(&sleep->timer, p->loop, "sleep", timer_cb, sleep);
 	watch_start_ms(&sleep->timer, (uint64_t)ms);
 }
 
@@ -110,6 +147,7 @@ const struct job_kind job_kind_sleep = {
     .name = "sleep",
     .check = sleep_check,
     .open = sleep_open,
+    .close = sleep_close,
     .start = sleep_start,
     .cancel = sleep_cancel,
 };
