@@ -37,7 +37,7 @@ struct jobs_schema {
 	/* owned */
 	struct pg_step step[JOBS_STEPS];
 	char *present[JOBS_STEPS], *sql[JOBS_STEPS];
-	char *grants;
+	char *wrong, *grants;
 };
 
 /* `schema` is as store.schema has it. NULL on out-of-memory, logged. */

@@ -26,9 +26,10 @@
 #define JOB_PRIORITY     5
 #define JOB_ATTEMPTS     5
 #define JOB_ATTEMPTS_MAX 100
-#define JOB_PUT_MAX      1000            /* in a call */
-#define JOB_ARGS_MAX     32768           /* bytes */
-#define JOB_CLAIM_MAX    1000            /* in a call */
+#define JOB_PUT_MAX      1000  /* in a call */
+#define JOB_ARGS_MAX     32768 /* bytes */
+#define JOB_CLAIM_MAX    1000  /* in a call */
+#define QUEUE_KNOWN_MAX  20000
 #define JOB_DELAY_MS_MAX 604800000       /* of what is tried again: 7 days */
 #define JOB_RUN_AT_MAX   253402300799999 /* the end of the year 9999 */
 
@@ -359,6 +360,14 @@ typedef void queue_moved_fn(const struct queue_answer *answer, const struct move
  * when this process and the server have had 12 s to beat since they are back.
  */
 void queue_rescue(struct queue *queue, int64_t dead, queue_moved_fn *done, void *ctx);
+
+/*
+ * After a claim of `worker` that was answered QUEUE_UNKNOWN, and none is under way: what it may
+ * have been given that is not in `known` (at most QUEUE_KNOWN_MAX) is given back, its attempt not
+ * counted.
+ */
+void queue_disown(struct queue *queue, int64_t worker, const struct uuid *known, size_t n,
+		  queue_moved_fn *done, void *ctx);
 
 /* Scheduled jobs whose time has come are ready now. */
 void queue_promote(struct queue *queue, queue_moved_fn *done, void *ctx);

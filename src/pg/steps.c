@@ -84,7 +84,7 @@ send_all(struct steps_run *run, struct buffer *sql, bool ok)
 	return run->phase != STEPS_FAILED;
 }
 
-/* One row: may read plaza_steps, may write it, what is wrong, and for each step whether it is
+/* One row: may read the records, may write them, what is wrong, and for each step whether it is
  * there. */
 static void
 look(struct steps_run *run)
@@ -99,12 +99,12 @@ look(struct steps_run *run)
 	    "coalesce(pg_catalog.to_regclass(nullif('%s', ''))::pg_catalog.oid::pg_catalog.text, "
 	    "''), true); "
 	    "set local search_path = pg_catalog; "
-	    "select coalesce(has_table_privilege(to_regclass('%s.plaza_steps'), 'select'), false), "
+	    "select coalesce(has_table_privilege(to_regclass('%s.%s'), 'select'), false), "
 	    "not pg_is_in_recovery() and "
-	    "coalesce(has_table_privilege(to_regclass('%s.plaza_steps'), 'insert'), "
+	    "coalesce(has_table_privilege(to_regclass('%s.%s'), 'insert'), "
 	    "has_schema_privilege(to_regnamespace('%s'), 'create'), "
 	    "has_database_privilege(current_database(), 'create')), (%s)",
-	    s->sought ? s->sought : "", s->schema, s->schema, s->schema,
+	    s->sought ? s->sought : "", s->schema, s->table, s->schema, s->table, s->schema,
 	    s->wrong ? s->wrong : "null");
 	for (size_t i = 0; ok && i < s->n; i++)
 		ok = buffer_printf(&sql, STEPS_SQL_MAX, ", (%s)", s->step[i].present);
@@ -118,9 +118,9 @@ read_records(struct steps_run *run)
 	struct buffer sql = {0};
 
 	bool ok = buffer_printf(&sql, STEPS_SQL_MAX,
-				"select version, checksum, name from %s.plaza_steps "
+				"select version, checksum, name from %s.%s "
 				"order by version desc",
-				run->steps->schema);
+				run->steps->schema, run->steps->table);
 	run->phase = STEPS_READING;
 	send_all(run, &sql, ok);
 }
@@ -136,32 +136,32 @@ put_block(struct buffer *out, const struct pg_steps *s, size_t i)
 {
 	const struct pg_step *step = &s->step[i];
 
-	return buffer_printf(
-	    out, STEPS_SQL_MAX,
-	    "do $plaza_step$\nbegin\n"
-	    "perform 1 from pg_class limit 1;\n"
-	    "begin\n"
-	    "if to_regnamespace('%s') is null then\n"
-	    "create schema %s;\n"
-	    "end if;\n"
-	    "if to_regclass('%s.plaza_steps') is null then\n"
-	    "create table %s.plaza_steps(version int primary key, name text not null,\n"
-	    "\tchecksum text not null, at timestamptz not null default now());\n"
-	    "end if;\n"
-	    "perform set_config('plaza.step', 'found', true);\n"
-	    "if (%s) is not true then\n"
-	    "%s\n"
-	    "perform set_config('plaza.step', 'made', true);\n"
-	    "end if;\n"
-	    "insert into %s.plaza_steps(version, name, checksum)\n"
-	    "\tvalues (%zu, '%s', '%s') on conflict do nothing;\n"
-	    "exception when lock_not_available then\n"
-	    "perform pg_sleep(" PAUSE_S ");\n"
-	    "raise;\n"
-	    "end;\n"
-	    "end $plaza_step$;",
-	    s->schema, s->schema, s->schema, s->schema, step->present, step->sql, s->schema, i + 1,
-	    step->name, step->checksum);
+	return buffer_printf(out, STEPS_SQL_MAX,
+			     "do $plaza_step$\nbegin\n"
+			     "perform 1 from pg_class limit 1;\n"
+			     "begin\n"
+			     "if to_regnamespace('%s') is null then\n"
+			     "create schema %s;\n"
+			     "end if;\n"
+			     "if to_regclass('%s.%s') is null then\n"
+			     "create table %s.%s(version int primary key, name text not null,\n"
+			     "\tchecksum text not null, at timestamptz not null default now());\n"
+			     "end if;\n"
+			     "perform set_config('plaza.step', 'found', true);\n"
+			     "if (%s) is not true then\n"
+			     "%s\n"
+			     "perform set_config('plaza.step', 'made', true);\n"
+			     "end if;\n"
+			     "insert into %s.%s(version, name, checksum)\n"
+			     "\tvalues (%zu, '%s', '%s') on conflict do nothing;\n"
+			     "exception when lock_not_available then\n"
+			     "perform pg_sleep(" PAUSE_S ");\n"
+			     "raise;\n"
+			     "end;\n"
+			     "end $plaza_step$;",
+			     s->schema, s->schema, s->schema, s->table, s->schema, s->table,
+			     step->present, step->sql, s->schema, s->table, i + 1, step->name,
+			     step->checksum);
 }
 
 static void
@@ -272,19 +272,19 @@ note_records(struct steps_run *run, const PGresult *res)
 			continue;
 		if ((size_t)version > s->n) {
 			snprintf(text, sizeof(text),
-				 "%s.plaza_steps has step %ld (%.100s), and this plaza knows %zu: "
+				 "%s.%s has step %ld (%.100s), and this plaza knows %zu: "
 				 "it was made by a newer one, which is the one to run here",
-				 s->schema, version, name, s->n);
+				 s->schema, s->table, version, name, s->n);
 			fail(run, true, "the schema is too new", text);
 			return;
 		}
 		if (strcmp(checksum, s->step[version - 1].checksum) != 0) {
 			snprintf(text, sizeof(text),
-				 "%s.plaza_steps has step %ld (%.100s) with checksum %.12s, and in "
+				 "%s.%s has step %ld (%.100s) with checksum %.12s, and in "
 				 "this plaza it is %.12s (%s): it was made by another program, or "
 				 "the record was changed; run the plaza that made it",
-				 s->schema, version, name, checksum, s->step[version - 1].checksum,
-				 s->step[version - 1].name);
+				 s->schema, s->table, version, name, checksum,
+				 s->step[version - 1].checksum, s->step[version - 1].name);
 			fail(run, true, "the schema is another one", text);
 			return;
 		}

@@ -1,6 +1,6 @@
 /*
- * steps.h - schema steps that features hand in: numbered, checksummed, recorded in the table
- * plaza_steps of their schema, and taken once by whoever comes first. Never blocks.
+ * steps.h - schema steps that features hand in: numbered, checksummed, recorded in a table of their
+ * schema, and taken once by whoever comes first. Never blocks.
  *
  * What is there decides: a step whose objects exist is recorded and not taken, so that a role
  * without CREATE can use what another one has made; one whose objects are gone is taken again.
@@ -21,7 +21,7 @@
 
 /* Its number is its place among the others, from 1 on. */
 struct pg_step {
-	const char *name;    /* for plaza_steps and the log: "table products" */
+	const char *name;    /* for the records and the log: "table products" */
 	const char *present; /* a boolean expression: true when there is nothing to do */
 	/*
 	 * What makes it: statements of PL/pgSQL, each with its semicolon, which may find a part of
@@ -33,6 +33,7 @@ struct pg_step {
 
 struct pg_steps {
 	const char *schema; /* quoted as an identifier; made when it is missing */
+	const char *table;  /* where steps are recorded, of this feature alone; made as well */
 	/*
 	 * A text expression: what is wrong with objects that others have made, or null. In it
 	 * current_setting('plaza.seen') is where `sought` is found by the role's own search_path,
@@ -62,7 +63,7 @@ struct steps_run {
 	uint64_t present; /* bit i: the objects of step i + 1 are there */
 	uint64_t recorded;
 	bool may_record;
-	bool is_readable; /* plaza_steps */
+	bool is_readable; /* the records */
 	/* failed by the state of the schema, not by that of the connection */
 	bool schema_error;
 	bool is_waiting; /* failed for now: others are at the table, or at the step */

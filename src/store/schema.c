@@ -335,6 +335,7 @@ store_schema_new(const char *schema)
 	}
 	s->steps = (struct pg_steps){
 	    .schema = s->name,
+	    .table = "plaza_steps",
 	    .wrong = s->wrong,
 	    .sought = "products",
 	    .remedy = remedy,

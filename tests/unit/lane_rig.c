@@ -17,6 +17,7 @@ static const struct pg_step step = {
 };
 static const struct pg_steps steps = {
     .schema = "public",
+    .table = "plaza_steps",
     .remedy = "let another role make it",
     .step = &step,
     .n = 1,
