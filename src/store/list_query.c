@@ -208,6 +208,12 @@ list_query_has_filter(const struct list_query *list)
 	return list->has_name || list->has_search || list->has_price_gte || list->has_price_lte;
 }
 
+bool
+list_query_is_plain(const struct list_query *list)
+{
+	return list->sort == SORT_ID && !list_query_has_filter(list);
+}
+
 /* --- written as SQL --- */
 
 /* One statement under way. A parameter that is used twice has one number. */

@@ -53,6 +53,8 @@ bool list_query_read(struct span query, enum list_use use, struct list_query *li
 		     struct mistakes *mistakes);
 
 bool list_query_has_filter(const struct list_query *list);
+/* By rising ids, and no filter. */
+bool list_query_is_plain(const struct list_query *list);
 
 /* name, q, price.gte, price.lte, a key, its id, the limit */
 #define LIST_PARAMS_MAX 7

@@ -15,12 +15,36 @@
 #define SPARE_MAX ((size_t)256 << 10)
 static struct buffer spare;
 
+/* A page that has come to this ends, at its limit or not. */
+#define PAGE_BYTES ((size_t)1 << 20)
+
+/*
+ * A page is asked for in parts, so that what libpq holds of it is bounded, too: rows may be of any
+ * size, and one worker's parts are as long as the rows that it has seen of late allow. Of usual
+ * rows a hundred come at once. Where they are followed by large ones that is found out once; for as
+ * long as it is remembered, no more is asked for than what may come if all are so large.
+ */
+#define PART_BYTES     ((size_t)256 << 10)
+#define PART_ROWS      128
+#define PART_ROWS_1ST  16
+#define PART_ROWS_GROW 8
+#define PART_BYTES_MAX ((size_t)16 << 20)
+/* a row as large as any is half forgotten after 44 parts */
+#define FORGET(size) ((size) - (size) / 64)
+static struct {
+	uint32_t rows; /* of a part, the first of a page among them */
+	size_t largest;
+} seen = {.rows = PART_ROWS_1ST};
+
 /* One page under way. */
 struct page {
 	struct exchange *x;
 	const struct products *products;
-	struct list_query list;
-	struct buffer body; /* the page, to be closed when the count is there */
+	struct list_query list; /* of the part in hand */
+	uint32_t limit, given;  /* rows of the page, and those in `body` */
+	bool has_more;          /* there are rows past those */
+	uint32_t allowed;       /* rows of the size of the last part's that a part may have */
+	struct buffer body;     /* the page, to be closed when the count is there */
 	struct buffer fields;
 	uint64_t waited_us, took_us;
 	size_t query_len;
@@ -178,28 +202,101 @@ write_link(struct buffer *link, struct span query, const char *after)
 
 /* --- the page --- */
 
-/* All of the body but what comes behind "next". */
+static size_t
+min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the rows of a part tell of the next ones: how many there were, and their bytes. */
+static void
+learn(struct page *page, size_t n, size_t bytes, size_t largest)
+{
+	const size_t allowed = PART_BYTES / (bytes / n + 1);
+	const size_t grown = min(min(n * PART_ROWS_GROW, allowed), PART_ROWS);
+
+	page->allowed = allowed ? (uint32_t)allowed : 1;
+	if (page->allowed < seen.rows)
+		seen.rows = page->allowed;
+	else if (grown > seen.rows)
+		seen.rows = (uint32_t)grown;
+	seen.largest = FORGET(seen.largest);
+	if (largest > seen.largest)
+		seen.largest = largest;
+}
+
+/* As many as the page lacks, if they are not too many at once. */
+static uint32_t
+part_rows(const struct page *page)
+{
+	const size_t missing = page->limit - page->given;
+	size_t rows = seen.rows;
+
+	/* a statement that sorts the whole table is not sent again and again */
+	if (page->given && !list_query_is_plain(&page->list))
+		rows = min(page->given * PART_ROWS_GROW, page->allowed);
+	rows = min(rows, PART_BYTES_MAX / (seen.largest + 1));
+	return rows ? (uint32_t)min(rows, missing) : 1;
+}
+
+static void
+begin_body(struct page *page)
+{
+	page->body = spare;
+	page->body.len = 0;
+	spare = (struct buffer){0};
+}
+
+/* Rows of the part, until it is enough; `is_whole` when the page is. */
 static bool
-write_page(struct page *page, const struct products_answer *answer)
+write_part(struct page *page, const struct products_answer *answer, bool *is_whole)
 {
 	struct buffer *body = &page->body;
 	const int end = answer->row + (int)answer->n;
+	int row = answer->row;
 	struct product_columns columns;
-	struct cursor cursor;
+	bool ok = true;
+
+	if (page->given == 0) {
+		begin_body(page);
+		ok = put(body, SPAN_LIT("{\"items\":["));
+	}
+	const size_t begin = body->len;
+	size_t largest = 0;
+	product_columns_find(&columns, answer->result, 0);
+	for (; ok && row < end && body->len < PAGE_BYTES; row++, page->given++) {
+		const size_t row_begin = body->len;
+		ok = (page->given == 0 || put(body, SPAN_LIT(","))) &&
+		     product_row_json(body, &columns, row, PRODUCT_REPLY_MAX);
+		if (body->len - row_begin > largest)
+			largest = body->len - row_begin;
+	}
+	if (!ok)
+		return false;
+	if (answer->n == 0) {
+		/* what was to come is gone; or nobody can tell what, as of such a cursor */
+		page->has_more = page->given && page->list.after.kind == CURSOR_LONG;
+		*is_whole = true;
+		return true;
+	}
+	learn(page, (size_t)(row - answer->row), body->len - begin, largest);
+	page->has_more = answer->more || row < end;
+	page->list.has_after = true;
+	set_cursor(&page->list.after, page->list.sort, &columns, row - 1);
+	*is_whole = !page->has_more || page->given == page->limit || body->len >= PAGE_BYTES;
+	return true;
+}
+
+/* All of the body but what comes behind "next". */
+static bool
+write_next(struct page *page)
+{
+	struct buffer *body = &page->body;
 	char next[CURSOR_TEXT_SIZE];
 
-	product_columns_find(&columns, answer->result, 0);
-	*body = spare;
-	body->len = 0;
-	spare = (struct buffer){0};
-	bool ok = put(body, SPAN_LIT("{\"items\":["));
-	for (int row = answer->row; ok && row < end; row++)
-		ok = (row == answer->row || put(body, SPAN_LIT(","))) &&
-		     product_row_json(body, &columns, row, PRODUCT_REPLY_MAX);
-	if (!ok || !answer->more)
-		return ok && put(body, SPAN_LIT("],\"next\":null"));
-	set_cursor(&cursor, page->list.sort, &columns, end - 1);
-	cursor_write(&cursor, next);
+	if (!page->has_more)
+		return put(body, SPAN_LIT("],\"next\":null"));
+	cursor_write(&page->list.after, next);
 	return put(body, SPAN_LIT("],\"next\":\"")) && put(body, span_str(next)) &&
 	       put(body, SPAN_LIT("\"")) &&
 	       write_link(&page->fields, span_from(page->query, page->query_len), next);
@@ -260,11 +357,22 @@ count_done(const struct products_answer *answer, void *ctx)
 	}
 }
 
+static void page_done(const struct products_answer *answer, void *ctx);
+
+static void
+ask_part(struct page *page)
+{
+	page->list.limit = part_rows(page);
+	page->list.is_continued = page->given > 0;
+	products_list(page->products, &page->list, page_done, page);
+}
+
 /* The row that such a cursor hangs on has gone, and nobody can tell what came behind it. */
 static bool
 is_lost(const struct page *page, const struct products_answer *answer)
 {
-	return page->list.has_after && page->list.after.kind == CURSOR_LONG && answer->n == 0;
+	return page->given == 0 && page->list.has_after && page->list.after.kind == CURSOR_LONG &&
+	       answer->n == 0;
 }
 
 static void
@@ -279,18 +387,21 @@ page_done(const struct products_answer *answer, void *ctx)
 	    .hint = "Begin again without after, or sort by id.",
 	};
 	struct page *page = ctx;
+	bool is_whole = false;
 
-	page->waited_us = answer->waited_us;
-	page->took_us = answer->took_us;
+	page->waited_us += answer->waited_us;
+	page->took_us += answer->took_us;
 	if (answer->outcome != PRODUCTS_OK) {
 		product_reply_list_trouble(page->x, answer, &page->list);
 		page_free(page);
 	} else if (is_lost(page, answer)) {
 		exchange_problem(page->x, &lost);
 		page_free(page);
-	} else if (!write_page(page, answer)) {
+	} else if (!write_part(page, answer, &is_whole) || (is_whole && !write_next(page))) {
 		product_reply_no_memory(page->x);
 		page_free(page);
+	} else if (!is_whole) {
+		ask_part(page);
 	} else if (page->list.count != COUNT_NONE) {
 		products_count(page->products, &page->list, count_done, page);
 	} else {
@@ -308,6 +419,9 @@ page_new(struct exchange *x, const struct products *products)
 		return NULL;
 	page->x = x;
 	page->products = products;
+	page->given = 0;
+	page->has_more = false;
+	page->waited_us = page->took_us = 0;
 	page->body = page->fields = (struct buffer){0};
 	page->query_len = query.len;
 	if (query.len)
@@ -337,6 +451,7 @@ product_list_handle(struct exchange *x, void *ctx)
 	} else if (!product_accepts_json(x) || !product_search_ready(x, products, &page->list)) {
 		page_free(page);
 	} else {
-		products_list(products, &page->list, page_done, page);
+		page->limit = page->list.limit;
+		ask_part(page);
 	}
 }

@@ -12,6 +12,7 @@
 #include "harness.h"
 #include "http_client.h"
 #include "pg.h"
+#include "procfs.h"
 
 #define PRODUCTS "/api/products"
 #define N(table) (sizeof(table) / sizeof((table)[0]))
@@ -537,6 +538,78 @@ START_TEST(no_row_is_lost_or_twice)
 }
 END_TEST
 
+static long
+peak_kib(pid_t pid)
+{
+	char *path = it_printf("/proc/%d/status", (int)pid), *text = it_read_file(path);
+	long kib;
+
+	ck_assert_int_eq(sscanf(strstr(text, "\nVmHWM:"), "\nVmHWM: %ld kB", &kib), 1);
+	free(text);
+	free(path);
+	return kib;
+}
+
+/* 60 small rows, then 100 of a mebibyte, then 60 of a hundredth of it. */
+START_TEST(pages_of_large_rows_are_short)
+{
+	static const struct {
+		const char *query;
+		size_t least, most; /* rows of a page between such */
+	} pages[] = {
+	    {"limit=1000&after=aWQ6NjA", 1, 1},
+	    {"limit=1000", 61, 61},
+	    {"limit=1000&after=aWQ6MTYw", 60, 60},
+	    {"limit=1000&after=aWQ6MTU5", 1, 1},
+	    {"limit=3&sort=-id", 3, 3},
+	};
+	char *option = it_printf("store.database=%s", pg_fresh());
+	ask("create table products(id serial primary key, name text, price numeric, further text); "
+	    "insert into products(name, price, further) select i, i, repeat('x', case when i <= 60 "
+	    "then 1 when i <= 160 then 1048576 else 10000 end) from generate_series(1, 220) i; "
+	    "alter table products owner to plaza");
+	struct daemon *d = daemon_start(option, "server.workers=1", NULL);
+	free(option);
+	settle(d);
+	const uint16_t port = daemon_port(d);
+	pid_t workers[PROCFS_MAX];
+	daemon_workers(d, workers);
+	const long before = peak_kib(workers[0]);
+
+	for (size_t i = 0; i < N(pages); i++) {
+		struct http_answer a;
+		char *target = it_printf(PRODUCTS "?%s", pages[i].query);
+		http_request(port, "GET", target, NULL, NULL, &a);
+		ck_assert_int_eq(a.status, 200);
+		json_t *page = json_loadb(a.body, a.body_len, 0, NULL);
+		const size_t n = json_array_size(json_object_get(page, "items"));
+		ck_assert_msg(n >= pages[i].least && n <= pages[i].most, "%s: %zu rows", target, n);
+		json_decref(page);
+		http_answer_fini(&a);
+		free(target);
+	}
+	/* each of them once all the same */
+	static const char *const orders[] = {"id", "-id", "-price"};
+	for (size_t i = 0; i < N(orders); i++) {
+		char *sql =
+		    it_printf("select string_agg(id::text, ' ' order by id%s) from products",
+			      orders[i][0] == '-' ? " desc" : "");
+		char *query = it_printf("limit=1000&sort=%s", orders[i]);
+		char *want = pg_ask(sql), *got = walk(port, query, NULL);
+		ck_assert_str_eq(got, want);
+		free(got);
+		free(want);
+		free(query);
+		free(sql);
+	}
+	/* 100 of them at once would be 100 MiB */
+	const long more = peak_kib(workers[0]) - before;
+	if (!it_has_sanitizers())
+		ck_assert_msg(more < 48 << 10, "%ld KiB more", more);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(a_cursor_whose_row_is_gone)
 {
 	struct daemon *d =
@@ -870,6 +943,7 @@ fill(Suite *s)
 	tc = it_case(s, "lists");
 	tcase_add_test(tc, lists_are_as_the_database_has_them);
 	tcase_add_loop_test(tc, no_row_is_lost_or_twice, 0, 5);
+	tcase_add_test(tc, pages_of_large_rows_are_short);
 	tcase_add_test(tc, a_cursor_whose_row_is_gone);
 	tcase_add_test(tc, lists_are_counted);
 	tcase_add_test(tc, a_list_has_a_tag_of_its_rows);

@@ -223,6 +223,8 @@ static const struct column {
 } own_columns[] = {{"id", 23}, {"name", 25}, {"price", 1700}, {"version", 20}},
   *columns = own_columns;
 static int n_columns = N(own_columns);
+/* How long a name is at least. */
+static int name_width;
 
 /* Products of these ids, in this order; 0 ends them. Or two numbers that make a count. */
 static PGresult *
@@ -230,7 +232,7 @@ make_rows(const int *ids)
 {
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	PGresAttDesc desc[COLUMNS_MAX] = {0};
-	char text[32];
+	static char text[200 << 10];
 
 	for (int i = 0; i < n_columns; i++) {
 		union {
@@ -244,7 +246,7 @@ make_rows(const int *ids)
 	for (int row = 0; ids[row]; row++) {
 		for (int i = 0; i < n_columns; i++) {
 			const int len = i == 0   ? sprintf(text, "%d", ids[row])
-					: i == 1 ? sprintf(text, "p%d", ids[row])
+					: i == 1 ? sprintf(text, "p%-*d", name_width, ids[row])
 					: i == 2 ? sprintf(text, "%d.50", ids[row])
 						 : sprintf(text, "%d", ids[row] + 100);
 			ck_assert_int_eq(PQsetvalue(result, row, i, text, len), 1);
@@ -407,7 +409,8 @@ START_TEST(the_plain_page_is_prepared)
 		    "\"next\":\"aWQ6Mw\"}");
 	x = begin_list("");
 	answer_all(rows, LANE_OK);
-	ck_assert_str_eq(lane.params, "-9223372036854775808|101");
+	/* of rows whose size is not known yet only some are asked for at once */
+	ck_assert_str_eq(lane.params, "-9223372036854775808|17");
 	ck_assert_ptr_null(strstr(x->fields, "Link"));
 	is_answered(&x, 200, NULL);
 	PQclear(rows);
@@ -430,6 +433,175 @@ START_TEST(a_link_is_the_query)
 				    "Server-Timing: queue;dur=1.00, db;dur=2.50\r\n");
 	is_answered(&x, 200, NULL);
 	PQclear(rows);
+}
+END_TEST
+
+/* Who asks while it waits has the same statement; who asks later has another. */
+START_TEST(lists_share_a_statement)
+{
+	static const char *const queries[] = {"", "limit=100", "limit=99", "", "after=aWQ6MQ", ""};
+	PGresult *rows = make_rows((const int[]){2, 3, 0});
+	struct lane_request *sent[1];
+	struct exchange *x[N(queries)], *later;
+
+	for (size_t i = 0; i < N(queries); i++)
+		x[i] = begin_list(queries[i]);
+	/* sixteen rows are all that the first part of either has */
+	ck_assert_uint_eq(lane.n, 2);
+	sent[0] = lane.waiting[0];
+	ck_assert(sent[0]->kind->send(&lane, sent, 1));
+	later = begin_list("");
+	ck_assert_uint_eq(lane.n, 3);
+	answer_all(rows, LANE_OK);
+	for (size_t i = 0; i < N(queries); i++) {
+		ck_assert_ptr_nonnull(strstr(x[i]->fields, "queue;dur=1.00"));
+		is_answered(&x[i], 200,
+			    "{\"items\":[{\"id\":2,\"name\":\"p2\",\"price\":2.50,\"version\":102},"
+			    "{\"id\":3,\"name\":\"p3\",\"price\":3.50,\"version\":103}],"
+			    "\"next\":null}");
+	}
+	is_answered(&later, 200, NULL);
+	/* what goes wrong is told to all, and the next one does not wait for it */
+	x[0] = begin_list("");
+	x[1] = begin_list("");
+	ck_assert_uint_eq(lane.n, 1);
+	answer_all(rows, LANE_EXPIRED);
+	is_answered(&x[0], 503, NULL);
+	is_answered(&x[1], 503, NULL);
+	x[0] = begin_list("");
+	ck_assert_uint_eq(lane.n, 1);
+	answer_all(rows, LANE_OK);
+	is_answered(&x[0], 200, NULL);
+	PQclear(rows);
+}
+END_TEST
+
+START_TEST(not_all_share_one_statement)
+{
+	struct exchange *x[130];
+	PGresult *rows = make_rows((const int[]){2, 0});
+
+	for (size_t i = 0; i < N(x); i++)
+		x[i] = begin_list("");
+	ck_assert_uint_eq(lane.n, 3);
+	answer_all(rows, LANE_OK);
+	for (size_t i = 0; i < N(x); i++)
+		is_answered(&x[i], 200, NULL);
+	PQclear(rows);
+}
+END_TEST
+
+/* What the lane was asked for, and its answer: rows behind those, as many as there are. */
+static void
+answer_part(const char *params, int first, unsigned n)
+{
+	int ids[ROWS_MAX * 20];
+
+	ck_assert_uint_eq(lane.n, 1);
+	for (unsigned i = 0; i < n; i++)
+		ids[i] = first + (int)i;
+	ids[n] = 0;
+	PGresult *rows = make_rows(ids);
+	answer_all(rows, LANE_OK);
+	PQclear(rows);
+	ck_assert_str_eq(lane.params, params);
+}
+
+static unsigned
+n_items(const struct exchange *x)
+{
+	unsigned n = 0;
+
+	for (const char *p = x->text; (p = strstr(p, "{\"id\":")) != NULL; p++)
+		n++;
+	return n;
+}
+
+START_TEST(a_long_page_has_parts)
+{
+	struct exchange *x = begin_list("after=aWQ6MQ&limit=500");
+
+	ck_assert(!lane.waiting[0]->is_continued);
+	answer_part("1|17", 2, 17);
+	/* no full queue turns away what has begun */
+	ck_assert(lane.waiting[0]->is_continued);
+	answer_part("17|129", 18, 129);
+	answer_part("145|129", 146, 129);
+	answer_part("273|129", 274, 129);
+	answer_part("401|101", 402, 101);
+	ck_assert_uint_eq(n_items(x), 500);
+	ck_assert_ptr_nonnull(strstr(x->text, "},{\"id\":501,"));
+	ck_assert_ptr_nonnull(strstr(x->text, "}],\"next\":\"aWQ6NTAx\"}"));
+	ck_assert_ptr_nonnull(strstr(x->fields, "queue;dur=5.00, db;dur=12.50"));
+	is_answered(&x, 200, NULL);
+	/* its worker has learned of it; the last row may be there no more */
+	x = begin_list("");
+	answer_part("-9223372036854775808|101", 1, 50);
+	ck_assert_uint_eq(n_items(x), 50);
+	is_answered(&x, 200, NULL);
+	x = begin_list("after=aWQ6MQ&limit=129");
+	answer_part("1|129", 2, 129);
+	answer_part("129|2", 0, 0);
+	ck_assert_uint_eq(n_items(x), 128);
+	ck_assert_ptr_nonnull(strstr(x->text, "}],\"next\":null}"));
+	is_answered(&x, 200, NULL);
+	/* each statement of these may sort the table: the rest at once */
+	x = begin_list("sort=-id&limit=1000");
+	answer_part("129", 1, 129);
+	answer_part("128|873", 130, 873);
+	ck_assert_uint_eq(n_items(x), 1000);
+	is_answered(&x, 200, NULL);
+}
+END_TEST
+
+START_TEST(a_page_ends_at_a_mebibyte)
+{
+	name_width = 100 << 10;
+	struct exchange *x = begin_list("after=aWQ6MQ");
+	answer_part("1|17", 2, 17);
+	ck_assert_uint_eq(n_items(x), 11);
+	ck_assert_ptr_nonnull(strstr(x->text, "}],\"next\":\"aWQ6MTI\"}"));
+	ck_assert_ptr_nonnull(strstr(x->fields, "after=aWQ6MTI>; rel=\"next\""));
+	is_answered(&x, 200, NULL);
+	/* and the next one does not even ask for so many at once */
+	x = begin_list("after=aWQ6MTI");
+	answer_part("12|3", 13, 3);
+	for (int first = 15; first < 23; first += 2) {
+		char params[20];
+		snprintf(params, sizeof(params), "%d|3", first - 1);
+		answer_part(params, first, 3);
+	}
+	answer_part("22|3", 23, 3);
+	ck_assert_uint_eq(n_items(x), 11);
+	ck_assert_ptr_nonnull(strstr(x->text, "}],\"next\":\"aWQ6MjM\"}"));
+	is_answered(&x, 200, NULL);
+	/* at the last row it is the end */
+	x = begin_list("limit=1");
+	answer_part("-9223372036854775808|2", 1, 1);
+	ck_assert_ptr_nonnull(strstr(x->text, "}],\"next\":null}"));
+	is_answered(&x, 200, NULL);
+	/* small ones again, and again as many */
+	name_width = 0;
+	x = begin_list("after=aWQ6MQ");
+	answer_part("1|3", 2, 3);
+	answer_part("3|17", 4, 17);
+	answer_part("19|83", 20, 82);
+	ck_assert_uint_eq(n_items(x), 100);
+	is_answered(&x, 200, NULL);
+}
+END_TEST
+
+/* The row where a part ended is gone, and its name was too long: the page ends with it. */
+START_TEST(a_part_may_lose_its_place)
+{
+	name_width = 1100;
+	struct exchange *x = begin_list("sort=name&limit=20");
+	answer_part("17", 1, 17);
+	answer_part("16|5", 0, 0);
+	ck_assert_uint_eq(n_items(x), 16);
+	/* "name:16:#" */
+	ck_assert_ptr_nonnull(strstr(x->text, "}],\"next\":\"bmFtZToxNjoj\"}"));
+	is_answered(&x, 200, NULL);
 }
 END_TEST
 
@@ -738,6 +910,11 @@ main(void)
 	tcase_add_test(tc, one_who_has_given_up_is_passed_over);
 	tcase_add_test(tc, what_is_no_answer);
 	tcase_add_test(tc, the_plain_page_is_prepared);
+	tcase_add_test(tc, lists_share_a_statement);
+	tcase_add_test(tc, not_all_share_one_statement);
+	tcase_add_test(tc, a_long_page_has_parts);
+	tcase_add_test(tc, a_page_ends_at_a_mebibyte);
+	tcase_add_test(tc, a_part_may_lose_its_place);
 	tcase_add_test(tc, a_link_is_the_query);
 	tcase_add_test(tc, a_search_waits_for_its_index);
 	tcase_add_test(tc, pages_grow_to_a_bound);
