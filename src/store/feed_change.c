@@ -12,7 +12,8 @@ feed_write_change(char out[FEED_CHANGE_SIZE], struct span seq, char op, struct s
 	const char *word = op == 'I'   ? "insert"
 			   : op == 'U' ? "update"
 			   : op == 'D' ? "delete"
-				       : "truncate";
+			   : op == 'T' ? "truncate"
+				       : "reset";
 	const struct span null = SPAN_LIT("null");
 
 	if (id.len == 0)

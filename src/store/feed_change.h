@@ -12,8 +12,8 @@
 #define FEED_CHANGE_SIZE 128
 
 /*
- * {"seq":5,"op":"insert","id":7,"version":12}; `op` as of the log, I U D or T; id and version may
- * be empty, then they are null. Returns the length.
+ * {"seq":5,"op":"insert","id":7,"version":12}; `op` as of the log, I U D or T, or R for a reset;
+ * id and version may be empty, then they are null. Returns the length.
  */
 size_t feed_write_change(char out[FEED_CHANGE_SIZE], struct span seq, char op, struct span id,
 			 struct span version);

@@ -5,31 +5,31 @@
 #include "store/feed_horizon.h"
 
 static void
-settle(struct feed_horizon *horizon, const struct feed_look *look, uint64_t *settled, uint64_t *xid)
+settle(struct feed_horizon *horizon, const struct feed_look *look, struct feed_look *decided)
 {
-	*settled = horizon->settled = look->newest;
-	*xid = look->next;
+	*decided = *look;
+	horizon->settled = look->newest;
 	horizon->has_settled = true;
 	horizon->is_waiting = false;
 }
 
 bool
-feed_horizon_look(struct feed_horizon *horizon, const struct feed_look *look, uint64_t *settled,
-		  uint64_t *xid)
+feed_horizon_look(struct feed_horizon *horizon, const struct feed_look *look,
+		  struct feed_look *decided)
 {
-	bool decided = false;
+	bool is_decided = false;
 
 	if (look->xmin >= look->next) {
-		settle(horizon, look, settled, xid);
+		settle(horizon, look, decided);
 		return true;
 	}
 	if (horizon->is_waiting && look->xmin >= horizon->waiting.next) {
-		settle(horizon, &horizon->waiting, settled, xid);
-		decided = true;
+		settle(horizon, &horizon->waiting, decided);
+		is_decided = true;
 	}
 	if (!horizon->is_waiting && (!horizon->has_settled || look->newest > horizon->settled)) {
 		horizon->waiting = *look;
 		horizon->is_waiting = true;
 	}
-	return decided;
+	return is_decided;
 }

@@ -49,6 +49,7 @@
 struct feed_look {
 	uint64_t xmin, next;
 	uint64_t newest; /* 0 when the log has never had a row */
+	uint64_t mark;   /* carried along: of that row */
 };
 
 /* All zeros at first, and again with each new connection. */
@@ -60,10 +61,11 @@ struct feed_horizon {
 };
 
 /*
- * Takes a look into account. True: all changes up to *settled are decided, and seen by every
- * snapshot whose xmin is *xid at least. At the first time that may be what was known before.
+ * Takes a look into account. True: all changes up to decided->newest are decided, and seen by every
+ * snapshot whose xmin is decided->next at least. At the first time that may be what was known
+ * before.
  */
 bool feed_horizon_look(struct feed_horizon *horizon, const struct feed_look *look,
-		       uint64_t *settled, uint64_t *xid);
+		       struct feed_look *decided);
 
 #endif

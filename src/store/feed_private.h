@@ -101,6 +101,9 @@ extern const struct connection_events feed_connection_events;
 /* Goes on where the holder before was. */
 void feed_room_open(struct feed *feed);
 
+/* The room is told that it goes on in another era. False: not now, at read_at_ms. */
+bool feed_tell_reset(struct feed *feed);
+
 void feed_take_look(struct feed *feed, const PGresult *result);
 void feed_take_changes(struct feed *feed, const PGresult *result);
 

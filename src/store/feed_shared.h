@@ -26,9 +26,11 @@ struct feed_place {
 	/* all that see a change of those do, whose snapshot has an xmin of this at least */
 	uint64_t xid;
 	uint64_t published; /* up to here they are in the room; not above `settled` */
+	uint64_t mark;      /* of the change `settled`, by which it is known; 0: of none */
+	uint64_t is_untold; /* the room does not know that there is another era */
 };
 
-#define FEED_PLACE_WORDS 6
+#define FEED_PLACE_WORDS 8
 
 _Static_assert(sizeof(struct feed_place) == FEED_PLACE_WORDS * sizeof(uint64_t),
 	       "a place is copied word by word");

@@ -19,12 +19,16 @@
 /* Past the server's own limit. */
 #define ANSWER_MARGIN_MS 1000
 
+#define MARK "(extract(epoch from at) * 1000000)::int8"
+
 /* Each @ is the schema. */
 static const char *const templates[STEPS] = {
     [STEP_LISTEN] = "listen " FEED_CHANNEL,
     [STEP_LOOK] = "select s.xmin, s.xmax + age(s.xmax::text::xid) as next, "
 		  "greatest((select max(seq) from @.product_log), f.pruned) as newest, "
-		  "f.log, pg_is_in_recovery() "
+		  "f.log, pg_is_in_recovery(), f.pruned, "
+		  "(select " MARK " from @.product_log order by seq desc limit 1), "
+		  "(select " MARK " from @.product_log where seq = $1::int8) "
 		  "from (select pg_snapshot_xmin(c)::text::int8 as xmin, "
 		  "pg_snapshot_xmax(c)::text::int8 as xmax "
 		  "from pg_current_snapshot() c) s, @.product_feed f",
@@ -150,10 +154,14 @@ send_step(struct feed *feed, enum feed_step step, int n_params, const char *cons
 static void
 send_look(struct feed *feed)
 {
+	char settled[24];
+	const char *const values[] = {settled};
+
 	feed->wants_look = false;
 	feed->rang_before = feed->rang;
 	feed->rang = false;
-	send_step(feed, STEP_LOOK, 0, NULL);
+	snprintf(settled, sizeof(settled), "%" PRIu64, feed->has_place ? feed->place.settled : 0);
+	send_step(feed, STEP_LOOK, 1, values);
 }
 
 static void
@@ -162,6 +170,10 @@ send_read(struct feed *feed)
 	char after[24], upto[24], rows[24];
 	const char *const values[] = {after, upto, rows};
 
+	if (feed->place.is_untold && !feed_tell_reset(feed)) {
+		feed_advance(feed);
+		return;
+	}
 	snprintf(after, sizeof(after), "%" PRIu64, feed->place.published);
 	snprintf(upto, sizeof(upto), "%" PRIu64, feed->place.settled);
 	snprintf(rows, sizeof(rows), "%d", FEED_READ_ROWS);

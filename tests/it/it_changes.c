@@ -374,6 +374,19 @@ is_lost(struct daemon *d, const char *since)
  * The database is one of before: who knows changes that it does not have is told, also when others
  * have their numbers by now.
  */
+/* Who listens is told to read all anew. */
+static bool
+room_is_reset(struct daemon *d, size_t at)
+{
+	json_t *room = changes_of_room(d);
+	json_t *want = json_pack("{s:i, s:s, s:n, s:n}", "seq", 2, "op", "reset", "id", "version");
+	const bool is_so = json_equal(json_array_get(room, at), want);
+
+	json_decref(want);
+	json_decref(room);
+	return is_so;
+}
+
 START_TEST(what_was_told_and_is_lost_is_410)
 {
 	struct daemon *d = start(NULL);
@@ -407,7 +420,8 @@ START_TEST(what_was_told_and_is_lost_is_410)
 
 	free(pg_ask("begin; delete from product_log where seq > 2; "
 		    "select setval('product_log_seq_seq', 2); commit"));
-	free(daemon_log_wait(d, 0, "the database has lost the changes from 3 to 4"));
+	free(daemon_log_wait(d, 0, "the database has lost changes that were told, up to 4"));
+	WAIT_UNTIL(room_is_reset(d, 4));
 	ck_assert(is_lost(d, fourth));
 	ck_assert(is_lost(d, "4"));
 	expect(d, "?since=now", 200, "{\"changes\":[],\"next\":\"2\"}");

@@ -37,7 +37,7 @@
 struct change {
 	uint64_t era, seq;
 	int64_t id, version; /* -1: null */
-	char op;             /* I U D T */
+	char op;             /* I U D T R */
 };
 
 /* The room, for holders in several processes: what is beyond `n` is not there. */
@@ -92,6 +92,7 @@ tell(struct span id, struct span json, void *ctx)
 	       : strcmp(op, "update") == 0   ? 'U'
 	       : strcmp(op, "delete") == 0   ? 'D'
 	       : strcmp(op, "truncate") == 0 ? 'T'
+	       : strcmp(op, "reset") == 0    ? 'R'
 					     : '?';
 	if (strcmp(number[0], "null") != 0)
 		c.id = strtoll(number[0], NULL, 10);
@@ -407,6 +408,15 @@ play_order(PGconn *const *pg, const unsigned *order, unsigned n_steps, const enu
 	}
 }
 
+/* What was, as if it were old. */
+static void
+forget(void)
+{
+	room->n = 0;
+	run(sql, "with mark as (update product_feed set pruned = greatest(pruned, (select max(seq) "
+		 "from product_log))) delete from product_log");
+}
+
 START_TEST(two_transactions_in_every_order)
 {
 	PGconn *pg[2] = {pg_server_connect(&server), pg_server_connect(&server)};
@@ -425,8 +435,7 @@ START_TEST(two_transactions_in_every_order)
 			play_order(pg, order, 6, end);
 			snprintf(name, sizeof(name), "order %u, ends %u", mask, ends);
 			check_room(name);
-			room->n = 0;
-			run(sql, "delete from product_log");
+			forget();
 		}
 	}
 	PQfinish(pg[0]);
@@ -457,8 +466,7 @@ START_TEST(three_transactions_in_any_order)
 		play_order(pg, order, 9, end);
 		snprintf(name, sizeof(name), "round %u", round);
 		check_room(name);
-		room->n = 0;
-		run(sql, "delete from product_log");
+		forget();
 	}
 	for (unsigned i = 0; i < 3; i++)
 		PQfinish(pg[i]);
@@ -904,7 +912,7 @@ START_TEST(old_changes_and_keys_are_pruned)
 	run_until(is_pruned);
 	ck_assert_uint_eq(number("select pruned from product_feed"), 2200);
 	ck_assert_uint_eq(number("select min(seq) from product_log"), 2201);
-	run(sql, "update product_log set at = now() - interval '61 minutes'");
+	settings.change_retention_ms = 1;
 	rows_left = 0;
 	close_loop();
 	open_loop(0);
@@ -941,19 +949,61 @@ START_TEST(a_database_that_lost_its_end_begins_an_era)
 	run(sql, "alter table product_log alter column seq restart with 7");
 	run(sql, "select pg_terminate_backend(pid) from pg_stat_activity where "
 		 "application_name = 'plazad'");
+	/* the room takes nothing: it is told later */
+	room->is_closed = true;
 	run_until(is_in_another_era);
+	ck_assert_uint_eq(room->n, 10);
+	room->is_closed = false;
 	run(sql, "insert into products(name, price) select 'n', 1 from generate_series(1, 3)");
 	run_until(is_caught_up);
-	ck_assert_uint_eq(room->n, 13);
-	for (uint32_t i = 0; i < 3; i++) {
-		ck_assert_uint_eq(room->change[10 + i].seq, 7 + i);
+	ck_assert_uint_eq(room->n, 14);
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert_uint_eq(room->change[10 + i].seq, 6 + i);
 		ck_assert_uint_ne(room->change[10 + i].era, era_before);
+		ck_assert_int_eq(room->change[10 + i].op, i == 0 ? 'R' : 'I');
 	}
 	/* another log altogether */
 	ck_assert(feed_place(feed, &place));
 	era_before = place.era;
 	run(sql, "update product_feed set log = gen_random_uuid()");
 	run_until(is_in_another_era);
+	run_until(is_caught_up);
+	ck_assert_uint_eq(room->n, 15);
+	ck_assert_int_eq(room->change[14].op, 'R');
+	ck_assert_uint_eq(room->change[14].seq, 9);
+}
+END_TEST
+
+/* When the feed looks there are more than it knows of, and it is not taken in. */
+START_TEST(a_database_that_lost_its_end_and_has_another_one_begins_an_era)
+{
+	struct feed_place place;
+
+	run(sql, "insert into products(name, price) select 'n', 1 from generate_series(1, 10)");
+	check_room("the room");
+	for (int is_hole = 0; is_hole < 2; is_hole++) {
+		const uint32_t n = room->n;
+
+		ck_assert(feed_place(feed, &place));
+		era_before = place.era;
+		/* the change that was settled is another one, or is none at all */
+		run(sql, "begin");
+		run(sql, "delete from product_log where seq > 6");
+		run(sql, "alter table product_log alter column seq restart with 7");
+		if (is_hole)
+			run(sql, "alter table product_log alter column seq restart with 100");
+		run(sql, "insert into products(name, price) select 'n', 1 from "
+			 "generate_series(1, 8)");
+		run(sql, "commit");
+		run_until(is_in_another_era);
+		run(sql, "insert into products(name, price) values ('n', 1)");
+		run_until(is_caught_up);
+		ck_assert_uint_eq(room->n, n + 2);
+		ck_assert_int_eq(room->change[n].op, 'R');
+		ck_assert_uint_eq(room->change[n].seq, is_hole ? 107 : 14);
+		ck_assert_int_eq(room->change[n + 1].op, 'I');
+		ck_assert_uint_eq(room->change[n + 1].seq, is_hole ? 108 : 15);
+	}
 }
 END_TEST
 
@@ -1009,6 +1059,7 @@ main(void)
 	tcase_add_test(tcase, a_room_that_takes_nothing_gets_all_later);
 	tcase_add_test(tcase, old_changes_and_keys_are_pruned);
 	tcase_add_test(tcase, a_database_that_lost_its_end_begins_an_era);
+	tcase_add_test(tcase, a_database_that_lost_its_end_and_has_another_one_begins_an_era);
 	tcase_add_test(tcase, a_server_that_restarts_loses_nothing);
 	tcase_add_test(tcase, who_leaves_gives_it_up);
 	suite_add_tcase(suite, tcase);

@@ -18,7 +18,7 @@
 
 /* What each look of a series lets be known: 0 is nothing. */
 struct step {
-	struct feed_look look;
+	uint64_t look[3]; /* xmin, next, newest */
 	uint64_t settled, xid;
 };
 
@@ -28,12 +28,20 @@ check_series(const char *name, const struct step *step, size_t n)
 	struct feed_horizon horizon = {0};
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t settled = 0, xid = 0;
-		const bool decided = feed_horizon_look(&horizon, &step[i].look, &settled, &xid);
+		const struct feed_look look = {
+		    .xmin = step[i].look[0],
+		    .next = step[i].look[1],
+		    .newest = step[i].look[2],
+		    .mark = step[i].look[2] + 1000,
+		};
+		struct feed_look decided = {0};
 
-		ck_assert_msg(decided == (step[i].xid != 0), "%s, look %zu", name, i);
-		ck_assert_msg(settled == step[i].settled && xid == step[i].xid, "%s, look %zu: %d",
-			      name, i, (int)settled);
+		const bool is_decided = feed_horizon_look(&horizon, &look, &decided);
+		ck_assert_msg(is_decided == (step[i].xid != 0), "%s, look %zu", name, i);
+		ck_assert_msg(decided.newest == step[i].settled && decided.next == step[i].xid,
+			      "%s, look %zu: %d", name, i, (int)decided.newest);
+		ck_assert_msg(!is_decided || decided.mark == decided.newest + 1000, "%s, look %zu",
+			      name, i);
 	}
 }
 
