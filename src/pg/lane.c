@@ -88,10 +88,10 @@ static void
 answer(struct lane *lane, struct lane_request *request, enum lane_outcome outcome,
        const PGresult *result, const struct lane_share *share)
 {
+	const PGresult *error = outcome == LANE_REFUSED ? result : NULL;
 	/* the second attempt found nothing out, so the first one may have been committed */
 	if (request->is_unknown && outcome != LANE_OK)
 		outcome = LANE_UNKNOWN;
-	const PGresult *error = outcome == LANE_REFUSED ? result : NULL;
 	const bool has_result = outcome == LANE_OK || error;
 	struct lane_answer a = {
 	    .outcome = outcome,
@@ -101,6 +101,8 @@ answer(struct lane *lane, struct lane_request *request, enum lane_outcome outcom
 	    .sqlstate = error_field(error, PG_DIAG_SQLSTATE),
 	    .message = error_field(error, PG_DIAG_MESSAGE_PRIMARY),
 	    .constraint = error_field(error, PG_DIAG_CONSTRAINT_NAME),
+	    .table = error_field(error, PG_DIAG_TABLE_NAME),
+	    .column = error_field(error, PG_DIAG_COLUMN_NAME),
 	    .retry_after_s = retry_after_s(lane, outcome),
 	    .schema_missing = outcome == LANE_DOWN && lane->schema_missing,
 	    .waited_us = request->was_sent ? request->sent_us - request->submitted_us : 0,

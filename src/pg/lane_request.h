@@ -32,10 +32,14 @@ struct lane_answer {
 	/* LANE_OK: rows [row, row + n_rows) of `result` are this request's; others have the rest */
 	const PGresult *result;
 	int row, n_rows;
-	/* LANE_REFUSED: what the server said, each "" when it did not */
+	/*
+	 * LANE_REFUSED: what the server said, each "" when it did not. LANE_UNKNOWN: the same of
+	 * the second attempt, if that was refused.
+	 */
 	const char *sqlstate;
 	const char *message; /* the primary one */
 	const char *constraint;
+	const char *table, *column;
 	unsigned retry_after_s; /* 1 to 60, where trying again makes sense */
 	bool schema_missing;    /* LANE_DOWN: connected, but a schema step could not be taken */
 	uint64_t waited_us;     /* until it was sent, the last time */

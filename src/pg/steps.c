@@ -21,6 +21,8 @@
  */
 #define PAUSE_S "4"
 
+#define GONE_SIZE 500
+
 /* Results of the statements up to the advisory lock, which has a row as the last one has. */
 #define RESULTS_BEFORE_BLOCK 5
 
@@ -126,6 +128,39 @@ read_records(struct steps_run *run)
 }
 
 /*
+ * What is to be said of one that is recorded, precious and not there. The text is a literal of SQL,
+ * too: names of schemas have no quote in them.
+ */
+static void
+describe_gone(const struct pg_steps *s, size_t i, char text[GONE_SIZE])
+{
+	snprintf(text, GONE_SIZE,
+		 "%s.%s has it, so it was renamed, moved or dropped, and is not made anew, "
+		 "empty: give it its name back; or, to begin with an empty one, run: delete from "
+		 "%s.%s where version = %zu",
+		 s->schema, s->table, s->schema, s->table, i + 1);
+}
+
+/*
+ * In the block, which looks once more under the lock: it may have been made between our two
+ * questions.
+ */
+static bool
+put_guard(struct buffer *out, const struct pg_steps *s, size_t i)
+{
+	char text[GONE_SIZE];
+
+	if (!s->step[i].is_precious)
+		return true;
+	describe_gone(s, i, text);
+	return buffer_printf(out, STEPS_SQL_MAX,
+			     "if exists (select from %s.%s where version = %zu) then\n"
+			     "raise exception using message = '%s';\n"
+			     "end if;\n",
+			     s->schema, s->table, i + 1, text);
+}
+
+/*
  * The block that takes a step unless somebody else just has, and records it. Who waited for the
  * advisory lock looks again; to see what its last holder has made, this session's catalog caches
  * must take in what others have changed, and an advisory lock does not make them: the lock on a
@@ -148,7 +183,11 @@ put_block(struct buffer *out, const struct pg_steps *s, size_t i)
 			     "\tchecksum text not null, at timestamptz not null default now());\n"
 			     "end if;\n"
 			     "perform set_config('plaza.step', 'found', true);\n"
-			     "if (%s) is not true then\n"
+			     "if (%s) is not true then\n",
+			     s->schema, s->schema, s->schema, s->table, s->schema, s->table,
+			     step->present) &&
+	       put_guard(out, s, i) &&
+	       buffer_printf(out, STEPS_SQL_MAX,
 			     "%s\n"
 			     "perform set_config('plaza.step', 'made', true);\n"
 			     "end if;\n"
@@ -159,9 +198,7 @@ put_block(struct buffer *out, const struct pg_steps *s, size_t i)
 			     "raise;\n"
 			     "end;\n"
 			     "end $plaza_step$;",
-			     s->schema, s->schema, s->schema, s->table, s->schema, s->table,
-			     step->present, step->sql, s->schema, s->table, i + 1, step->name,
-			     step->checksum);
+			     step->sql, s->schema, s->table, i + 1, step->name, step->checksum);
 }
 
 static void
@@ -206,12 +243,27 @@ fail_missing(struct steps_run *run, size_t at, const char *error)
 }
 
 static void
+fail_gone(struct steps_run *run, size_t at)
+{
+	const struct pg_steps *s = run->steps;
+	char what[200], reason[GONE_SIZE];
+
+	snprintf(what, sizeof(what), "%s (step %zu of schema %s) is gone", s->step[at].name, at + 1,
+		 s->schema);
+	describe_gone(s, at, reason);
+	fail(run, true, what, reason);
+}
+
+static void
 take_next(struct steps_run *run, size_t from)
 {
 	size_t at = next_step(run, from);
 
 	if (at == run->steps->n)
 		run->phase = STEPS_DONE;
+	else if (run->steps->look_only && run->steps->step[at].is_precious &&
+		 (run->recorded & bit(at)))
+		fail_gone(run, at);
 	else if (run->steps->look_only)
 		fail_missing(run, at, "it is not made because store.migrate = off");
 	else
@@ -325,6 +377,9 @@ fail_result(struct steps_run *run, const PGresult *res)
 		snprintf(what, sizeof(what), "the schema %s cannot be looked at",
 			 run->steps->schema);
 		fail(run, true, what, error);
+	} else if (run->steps->step[run->at].is_precious && sqlstate &&
+		   strcmp(sqlstate, "P0001") == 0) {
+		fail_gone(run, run->at);
 	} else if (!sqlstate ||
 		   (strcmp(sqlstate, "55P03") != 0 && strncmp(sqlstate, "40", 2) != 0)) {
 		fail_missing(run, run->at, error);

@@ -3,7 +3,8 @@
  * schema, and taken once by whoever comes first. Never blocks.
  *
  * What is there decides: a step whose objects exist is recorded and not taken, so that a role
- * without CREATE can use what another one has made; one whose objects are gone is taken again.
+ * without CREATE can use what another one has made; one whose objects are gone is taken again,
+ * unless it is precious: then somebody has put them elsewhere, and has to say so.
  */
 #ifndef PLAZA_PG_STEPS_H
 #define PLAZA_PG_STEPS_H
@@ -29,6 +30,8 @@ struct pg_step {
 	 */
 	const char *sql;
 	char checksum[STEPS_CHECKSUM_SIZE];
+	/* it holds what nobody can make again: once it is recorded it is not made anew */
+	bool is_precious;
 };
 
 struct pg_steps {

@@ -19,7 +19,7 @@ has_class(const char *sqlstate, const char *sqlstate_class)
 
 /* Any client may cause one, many a second: a line now and then, and at once for another error. */
 static void
-log_refusal(const struct lane_answer *answer)
+log_error_of(const struct lane_answer *answer)
 {
 	static char last[6] = "none";
 	static uint64_t quiet_until_ms;
@@ -38,6 +38,26 @@ log_refusal(const struct lane_answer *answer)
 			  last[0] ? last : "an error without a code", answer->message);
 }
 
+/* The same of rules of the table, which are there to refuse: no error, and told by their names. */
+void
+operation_log_refusal(const struct lane_answer *answer)
+{
+	static char last[80] = "none";
+	static uint64_t quiet_until_ms;
+	uint64_t now_ms = clock_monotonic_ms();
+	char what[sizeof(last)];
+
+	snprintf(what, sizeof(what), "%s %s", answer->sqlstate, answer->constraint);
+	if (strcmp(what, last) == 0 && now_ms < quiet_until_ms)
+		return;
+	snprintf(last, sizeof(last), "%s", what);
+	quiet_until_ms = now_ms + LOG_QUIET_MS;
+	log_info("store: the database refuses a product: %s; \\d products in psql shows the rules "
+		 "and triggers of the table",
+		 answer->message[0] ? answer->message
+				    : "a trigger has kept a row from being written");
+}
+
 /* PostgreSQL's appendix A, "Error Codes" */
 static enum products_outcome
 judge_error(const struct lane_answer *answer, bool is_write)
@@ -46,6 +66,8 @@ judge_error(const struct lane_answer *answer, bool is_write)
 
 	if (has_class(s, "23505"))
 		return PRODUCTS_CONFLICT;
+	if (is_write && strstr(answer->message, PRODUCT_LEFT_OUT_TEXT))
+		return PRODUCTS_LEFT_OUT;
 	/* values that do not fit, or have no like in, a table that was there before us */
 	if (has_class(s, "22"))
 		return PRODUCTS_INVALID;
@@ -55,7 +77,7 @@ judge_error(const struct lane_answer *answer, bool is_write)
 	/* canceled, lock not available, serialization failure, deadlock */
 	if (has_class(s, "57014") || has_class(s, "55P03") || has_class(s, "40"))
 		return PRODUCTS_SLOW;
-	log_refusal(answer);
+	log_error_of(answer);
 	if (has_class(s, "42501"))
 		return PRODUCTS_DENIED;
 	/* a full disk, no memory; a standby; shutting down */
@@ -80,11 +102,30 @@ judge(const struct lane_answer *answer, bool is_write)
 	return PRODUCTS_DOWN;
 }
 
+static struct refusal
+refusal_of(const struct lane_answer *answer, enum products_outcome outcome)
+{
+	const bool is_error = outcome == PRODUCTS_INVALID || outcome == PRODUCTS_CONFLICT;
+	const bool is_ours = strcmp(answer->table, "products") == 0;
+
+	return (struct refusal){
+	    .sqlstate = span_str(is_error ? answer->sqlstate : ""),
+	    .rule = span_str(is_error ? answer->constraint : ""),
+	    .column = span_str(is_error && is_ours ? answer->column : ""),
+	};
+}
+
 struct products_answer
 operation_answer(const struct lane_request *request, const struct lane_answer *answer)
 {
+	const enum products_outcome outcome = judge(answer, request->kind->is_write);
+	const struct refusal refusal = refusal_of(answer, outcome);
+
+	if (request->kind->is_write && (refusal.sqlstate.len || outcome == PRODUCTS_LEFT_OUT))
+		operation_log_refusal(answer);
 	return (struct products_answer){
-	    .outcome = judge(answer, request->kind->is_write),
+	    .outcome = outcome,
+	    .refusal = refusal,
 	    .result = answer->result,
 	    .row = answer->row,
 	    .n = answer->result ? (size_t)answer->n_rows : 0,

@@ -1,18 +1,23 @@
 /*
  * product_batch.c - results are {"status":201,"id":7,"version":12} or
- * {"status":422,"errors":[{"pointer":"/price","detail":"..."}]}; product_sql.c writes the first
- * kind, too.
+ * {"status":422,"errors":[{"pointer":"/price","detail":"..."}]}.
  */
 #include "store/product_batch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "http/json_string.h"
-#include "store/product_results.h"
+#include "store/refusal.h"
 
 /* A thousand products with every error that is told, and pointers of any bytes, escaped. */
 #define BATCH_MAX ((size_t)64 << 20)
+
+/* Of one that was wrong to the program which has answered this first, and is right to this one. */
+#define UNTOLD                                                                                  \
+	"{\"status\":422,\"errors\":[{\"pointer\":\"\",\"detail\":\"was refused when this key " \
+	"was new\"}]}"
 
 struct product_batch *
 product_batch_new(void)
@@ -35,7 +40,6 @@ product_batch_free(struct product_batch **batch)
 		return;
 	buffer_fini(&b->name_bytes);
 	buffer_fini(&b->price_bytes);
-	buffer_fini(&b->known_bytes);
 	buffer_fini(&b->text);
 	free(b);
 	*batch = NULL;
@@ -56,6 +60,16 @@ append(struct buffer *out, struct span s)
 	return buffer_append(out, s.ptr, s.len, BATCH_MAX);
 }
 
+/* One member of "errors", and what is before it. */
+static bool
+write_error(struct buffer *out, const char *before, const char *pointer, const char *detail)
+{
+	return append(out, span_str(before)) && append(out, SPAN_LIT("{\"pointer\":")) &&
+	       json_string_append(out, span_str(pointer), BATCH_MAX) &&
+	       append(out, SPAN_LIT(",\"detail\":")) &&
+	       json_string_append(out, span_str(detail), BATCH_MAX) && append(out, SPAN_LIT("}"));
+}
+
 bool
 product_batch_refuse(struct product_batch *batch, const struct product_errors *errors)
 {
@@ -63,14 +77,11 @@ product_batch_refuse(struct product_batch *batch, const struct product_errors *e
 	bool ok = append(out, SPAN_LIT("{\"status\":422,\"errors\":["));
 
 	for (size_t i = 0; ok && i < errors->n; i++)
-		ok = append(out, i ? SPAN_LIT(",{\"pointer\":") : SPAN_LIT("{\"pointer\":")) &&
-		     json_string_append(out, span_str(errors->error[i].pointer), BATCH_MAX) &&
-		     append(out, SPAN_LIT(",\"detail\":")) &&
-		     json_string_append(out, span_str(errors->error[i].detail), BATCH_MAX) &&
-		     append(out, SPAN_LIT("}"));
+		ok = write_error(out, i ? "," : "", errors->error[i].pointer,
+				 errors->error[i].detail);
 	ok = ok && append(out, SPAN_LIT("]}"));
 	batch->end[batch->n++] = out->len;
-	return ok;
+	return ok && array_add_null(&batch->name_array) && array_add_null(&batch->price_array);
 }
 
 /* The result of the i-th that is known; empty: none is. */
@@ -84,44 +95,42 @@ known(const struct product_batch *batch, unsigned i)
 	return span_from(batch->text.data + begin, batch->end[i] - begin);
 }
 
-bool
-product_batch_end(struct product_batch *batch, bool with_known)
+void
+product_batch_end(struct product_batch *batch)
 {
-	struct array array;
-
 	batch->names = array_end(&batch->name_array);
 	batch->prices = array_end(&batch->price_array);
-	if (!with_known)
-		return true;
-	if (!array_begin(&array, &batch->known_bytes, ARRAY_TEXT, BATCH_MAX))
-		return false;
-	for (unsigned i = 0; i < batch->n; i++) {
-		const struct span text = known(batch, i);
-		if (!(text.len ? array_add_text(&array, text) : array_add_null(&array)))
-			return false;
-	}
-	batch->known = array_end(&array);
-	return true;
 }
 
+/* One that the result lacks is empty. */
 static struct span
 cell(const PGresult *result, int row, int column)
 {
+	if (column >= PQnfields(result))
+		return span_from("", 0);
 	return span_from(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
 }
 
-/* What the row says of the product that has this place among the right ones. */
+/* What the row says of its product. */
 static bool
 write_row(struct buffer *out, const PGresult *result, int row)
 {
-	if (row >= 0 && !PQgetisnull(result, row, 1))
+	const struct refusal refusal = {
+	    .sqlstate = cell(result, row, 3),
+	    .rule = cell(result, row, 4),
+	    .column = cell(result, row, 5),
+	};
+	char text[REFUSAL_SIZE], before[40];
+
+	if (!PQgetisnull(result, row, 1))
 		return append(out, SPAN_LIT("{\"status\":201,\"id\":")) &&
 		       append(out, cell(result, row, 1)) &&
 		       append(out, SPAN_LIT(",\"version\":")) &&
 		       append(out, cell(result, row, 2)) && append(out, SPAN_LIT("}"));
-	if (row >= 0 && PQnfields(result) > 3 && span_eq(cell(result, row, 3), SPAN_LIT("23505")))
-		return append(out, SPAN_LIT(PRODUCT_TWICE_TEXT));
-	return append(out, SPAN_LIT(PRODUCT_REFUSED_TEXT));
+	refusal_describe(&refusal, text);
+	snprintf(before, sizeof(before), "{\"status\":%d,\"errors\":[", refusal_status(&refusal));
+	return write_error(out, before, refusal_pointer(&refusal), text) &&
+	       append(out, SPAN_LIT("]}"));
 }
 
 bool
@@ -129,23 +138,17 @@ product_batch_write(const struct product_batch *batch, const PGresult *result, s
 {
 	const int n_rows = result ? PQntuples(result) : 0;
 	bool ok = append(out, SPAN_LIT("{\"results\":["));
-	unsigned place = 0;
 	int row = 0;
 
 	for (unsigned i = 0; ok && i < batch->n; i++) {
-		const struct span text = known(batch, i);
-
 		ok = i == 0 || append(out, SPAN_LIT(","));
-		if (text.len) {
-			ok = ok && append(out, text);
-			continue;
-		}
-		/* a trigger of the table may have let one fall: then its place is missing */
-		place++;
-		const bool is_there = row < n_rows && strtoul(PQgetvalue(result, row, 0), NULL,
-							      10) == (unsigned long)place;
-		ok = ok && write_row(out, result, is_there ? row : -1);
-		row += is_there;
+		if (row < n_rows &&
+		    strtoul(PQgetvalue(result, row, 0), NULL, 10) == (unsigned long)i + 1)
+			ok = ok && write_row(out, result, row++);
+		else if (known(batch, i).len)
+			ok = ok && append(out, known(batch, i));
+		else
+			ok = ok && append(out, SPAN_LIT(UNTOLD));
 	}
 	return ok && append(out, SPAN_LIT("]}"));
 }

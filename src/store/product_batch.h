@@ -19,13 +19,11 @@
 struct product_batch {
 	unsigned n;      /* products, right or wrong */
 	unsigned n_rows; /* those that are right */
-	/* of product_batch_end: text[] in binary, names and prices of the right ones */
+	/* of product_batch_end: text[] in binary, each product in its place; a wrong one is NULL */
 	struct span names, prices;
-	/* and for each product its result, or NULL */
-	struct span known;
 
 	struct array name_array, price_array;
-	struct buffer name_bytes, price_bytes, known_bytes;
+	struct buffer name_bytes, price_bytes;
 	struct buffer text;            /* results of the wrong ones, one behind the other */
 	size_t end[PRODUCT_BATCH_MAX]; /* of each product's; a right one's is empty */
 };
@@ -39,13 +37,12 @@ bool product_batch_add(struct product_batch *batch, const struct product_input *
     __attribute__((warn_unused_result));
 bool product_batch_refuse(struct product_batch *batch, const struct product_errors *errors)
     __attribute__((warn_unused_result));
-bool product_batch_end(struct product_batch *batch, bool with_known)
-    __attribute__((warn_unused_result));
+void product_batch_end(struct product_batch *batch);
 
 /*
- * Appends {"results":[...]} in the order of the products. Of the right ones `result` has a row
- * each: place, id, version and, if there is a fourth column, the SQLSTATE of one that was refused.
- * NULL when none was right.
+ * Appends {"results":[...]} in the order of the products. `result` has a row for each that was
+ * right, with the columns of PRODUCT_BULK or PRODUCT_BULK_EACH (product_sql.h); NULL when none was.
+ * It decides: what it has may have been right to an earlier program.
  */
 bool product_batch_write(const struct product_batch *batch, const PGresult *result,
 			 struct buffer *out) __attribute__((warn_unused_result));

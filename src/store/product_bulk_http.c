@@ -69,10 +69,6 @@ reply_results(const struct bulk *bulk, const struct products_answer *answer)
 	const char *fields = bulk->is_atomic ? "Preference-Applied: atomic\r\n" : "";
 	struct buffer body;
 
-	if (answer && answer->kept) {
-		product_reply_results(bulk->x, answer, answer->kept->body, fields);
-		return;
-	}
 	buffer_init(&body);
 	if (product_batch_write(bulk->batch, answer ? answer->result : NULL, &body))
 		product_reply_results(bulk->x, answer, buffer_span(&body), fields);
@@ -130,11 +126,10 @@ bulk_submit(struct bulk *bulk, const struct products *products, const struct ide
 		reply_invalid(x, &bulk->errors,
 			      "all products were to go in or none, and not all can: each is "
 			      "{\"name\":\"iPhone 12\",\"price\":999.99}");
-	} else if (!product_batch_end(bulk->batch, key->len > 0)) {
-		product_reply_no_memory(x);
 	} else if (bulk->batch->n_rows == 0) {
 		reply_results(bulk, NULL);
 	} else {
+		product_batch_end(bulk->batch);
 		products_insert_all(products, bulk->batch, bulk->is_atomic, key, bulk_done, bulk);
 		return;
 	}

@@ -95,32 +95,29 @@ product_reply_bad_query(struct exchange *x, const struct mistakes *mistakes, con
 	exchange_problem(x, &problem);
 }
 
-/* The database does not say which member it was. */
-static const struct problem_error refused = {
-    .pointer = "",
-    .detail = "the database refuses these values: its table products has rules of its own"};
-static const struct problem_error twice = {
-    .pointer = "", .detail = "a unique constraint of the table products refuses a second one"};
-
 static const struct problem troubles[] = {
     [PRODUCTS_INVALID] =
 	{
 	    .status = 422,
 	    .type = "validation",
 	    .title = "The content is not valid",
-	    .detail = "the database refuses these values: its table products has rules of its own",
-	    .errors = &refused,
-	    .n_errors = 1,
-	    .hint = "\\d products in psql shows the rules.",
+	    .hint =
+		"The API takes these values, and a rule of this database does not: its operator "
+		"knows the rule by the name given here, and the log has more.",
+	},
+    [PRODUCTS_LEFT_OUT] =
+	{
+	    .status = 422,
+	    .type = "validation",
+	    .title = "The content is not valid",
+	    .hint = "The API takes this request, and a trigger of this database does not: ask its "
+		    "operator what the trigger wants.",
 	},
     [PRODUCTS_CONFLICT] =
 	{
 	    .status = 409,
 	    .type = "conflict",
 	    .title = "There is such a product already",
-	    .detail = "a unique constraint of the table products refuses a second one",
-	    .errors = &twice,
-	    .n_errors = 1,
 	    .hint = "GET " PRODUCTS_PATH " shows the one that there is.",
 	},
     [PRODUCTS_UNMATCHED] =
@@ -212,11 +209,19 @@ static const struct problem troubles[] = {
 	},
 };
 
+char *
+product_fields_put(char *p, const struct products_answer *answer)
+{
+	if (answer->is_replayed)
+		p = PUT_LIT(p, "Idempotent-Replayed: true\r\n");
+	return server_timing_put(p, answer->waited_us, answer->took_us);
+}
+
 void
 product_reply_trouble(struct exchange *x, const struct products_answer *answer)
 {
 	enum products_outcome outcome = answer->outcome;
-	char fields[SERVER_TIMING_SIZE + 40], *p = fields;
+	char fields[SERVER_TIMING_SIZE + 40], *p = fields, text[REFUSAL_SIZE];
 
 	if (outcome == PRODUCTS_ABSENT) {
 		product_reply_not_found(x, answer);
@@ -226,6 +231,16 @@ product_reply_trouble(struct exchange *x, const struct products_answer *answer)
 	if (outcome == PRODUCTS_OK)
 		outcome = PRODUCTS_FAILED;
 	struct problem problem = troubles[outcome];
+	const struct problem_error refused = {
+	    .pointer = refusal_pointer(&answer->refusal),
+	    .detail = text,
+	};
+	if (!problem.detail) {
+		refusal_describe(&answer->refusal, text);
+		problem.detail = text;
+		problem.errors = &refused;
+		problem.n_errors = 1;
+	}
 	/* these pass; an unknown outcome is 503 as well, but waiting does not make it known */
 	if ((problem.status == 503 && outcome != PRODUCTS_UNKNOWN) || outcome == PRODUCTS_KEY_BUSY)
 		p += snprintf(p, 40, "Retry-After: %u\r\n", answer->retry_after_s);
@@ -265,7 +280,8 @@ product_reply_row(struct exchange *x, const struct products_answer *answer, int 
 {
 	/* a worker answers one at a time, and most rows are short: the memory stays */
 	static struct buffer body;
-	char fields[SERVER_TIMING_SIZE + 80], tag[PRODUCT_TAG_SIZE], *p = fields;
+	/* "Location: /api/products/" and 20 digits */
+	char fields[PRODUCT_FIELDS_SIZE + 80], tag[PRODUCT_TAG_SIZE], *p = fields;
 	struct product_columns columns;
 
 	product_columns_find(&columns, answer->result, first);
@@ -280,7 +296,7 @@ product_reply_row(struct exchange *x, const struct products_answer *answer, int 
 		p = put(p, id.ptr, id.len);
 		p = PUT_LIT(p, "\r\n");
 	}
-	server_timing_put(p, answer->waited_us, answer->took_us);
+	product_fields_put(p, answer);
 	const struct reply reply = {
 	    .status = status,
 	    .content_type = "application/json",

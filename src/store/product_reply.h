@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "http/exchange.h"
 #include "http/mistakes.h"
+#include "http/server_timing.h"
 #include "store/product_id.h"
 #include "store/products.h"
 
@@ -18,6 +19,10 @@
 
 /* a thousand rows of names that were put there by others, each byte escaped as \u00XX, and more */
 #define PRODUCT_REPLY_MAX (256U << 20)
+
+/* The lines that say how it came to an answer: Idempotent-Replayed, Server-Timing. */
+#define PRODUCT_FIELDS_SIZE (SERVER_TIMING_SIZE + 40)
+char *product_fields_put(char *p, const struct products_answer *answer);
 
 /* Each of these is the answer. With `answer` it tells by Server-Timing what the database took. */
 

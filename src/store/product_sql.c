@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "store/product_results.h"
 
 /* ids of the table's own sequence, owned by the column or only its default; found once */
 #define NEXT_ID                                                                          \
@@ -20,19 +19,35 @@
 	" where f.adrelid = '@.products'::regclass and a.attname = 'id'))))"
 
 /* Each row with its place and its id, drawn in the order of the places; `when` ends it. */
-#define NEW_ROWS(when)                                                          \
-	"r as materialized (select u.place, " NEXT_ID " as id, u.name, u.price" \
-	" from unnest($1::text[], $2::text[]) with ordinality u(name, price, place) " when ")"
+#define NEW_ROWS(when)                                                               \
+	"r as materialized (select u.place, " NEXT_ID " as id, u.name, u.price"      \
+	" from unnest($1::text[], $2::text[]) with ordinality u(name, price, place)" \
+	" where u.name is not null" when ")"
 
 /* overriding: for a column that is generated always as identity */
 #define INSERTED(columns)                                                       \
 	"i as (insert into @.products(id, name, price) overriding system value" \
-	" select id, name, price::numeric from r returning " columns ")"
+	" select id, name, price::numeric from r order by place returning " columns ")"
+
+/*
+ * A trigger of the table may give a row another id, so that whose it is follows from the order in
+ * which they went in: that of their places, as long as none was left out. Else it is an error, of
+ * which nothing but its class matters to us; the text is for the server's log.
+ */
+#define ALL_ARE_IN(or_else)                                                                       \
+	"(select case when a.n = b.n" or_else " then true else ('" PRODUCT_LEFT_OUT_TEXT ": ' ||" \
+	" b.n - a.n)::bool end from (select count(*) from i) a(n), (select count(*) from r) b(n))"
+
+/* The rows that are in, each with its place in the request. */
+#define BY_PLACE                                                          \
+	"(select p.place, n.id, n.version from"                           \
+	" (select row_number() over () as nth, i.id, i.version from i) n" \
+	" join (select row_number() over (order by place) as nth, place from r) p using (nth)) e"
 
 /* The versions of the two parameters. */
-#define MAY(one_of, none_of)                                                              \
-	"(" one_of "::int8[] is null or version = any(" one_of "::int8[])) and (" none_of \
-	"::int8[] is null or version <> all(" none_of "::int8[]))"
+#define MAY(one_of, none_of)                                                               \
+	"((" one_of "::int8[] is null or version = any(" one_of "::int8[])) and (" none_of \
+	"::int8[] is null or version <> all(" none_of "::int8[])))"
 
 #define UPDATED                                                  \
 	"update @.products set name = coalesce($2::text, name)," \
@@ -40,41 +55,38 @@
 
 #define DELETED "delete from @.products where id = $1::int8 and " MAY("$2", "$3")
 
-/* What is kept of the key; and that there is nothing, which a write then depends on. */
-#define OLD(key, fingerprint)                                                         \
-	"old as (select fingerprint = " fingerprint "::bytea as same, status, answer" \
-	" from @.product_idempotency where key = " key "::text)"
+/* What is kept of the key; and that there is nothing, which a write then depends on. Answers of
+ * before there was a form (schema.c) cannot be told any more, but their keys are used. */
+#define OLD(key, fingerprint)                                                                      \
+	"old as (select fingerprint = " fingerprint "::bytea and form is not null as same, form, " \
+	"answer from @.product_idempotency where key = " key "::text)"
 #define NEW_KEY "not exists (select from old)"
 
-#define KEPT(key, fingerprint, what)                                                            \
-	"s as (insert into @.product_idempotency(key, fingerprint, status, answer) select " key \
-	"::text, " fingerprint "::bytea, " what " returning status, answer)"
+#define KEPT(key, fingerprint, what)                                                       \
+	"s as (insert into @.product_idempotency(key, fingerprint, status, form, answer) " \
+	"select " key "::text, " fingerprint "::bytea, " what " returning form, answer)"
 
-#define HOW_IT_WENT                                                 \
-	"select 'done' as how, true as same, status, answer from s" \
-	" union all select 'replayed', same, status, answer from old"
-#define OF_ONE_PRODUCT(ways)                                                     \
-	"select w.*, case when same then nullif(answer, '')::json ->> 'id' end," \
-	" case when same then nullif(answer, '')::json ->> 'version' end from (" ways ") w"
-/* A product that is there and was not written, $1, has versions that were not meant. */
-#define MISSED(written)                                                 \
-	" union all select 'missed', true, 0::int2, '' from @.products" \
+#define HOW_IT_WENT                                               \
+	"select 'done' as how, true as same, form, answer from s" \
+	" union all select 'replayed', same, form, answer from old"
+/* A product that is there and was not written, $1. */
+#define MISSED(written, may)                                              \
+	" union all select 'missed', " may ", null, null from @.products" \
 	" where id = $1::int8 and " NEW_KEY " and not exists (select from " written ")"
 
-/* As product_row.c would write it: a NaN, which a row may have had before or got from a trigger, is
- * null. */
-#define ROW_TEXT(row)                                                         \
-	"case when " row ".price::text = 'NaN' then replace(row_to_json(" row \
-	".*)::text, '\"price\":\"NaN\"', '\"price\":null') else row_to_json(" row ".*)::text end"
-
-/* Results in the order of the request: those in $3, between them those of `from`, by place. */
-#define RESULTS(result, from)                                                                      \
-	"200, '{\"results\":[' || string_agg(coalesce(k.text, " result ", '" PRODUCT_REFUSED_TEXT  \
-	"'), ',' order by k.at) || ']}'"                                                           \
-	" from (select text, at, count(*) filter (where text is null) over (order by at) as place" \
-	" from unnest($3::text[]) with ordinality t(text, at)) k left join " from                  \
-	" using (place) having " NEW_KEY
-#define ONE_RESULT "'{\"status\":201,\"id\":' || e.id || ',\"version\":' || e.version || '}'"
+/*
+ * Forms, and rows in the order of the request. Of a domain libpq tells the type that it is made of,
+ * and so does this.
+ */
+#define FORM_OF_TABLE                                                                       \
+	"'(place,20)' || (select string_agg(row(a.attname, (with recursive b(oid, base) as" \
+	" (select t.oid, t.typbasetype union all select y.oid, y.typbasetype from b"        \
+	" join pg_type y on y.oid = b.base) select oid from b where base = 0))::text, ''"   \
+	" order by a.attnum) from pg_attribute a join pg_type t on t.oid = a.atttypid"      \
+	" where a.attrelid = '@.products'::regclass and a.attnum > 0 and not a.attisdropped)"
+#define FORM_OF_BULK  "'(place,20)(id,20)(version,20)'"
+#define FORM_OF_EACH  "'(place,20)(id,20)(version,20)(state,25)(rule,25)(col,25)'"
+#define ROWS(columns) "string_agg(row(" columns ")::text, '' order by e.place)"
 
 /* What is sent is text, but for arrays and bytes; each parameter is cast, so that it has a type. */
 static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
@@ -82,57 +94,61 @@ static const struct pg_statement templates[PRODUCT_STATEMENTS] = {
     /* the page that is asked for most; of list_query.c, which makes all others */
     [PRODUCT_LIST] = {"product_list", "select p.* from @.products p where p.id > $1::int8 order by "
 				      "p.id limit $2::int8"},
-    [PRODUCT_INSERT] = {"product_insert",
-			"with " NEW_ROWS("") ", " INSERTED(
-			    "*") " select r.place, i.* from r join i using (id) order by r.place"},
-    [PRODUCT_BULK] = {"product_bulk", "with " NEW_ROWS("") ", " INSERTED(
-					  "id, version") " select r.place, i.id, i.version from r "
-							 "join i using (id) order by r.place"},
+    [PRODUCT_INSERT] = {"product_insert", "with " NEW_ROWS("") ", " INSERTED(
+					      "*") " select row_number() over () as place, i.* "
+						   "from i where " ALL_ARE_IN(" or b.n = 1")},
+    [PRODUCT_BULK] = {"product_bulk",
+		      "with " NEW_ROWS("") ", " INSERTED(
+			  "id, version") " select e.* from " BY_PLACE
+					 " where " ALL_ARE_IN("") " order by e.place"},
     [PRODUCT_BULK_EACH] = {"product_bulk_each",
-			   "select e.place, e.id, e.version, e.state from "
-			   "@.products_insert_each($1::text[], $2::text[])"
-			   " e(place, id, version, state, message) order by e.place"},
+			   "select e.place, e.id, e.version, e.state, e.rule, e.col from "
+			   "@.products_insert_each($1::text[], $2::text[]) e order by e.place"},
     [PRODUCT_UPDATE] = {"product_update",
 			"with u as (" UPDATED " returning *) select true, u.* from u"
-			" union all select false, p.* from @.products p"
-			" where p.id = $1::int8 and not exists (select from u)"},
-    [PRODUCT_DELETE] = {"product_delete", "with d as (" DELETED " returning id)"
-					  " select true from d union all select false"
-					  " from @.products where id = $1::int8"
-					  " and not exists (select from d)"},
+			" union all select nullif(" MAY(
+			    "$4", "$5") ", true), p.* from @.products p"
+					" where p.id = $1::int8 and not exists (select from u)"},
+    [PRODUCT_DELETE] = {"product_delete",
+			"with d as (" DELETED " returning id)"
+			" select true from d union all select nullif(" MAY(
+			    "$2", "$3") ", true) from @.products"
+					" where id = $1::int8 and not exists (select from d)"},
     [PRODUCT_KEYED_INSERT] =
 	{"product_keyed_insert",
-	 "with " OLD("$3",
-		     "$4") ", i as (insert into @.products(name, price)"
-			   " select $1::text, $2::numeric where " NEW_KEY " returning *), " KEPT(
-			       "$3", "$4",
-			       "201, " ROW_TEXT("i") " from i") " " OF_ONE_PRODUCT(HOW_IT_WENT)},
+	 "with " OLD("$3", "$4") ", i as (insert into @.products(name, price) select $1::text,"
+				 " $2::numeric where " NEW_KEY " returning *), " KEPT(
+				     "$3", "$4",
+				     "201, " FORM_OF_TABLE
+				     ", row(1, i.*)::text from i") " " HOW_IT_WENT},
     [PRODUCT_KEYED_BULK] =
 	{"product_keyed_bulk",
-	 "with " OLD("$4", "$5") ", " NEW_ROWS("where " NEW_KEY) ", " INSERTED(
-	     "id, version") ", " KEPT("$4", "$5",
-				      RESULTS(ONE_RESULT, "(select r.place, i.* from r join i "
-							  "using (id)) e")) " " HOW_IT_WENT},
+	 "with " OLD("$3", "$4") ", " NEW_ROWS(" and " NEW_KEY) ", " INSERTED(
+	     "id, version") ", " KEPT("$3", "$4",
+				      "200, " FORM_OF_BULK ", " ROWS(
+					  "e.place, e.id, e.version") " from " BY_PLACE
+								      " having " NEW_KEY
+								      " and " ALL_ARE_IN(
+									  "")) " " HOW_IT_WENT},
     [PRODUCT_KEYED_BULK_EACH] =
 	{"product_keyed_bulk_each",
-	 "with " OLD("$4", "$5") ", each as materialized (select f.place, f.id, f.version, f.state"
+	 "with " OLD("$3", "$4") ", each as materialized (select f.*"
 				 " from (select where " NEW_KEY ") g cross join lateral"
-				 " @.products_insert_each($1::text[], $2::text[])"
-				 " f(place, id, version, state, message)), " KEPT(
-				     "$4", "$5",
-				     RESULTS("case when e.state = '23505' then"
-					     " '" PRODUCT_TWICE_TEXT
-					     "' when e.id is not null then " ONE_RESULT " end",
-					     "each e")) " " HOW_IT_WENT},
+				 " @.products_insert_each($1::text[], $2::text[]) f), " KEPT(
+				     "$3", "$4",
+				     "200, " FORM_OF_EACH ", " ROWS(
+					 "e.place, e.id, e.version, e.state, e.rule, "
+					 "e.col") " from each e having " NEW_KEY) " " HOW_IT_WENT},
     [PRODUCT_KEYED_UPDATE] =
 	{"product_keyed_update",
 	 "with " OLD("$6", "$7") ", u as (" UPDATED " and " NEW_KEY " returning *), " KEPT(
 	     "$6", "$7",
-	     "200, " ROW_TEXT("u") " from u") " " OF_ONE_PRODUCT(HOW_IT_WENT MISSED("u"))},
+	     "200, " FORM_OF_TABLE
+	     ", row(1, u.*)::text from u") " " HOW_IT_WENT MISSED("u", MAY("$4", "$5"))},
     [PRODUCT_KEYED_DELETE] =
 	{"product_keyed_delete",
 	 "with " OLD("$4", "$5") ", d as (" DELETED " and " NEW_KEY " returning id), " KEPT(
-	     "$4", "$5", "204, '' from d") " " HOW_IT_WENT MISSED("d")},
+	     "$4", "$5", "204, '', '' from d") " " HOW_IT_WENT MISSED("d", MAY("$2", "$3"))},
 };
 
 /* "a""b" of a"b: an identifier as it is. */

@@ -9,6 +9,7 @@
 #include "pg/array.h"
 #include "store/feed.h"
 #include "store/operation.h"
+#include "store/product_kept.h"
 
 #define INSERT_MAX 256
 #define CHANGE_MAX 64
@@ -28,8 +29,7 @@ struct write {
 	void *ctx;
 	enum product_statement statement;
 	bool is_keyed;
-	bool is_matched; /* If-Match or If-None-Match decides */
-	bool was_again;  /* sent again after another one had taken its key */
+	bool was_again; /* sent again, for what was in its way may be gone */
 	/* takes its place when a row is refused: each row for itself; or it is the same */
 	enum product_statement fallback;
 	int n_params;
@@ -158,13 +158,6 @@ cell(const PGresult *result, int row, int column)
 	return span_from(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
 }
 
-/* A change that has found the product, and has not made it. */
-static enum products_outcome
-judge_missed(const struct write *w)
-{
-	return w->is_matched ? PRODUCTS_UNMATCHED : PRODUCTS_ABSENT;
-}
-
 static bool
 is_insert(const struct write *w)
 {
@@ -172,42 +165,84 @@ is_insert(const struct write *w)
 	       w->statement != PRODUCT_KEYED_UPDATE && w->statement != PRODUCT_KEYED_DELETE;
 }
 
-/* The columns are those of product_sql.h. */
-static void
-judge_kept(const struct write *w, struct products_answer *a, struct products_kept *kept)
-{
-	const PGresult *result = a->result;
-	const int row = a->row;
+/* Of the statements that product_sql.h describes: what became of it. */
+enum how {
+	HOW_DONE,
+	HOW_REPLAYED,
+	HOW_KEY_USED,
+	HOW_UNMATCHED,
+	HOW_LEFT_OUT, /* it could have been done, and was not */
+	HOW_ABSENT
+};
 
-	if (PQgetvalue(result, row, 0)[0] == 'm') {
-		a->outcome = judge_missed(w);
-	} else if (PQgetvalue(result, row, 1)[0] != 't') {
-		a->outcome = PRODUCTS_KEY_USED;
-	} else {
-		kept->is_replayed = PQgetvalue(result, row, 0)[0] == 'r';
-		kept->body = cell(result, row, 3);
-		if (PQnfields(result) > 5) {
-			kept->id = cell(result, row, 4);
-			kept->version = cell(result, row, 5);
-		}
-		a->kept = kept;
+static enum how
+how_keyed(const struct lane_answer *answer)
+{
+	const bool same = PQgetvalue(answer->result, answer->row, 1)[0] == 't';
+
+	switch (PQgetvalue(answer->result, answer->row, 0)[0]) {
+	case 'd': return HOW_DONE;
+	case 'r': return same ? HOW_REPLAYED : HOW_KEY_USED;
+	default: return same ? HOW_LEFT_OUT : HOW_UNMATCHED;
+	}
+}
+
+/* Of one that is LANE_OK. */
+static enum how
+how_it_went(const struct write *w, const struct lane_answer *answer)
+{
+	if (answer->n_rows == 0)
+		return is_insert(w) ? HOW_LEFT_OUT : HOW_ABSENT;
+	if (w->is_keyed)
+		return how_keyed(answer);
+	if (is_insert(w))
+		return HOW_DONE;
+	if (PQgetisnull(answer->result, answer->row, 0))
+		return HOW_LEFT_OUT;
+	return PQgetvalue(answer->result, answer->row, 0)[0] == 't' ? HOW_DONE : HOW_UNMATCHED;
+}
+
+/* What was kept takes the place of the statement's own row. */
+static void
+read_kept(struct products_answer *a, PGresult **kept)
+{
+	switch (product_kept_read(cell(a->result, a->row, 2), cell(a->result, a->row, 3), kept)) {
+	case PRODUCT_KEPT_OK:
+		a->result = *kept;
+		a->row = 0;
+		a->n = (size_t)PQntuples(*kept);
+		break;
+	case PRODUCT_KEPT_BAD:
+		log_error("store: product_idempotency has an answer that cannot be read");
+		a->outcome = PRODUCTS_FAILED;
+		break;
+	case PRODUCT_KEPT_NO_MEMORY:
+		log_error("store: out of memory for an answer that was kept");
+		/* as good as unsaid: with its key it can be asked for again */
+		a->outcome = PRODUCTS_UNKNOWN;
+		break;
 	}
 }
 
 static void
-judge_write(const struct write *w, struct products_answer *a, struct products_kept *kept)
+judge_write(const struct write *w, const struct lane_answer *answer, struct products_answer *a,
+	    PGresult **kept)
 {
-	if (a->outcome != PRODUCTS_OK)
-		return;
-	/* a bulk may have lost all its rows to a trigger; its results tell */
-	if (w->statement == PRODUCT_BULK || w->statement == PRODUCT_BULK_EACH)
-		return;
-	if (a->n == 0)
-		a->outcome = is_insert(w) ? PRODUCTS_INVALID : PRODUCTS_ABSENT;
-	else if (w->is_keyed)
-		judge_kept(w, a, kept);
-	else if (!is_insert(w) && PQgetvalue(a->result, a->row, 0)[0] != 't')
-		a->outcome = judge_missed(w);
+	static const enum products_outcome outcomes[] = {
+	    [HOW_DONE] = PRODUCTS_OK,           [HOW_REPLAYED] = PRODUCTS_OK,
+	    [HOW_KEY_USED] = PRODUCTS_KEY_USED, [HOW_UNMATCHED] = PRODUCTS_UNMATCHED,
+	    [HOW_LEFT_OUT] = PRODUCTS_LEFT_OUT, [HOW_ABSENT] = PRODUCTS_ABSENT,
+	};
+
+	const enum how how = how_it_went(w, answer);
+
+	a->outcome = outcomes[how];
+	a->is_replayed = how == HOW_REPLAYED;
+	if (how == HOW_LEFT_OUT)
+		operation_log_refusal(answer);
+	/* of a delete there is nothing to be told */
+	if (w->is_keyed && a->outcome == PRODUCTS_OK && w->statement != PRODUCT_KEYED_DELETE)
+		read_kept(a, kept);
 }
 
 static bool
@@ -218,29 +253,44 @@ has_class(const char *sqlstate, const char *sqlstate_class)
 
 static void write_submit(struct write *w);
 
-/* Whether it was sent once more, in another way. */
+/* Another one with its key, maybe its own first attempt, was quicker: there is an answer now. */
 static bool
-tried_again(struct write *w, const struct lane_answer *answer)
+is_key_taken(const struct write *w, const struct lane_answer *answer)
+{
+	return w->is_keyed &&
+	       (answer->outcome == LANE_REFUSED || answer->outcome == LANE_UNKNOWN) &&
+	       has_class(answer->sqlstate, "23505") &&
+	       strcmp(answer->constraint, KEY_CONSTRAINT) == 0;
+}
+
+/* One row is bad; which one, each for itself will tell. */
+static bool
+is_fallback_due(const struct write *w, const struct lane_answer *answer)
 {
 	const char *s = answer->sqlstate;
 
-	if (answer->outcome != LANE_REFUSED)
-		return false;
-	/* another one with its key was quicker: there is an answer now */
-	if (w->is_keyed && !w->was_again && has_class(s, "23505") &&
-	    strcmp(answer->constraint, KEY_CONSTRAINT) == 0) {
+	return answer->outcome == LANE_REFUSED && w->fallback != w->statement &&
+	       (has_class(s, "22") || has_class(s, "23") || has_class(s, "P0001"));
+}
+
+/* Whether it was sent once more. */
+static bool
+tried_again(struct write *w, const struct lane_answer *answer)
+{
+	/* a product that was there, as it is to be, may have been deleted in this moment */
+	const bool was_missed =
+	    answer->outcome == LANE_OK && !is_insert(w) && how_it_went(w, answer) == HOW_LEFT_OUT;
+
+	if (!w->was_again && (was_missed || is_key_taken(w, answer))) {
 		w->was_again = true;
-		write_submit(w);
-		return true;
-	}
-	/* one row is bad; which one, each for itself will tell */
-	if (w->fallback != w->statement &&
-	    (has_class(s, "22") || has_class(s, "23") || has_class(s, "P0001"))) {
+	} else if (is_fallback_due(w, answer)) {
+		operation_log_refusal(answer);
 		w->statement = w->fallback;
-		write_submit(w);
-		return true;
+	} else {
+		return false;
 	}
-	return false;
+	write_submit(w);
+	return true;
 }
 
 static void
@@ -248,7 +298,7 @@ write_done(struct lane_request *request, const struct lane_answer *answer)
 {
 	/* request is the first member */
 	struct write *w = (struct write *)request;
-	struct products_kept kept = {0};
+	PGresult *kept = NULL;
 
 	if (answer->outcome == LANE_OK || answer->outcome == LANE_UNKNOWN)
 		feed_wake(w->products->feed);
@@ -257,8 +307,10 @@ write_done(struct lane_request *request, const struct lane_answer *answer)
 	struct products_answer a = operation_answer(request, answer);
 	if (w->is_keyed && answer->outcome == LANE_REFUSED && has_class(answer->sqlstate, "55P03"))
 		a.outcome = PRODUCTS_KEY_BUSY;
-	judge_write(w, &a, &kept);
+	else if (answer->outcome == LANE_OK)
+		judge_write(w, answer, &a, &kept);
 	w->done(&a, w->ctx);
+	PQclear(kept);
 	free(w);
 }
 
@@ -391,8 +443,6 @@ products_insert_all(const struct products *products, const struct product_batch 
 		w->fallback = is_keyed ? PRODUCT_KEYED_BULK_EACH : PRODUCT_BULK_EACH;
 	add_param(w, batch->names.ptr, batch->names.len, 1);
 	add_param(w, batch->prices.ptr, batch->prices.len, 1);
-	if (is_keyed)
-		add_param(w, batch->known.ptr, batch->known.len, 1);
 	keep_key(w, key);
 	write_submit(w);
 }
@@ -401,7 +451,6 @@ products_insert_all(const struct products *products, const struct product_batch 
 static void
 keep_match(struct write *w, const struct product_match *match)
 {
-	w->is_matched = match->one_of || match->none_of;
 	keep_param(w, text_or_null(match->one_of), 0);
 	keep_param(w, text_or_null(match->none_of), 0);
 }

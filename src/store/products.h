@@ -17,6 +17,7 @@
 #include "store/product_json.h"
 #include "store/product_match.h"
 #include "store/product_sql.h"
+#include "store/refusal.h"
 
 enum products_outcome {
 	PRODUCTS_OK,
@@ -29,17 +30,11 @@ enum products_outcome {
 	PRODUCTS_DENIED,    /* our role may not use the table */
 	PRODUCTS_ABSENT,    /* there is no such product to be changed */
 	PRODUCTS_UNMATCHED, /* there is, in a version that was not meant */
+	PRODUCTS_LEFT_OUT,  /* a trigger of the table has kept the row from being written */
 	PRODUCTS_KEY_USED,  /* its Idempotency-Key was used for another request */
 	PRODUCTS_KEY_BUSY,  /* another one with this key is under way, for longer than we wait */
 	PRODUCTS_UNKNOWN,   /* a write whose outcome nobody knows */
 	PRODUCTS_FAILED     /* an error that we did not foresee, logged */
-};
-
-/* The answer that was kept with an Idempotency-Key, at this request or at an earlier one. */
-struct products_kept {
-	bool is_replayed;
-	struct span body;        /* empty: there was no content */
-	struct span id, version; /* of the one product in it; else empty */
 };
 
 /* Valid until the callback returns. */
@@ -51,8 +46,9 @@ struct products_answer {
 	size_t n;  /* a get without a row is PRODUCTS_OK with none */
 	bool more; /* a list: there are rows past these */
 	unsigned retry_after_s;
-	uint64_t waited_us, took_us;      /* as of struct lane_answer */
-	const struct products_kept *kept; /* of a write with a key that is PRODUCTS_OK; else NULL */
+	bool is_replayed;            /* this was answered to an earlier request with the same key */
+	struct refusal refusal;      /* of PRODUCTS_INVALID and PRODUCTS_CONFLICT */
+	uint64_t waited_us, took_us; /* as of struct lane_answer */
 };
 
 typedef void products_fn(const struct products_answer *answer, void *ctx);
@@ -78,10 +74,7 @@ struct products {
  * A key of no length is none.
  */
 
-/*
- * One row: a column of ours, then the table's. With a key there is no row, and in all writes
- * answer->kept instead.
- */
+/* One row: a column of ours, then the table's. */
 void products_insert(const struct products *products, const struct product_input *input,
 		     const struct idempotency *key, products_fn *done, void *ctx);
 /*

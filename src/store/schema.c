@@ -187,6 +187,55 @@ static const struct template templates[STORE_STEPS] = {
 	 "return next;\n"
 	 "end loop;\n"
 	 "end $function$;"},
+
+    /* What the columns of the answer's rows are (product_kept.h); null in older answers. */
+    [STORE_STEP_FORM] =
+	{"form of product_idempotency",
+	 "exists (select from pg_attribute where attrelid = "
+	 "to_regclass('@.product_idempotency') and attname = 'form' and not attisdropped)",
+	 "alter table @.product_idempotency add column form text;"},
+
+    /*
+     * The same as before, and it tells the place, and what has refused a row: the constraint, if it
+     * has a name, and the column, if it is one of the table's own. A place without a name is
+     * passed over. The triggers of the table find names as in any other insert of ours.
+     */
+    [STORE_STEP_INSERT_EACH_TELLS] =
+	{"products_insert_each tells why",
+	 "exists (select from pg_proc where oid = "
+	 "to_regprocedure('@.products_insert_each(text[],text[])') and 'rule' = any (proargnames))",
+	 "drop function if exists @.products_insert_each(text[], text[]);\n"
+	 "create function @.products_insert_each(names text[], prices text[])\n"
+	 "\treturns table(place bigint, id bigint, version bigint, state text, rule text, col "
+	 "text)\n"
+	 "\tlanguage plpgsql as $function$\n"
+	 "declare home text;\n"
+	 "begin\n"
+	 /* a deferred one would be found at the commit, and undo them all */
+	 "set constraints all immediate;\n"
+	 "for i in 1 .. cardinality(names) loop\n"
+	 "continue when names[i] is null;\n"
+	 "place := i;\n"
+	 "id := null;\n"
+	 "version := null;\n"
+	 "state := null;\n"
+	 "rule := null;\n"
+	 "col := null;\n"
+	 "begin\n"
+	 "insert into @.products as p (name, price) values (names[i], prices[i]::numeric)\n"
+	 "\treturning p.id, p.version into id, version;\n"
+	 "exception when others then\n"
+	 "if sqlstate !~ '^(22|23|P0001)' then\n"
+	 "raise;\n"
+	 "end if;\n"
+	 "get stacked diagnostics rule = constraint_name, col = column_name, home = table_name;\n"
+	 "state := sqlstate;\n"
+	 "rule := nullif(rule, '');\n"
+	 "col := case home when 'products' then nullif(col, '') end;\n"
+	 "end;\n"
+	 "return next;\n"
+	 "end loop;\n"
+	 "end $function$;"},
 };
 
 /*
@@ -296,6 +345,7 @@ fill_steps(struct store_schema *s)
 		s->sql[i] = fill_in(templates[i].sql, s->name);
 		s->step[i] = (struct pg_step){
 		    .name = templates[i].name,
+		    .is_precious = i == STORE_STEP_PRODUCTS,
 		    .present = s->present[i],
 		    .sql = s->sql[i],
 		};

@@ -319,6 +319,300 @@ START_TEST(the_table_may_have_rules)
 }
 END_TEST
 
+/* The client is told what the rule is called, and the member; the operator what the server says. */
+START_TEST(rules_have_names)
+{
+	static const struct {
+		const char *body, *pointer, *said, *logged;
+		int status;
+	} rules[] = {
+	    {"{\"name\":\"rude\",\"price\":1}", ".",
+	     "\"detail\":\"the constraint polite of the database refuses it\",",
+	     "violates check constraint \"polite\"; \\d products", 422},
+	    {"{\"name\":\"a\",\"price\":1}", ".",
+	     "\"detail\":\"the unique constraint one allows no second one\",",
+	     "violates unique constraint \"one\"; \\d products", 409},
+	    {"{\"name\":\"b\",\"price\":0}", "/price",
+	     "\"detail\":\"the database's table wants a value for its column price\",",
+	     "null value in column \"price\"", 422},
+	    {"{\"name\":\"loud\",\"price\":1}", ".",
+	     "\"detail\":\"a trigger of the database refuses it\",", "not so loud", 422},
+	    {"{\"name\":\"quiet\",\"price\":1}", ".",
+	     "\"detail\":\"a trigger of the database has kept it from being done\",",
+	     "a trigger has kept a row", 422},
+	    {"{\"name\":\"longer\",\"price\":1}", ".",
+	     "\"detail\":\"the columns of the database's table cannot take it\",",
+	     "value too long for type character varying(5)", 422},
+	};
+	static const char *const types[] = {JSON, JSON "Idempotency-Key: k\r\n",
+					    JSON "Prefer: atomic\r\n",
+					    JSON "Prefer: atomic\r\nIdempotency-Key: k\r\n"};
+	struct daemon *d = start_on(
+	    "create table products(id serial primary key, name varchar(5) not null constraint one "
+	    "unique, price decimal(4,2) not null, constraint polite check (name <> 'rude')); "
+	    "create function hush() returns trigger language plpgsql as $$ begin "
+	    "if new.price = 0 then new.price := null; end if; "
+	    "if new.name = 'quiet' then return null; end if; "
+	    "if new.name = 'loud' then raise exception 'not so loud'; end if; return new; end $$; "
+	    "create trigger hush before insert or update on products for each row execute function "
+	    "hush()");
+	const uint16_t port = daemon_port(d);
+	struct http_answer a;
+	char body[200];
+
+	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201, NULL);
+	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"c\",\"price\":1}", 201, NULL);
+	for (size_t i = 0; i < N(rules); i++) {
+		const char *type = rules[i].status == 409 ? "conflict" : "validation";
+		const size_t mark = daemon_log_mark(d);
+		for (size_t t = 0; t < N(types); t++) {
+			snprintf(body, sizeof(body),
+				 t < 2 ? "%s" : "[{\"name\":\"d\",\"price\":1},%s]", rules[i].body);
+			http_request(port, "POST", PRODUCTS, types[t], body, &a);
+			expect_problem(&a, rules[i].status, type, rules[i].pointer, body);
+			ck_assert_msg(strstr(a.body, rules[i].said) != NULL, "%s", a.body);
+			ck_assert_msg(strstr(a.body, "psql") == NULL, "%s", a.body);
+			http_answer_fini(&a);
+		}
+		char *line = daemon_log_wait(d, mark, rules[i].logged);
+		free(line);
+		http_request(port, "PUT", PRODUCTS "/2", JSON, rules[i].body, &a);
+		expect_problem(&a, rules[i].status, type, rules[i].pointer, rules[i].body);
+		ck_assert_msg(strstr(a.body, rules[i].said) != NULL, "%s", a.body);
+		http_answer_fini(&a);
+		http_request(port, "PATCH", PRODUCTS "/2",
+			     PATCH "If-Match: *\r\nIdempotency-Key: p\r\n", rules[i].body, &a);
+		expect_problem(&a, rules[i].status, type, rules[i].pointer, rules[i].body);
+		http_answer_fini(&a);
+		/* in a bulk it is the row's own */
+		snprintf(body, sizeof(body), "[%s]", rules[i].body);
+		for (size_t t = 0; t < 2; t++) {
+			http_request(port, "POST", PRODUCTS, types[t], body, &a);
+			ck_assert_int_eq(a.status, 200);
+			char want[200];
+			snprintf(want, sizeof(want),
+				 "{\"results\":[{\"status\":%d,\"errors\":[{\"pointer\":\"%s\",%.*"
+				 "s}]}]}",
+				 rules[i].status,
+				 rules[i].pointer[0] == '.' ? "" : rules[i].pointer,
+				 (int)strlen(rules[i].said) - 1, rules[i].said);
+			ck_assert_str_eq(a.body, want);
+			http_answer_fini(&a);
+			free(pg_ask("delete from product_idempotency"));
+		}
+	}
+	expect_rows("1 a 1.00;2 c 1.00");
+	daemon_stop(d);
+}
+END_TEST
+
+/* What a trigger does to a row is done: nobody is told of another row, or of none. */
+
+static const char *const other_ids[] = {
+    "new.id + 1000000",
+    "(select coalesce(max(id), 0) + 1 from products)",
+};
+
+static struct daemon *
+start_with_meddler(const char *id)
+{
+	char *table = it_printf(
+	    "create table products(id serial primary key, name text not null, price decimal(10,2) "
+	    "not null); create function meddle() returns trigger language plpgsql as $$ begin "
+	    "if new.name ~ '^quiet' then return null; end if; new.id := %s; "
+	    "if new.name ~ '^old' then new.name := 'new' || substr(new.name, 4); end if; "
+	    "return new; end $$; "
+	    "create trigger zz before insert on products for each row execute function meddle()",
+	    id);
+	struct daemon *d = start_on(table);
+
+	free(table);
+	return d;
+}
+
+START_TEST(a_trigger_may_change_who_it_is)
+{
+	struct daemon *d = start_with_meddler(other_ids[_i]);
+	struct http_conn c[CLIENTS];
+	struct http_answer a;
+	int in = 1;
+
+	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
+		    NULL);
+	for (int i = 0; i < CLIENTS; i++)
+		http_open(&c[i], daemon_port(d));
+	for (int r = 0; r < EACH; r++)
+		for (int i = 0; i < CLIENTS; i++)
+			http_sendf(&c[i],
+				   "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
+				   "Content-Length: 29\r\n\r\n{\"name\":\"%s%03d\",\"price\":1}",
+				   i == 3 && r % 9 == 4 ? "quiet"
+				   : i % 2              ? "other"
+							: "old--",
+				   i * EACH + r);
+	for (int i = 0; i < CLIENTS; i++) {
+		for (int r = 0; r < EACH; r++) {
+			char want[40], target[64];
+			http_read(&c[i], "POST", &a);
+			if (i == 3 && r % 9 == 4) {
+				expect_problem(&a, 422, "validation", ".", "quiet");
+				http_answer_fini(&a);
+				continue;
+			}
+			ck_assert_msg(a.status == 201, "%s", a.body);
+			snprintf(want, sizeof(want), "\"name\":\"%s%03d\"",
+				 i % 2 ? "other" : "new--", i * EACH + r);
+			ck_assert_msg(strstr(a.body, want) != NULL, "%s: %s", want, a.body);
+			/* the Location is its own */
+			snprintf(target, sizeof(target), "%s", http_field(&a, "Location"));
+			if (r == 0)
+				http_expect_get(daemon_port(d), target, 200, a.body);
+			http_answer_fini(&a);
+			in++;
+		}
+		http_close(&c[i]);
+	}
+	ck_assert_int_eq(ask_number("select count(*) from products"), in);
+	daemon_stop(d);
+}
+END_TEST
+
+/* The names of the rows whose ids an answer's results have, in their order; "-" for one of 422. */
+static char *
+names_of(const struct http_answer *a)
+{
+	char names[1000] = "";
+	json_t *json = json_loadb(a->body, a->body_len, 0, NULL), *result;
+	size_t i;
+
+	ck_assert_msg(a->status == 200 && json, "%s", a->body);
+	json_array_foreach(json_object_get(json, "results"), i, result)
+	{
+		char *sql = it_printf("select coalesce((select name || case when version = %lld "
+				      "then '' else '?' end from products where id = %lld), '-')",
+				      json_integer_value(json_object_get(result, "version")),
+				      json_integer_value(json_object_get(result, "id")));
+		char *name = pg_ask(sql);
+		strcat(strcat(names, i ? " " : ""), name);
+		free(name);
+		free(sql);
+	}
+	json_decref(json);
+	return it_printf("%s", names);
+}
+
+START_TEST(a_trigger_may_change_many)
+{
+	static const struct {
+		const char *fields, *body, *names;
+	} bulks[] = {
+	    {JSON, "[{\"name\":\"a\",\"price\":1},{},{\"name\":\"old\",\"price\":2}]", "a - new"},
+	    {JSON,
+	     "[{\"name\":\"quiet\",\"price\":1},{\"name\":\"b\",\"price\":2},"
+	     "{\"name\":\"c\",\"price\":2},{\"name\":\"quiet\",\"price\":1}]",
+	     "- b c -"},
+	    {JSON, "[{\"name\":\"quiet\",\"price\":1}]", "-"},
+	    {CSV, "name,price\nd,1\ne,x\nf,2\n", "d - f"},
+	    {CSV, "name,price\nquiet,1\ng,x\nh,2\n", "- - h"},
+	    {JSON "Prefer: atomic\r\n",
+	     "[{\"name\":\"i\",\"price\":1},{\"name\":\"j\",\"price\":2}]", "i j"},
+	    {JSON "Prefer: atomic\r\n",
+	     "[{\"name\":\"k\",\"price\":1},{\"name\":\"quiet\",\"price\":2}]", NULL},
+	};
+	struct daemon *d = start_with_meddler(other_ids[_i]);
+	struct http_answer a;
+
+	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"z\",\"price\":1}", 201,
+		    NULL);
+	for (size_t i = 0; i < 2 * N(bulks); i++) {
+		const size_t at = i % N(bulks);
+		char *fields = it_printf("%sIdempotency-Key: k%zu\r\n", bulks[at].fields, at);
+		const long before = ask_number("select count(*) from products");
+		char *first = NULL;
+
+		/* without a key, and with one that is sent twice */
+		for (int r = 0; r < (i < N(bulks) ? 1 : 2); r++) {
+			http_request(daemon_port(d), "POST", PRODUCTS,
+				     i < N(bulks) ? bulks[at].fields : fields, bulks[at].body, &a);
+			if (!bulks[at].names) {
+				expect_problem(&a, 422, "validation", ".", bulks[at].body);
+				ck_assert_int_eq(ask_number("select count(*) from products"),
+						 before);
+			} else {
+				char *names = names_of(&a);
+				ck_assert_str_eq(names, bulks[at].names);
+				free(names);
+			}
+			if (r && bulks[at].names) {
+				ck_assert_str_eq(a.body, first);
+				ck_assert_str_eq(http_field(&a, "Idempotent-Replayed"), "true");
+			}
+			first = first ? first : it_printf("%s", a.body);
+			http_answer_fini(&a);
+		}
+		free(first);
+		free(fields);
+	}
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_trigger_may_change_one_with_a_key)
+{
+	struct daemon *d = start_with_meddler(other_ids[0]);
+	const uint16_t port = daemon_port(d);
+	static const char *const fields[] = {JSON, JSON "Idempotency-Key: k\r\n",
+					     JSON "Idempotency-Key: k\r\n"};
+	static const char *const bodies[] = {
+	    "{\"id\":1000001,\"name\":\"new\",\"price\":1.00,\"version\":1}",
+	    "{\"id\":1000002,\"name\":\"new\",\"price\":1.00,\"version\":2}",
+	    "{\"id\":1000002,\"name\":\"new\",\"price\":1.00,\"version\":2}"};
+	struct http_answer a;
+
+	for (size_t i = 0; i < N(fields); i++) {
+		http_request(port, "POST", PRODUCTS, fields[i], "{\"name\":\"old\",\"price\":1}",
+			     &a);
+		ck_assert_int_eq(a.status, 201);
+		ck_assert_str_eq(a.body, bodies[i]);
+		ck_assert_str_eq(http_field(&a, "Location"),
+				 i ? "/api/products/1000002" : "/api/products/1000001");
+		http_answer_fini(&a);
+	}
+	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: q\r\n",
+			"{\"name\":\"quiet\",\"price\":1}", 422, "validation", ".");
+	ck_assert_int_eq(ask_number("select count(*) from product_idempotency"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
+/* A change or a delete that a trigger keeps from being done is neither 404 nor 412. */
+START_TEST(a_trigger_may_keep_a_row_as_it_is)
+{
+	struct daemon *d = start_on(
+	    "create table products(id serial primary key, name text not null, price decimal(10,2) "
+	    "not null); insert into products(name, price) values ('a', 1); create function keep() "
+	    "returns trigger language plpgsql as $$ begin return null; end $$; create trigger keep "
+	    "before update or delete on products for each row execute function keep()");
+	static const char *const conditions_of[] = {"", "If-Match: *\r\n", "If-Match: \"1-0\"\r\n",
+						    "If-None-Match: \"1-7\"\r\n"};
+
+	for (size_t i = 0; i < 2 * N(conditions_of); i++) {
+		char fields[200], patch[300];
+		snprintf(fields, sizeof(fields), "%s%s", conditions_of[i % N(conditions_of)],
+			 i < N(conditions_of) ? "" : "Idempotency-Key: k\r\n");
+		snprintf(patch, sizeof(patch), PATCH "%s", fields);
+		request_problem(d, "PATCH", PRODUCTS "/1", patch, "{\"price\":2}", 422,
+				"validation", ".");
+		request_problem(d, "DELETE", PRODUCTS "/1", fields, NULL, 422, "validation", ".");
+		request_problem(d, "DELETE", PRODUCTS "/2", fields, NULL, 404, "not-found", NULL);
+	}
+	request_problem(d, "DELETE", PRODUCTS "/1", "If-Match: \"1-7\"\r\n", NULL, 412,
+			"precondition-failed", NULL);
+	expect_rows("1 a 1.00");
+	daemon_stop(d);
+}
+END_TEST
+
 /* An error that comes with the commit is one as well: nothing was acknowledged before it. */
 START_TEST(a_constraint_may_wait_for_the_commit)
 {
@@ -1269,6 +1563,139 @@ START_TEST(a_key_is_answered_the_same)
 }
 END_TEST
 
+/* Byte for byte what an answer without a key has, of every kind of column, and for as long as the
+ * key is kept, whatever becomes of the table. */
+START_TEST(a_key_is_answered_in_the_same_bytes)
+{
+	struct daemon *d = start_on(
+	    "create domain small as smallint; create domain smaller as small check (value < 9); "
+	    "create type mood as enum ('glad', 'so, so'); "
+	    "create table products(flat bool default true, extra jsonb default '{\"a\": [1]}', "
+	    "price decimal(10,2) not null, at timestamptz default '2026-02-03 04:05:06.7+08', "
+	    "f float8 default 'NaN', r real default 1e30, inf float8 default '-infinity', "
+	    "words text[] default '{a,\"b, \\\"c\",null}', empty text default '', none text, "
+	    "id serial primary key, \"odd \"\"(na,me\\\" text default E'q\"b\\\\ (x),\\n', "
+	    "raw json default '{\"a\" :\n1}', d smaller default 3, bytes bytea default "
+	    "'\\x00ff', day date default '2026-02-03', span interval default '1 day 02:03', "
+	    "feel mood default 'so, so', who inet default '::1', point point default '(1,2)', "
+	    "gone int, name char(6) not null); alter table products drop gone");
+	const uint16_t port = daemon_port(d);
+	static const struct keyed ways_of[] = {
+	    {"POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201},
+	    {"PUT", PRODUCTS "/1", JSON, "{\"name\":\"b \",\"price\":2}", 200},
+	    {"PATCH", PRODUCTS "/1", PATCH, "{\"price\":3}", 200},
+	};
+	char *bodies[N(ways_of)], *tags[N(ways_of)], fields[200];
+	struct http_answer a, got;
+
+	for (size_t r = 0; r < 2; r++) {
+		for (size_t i = 0; i < N(ways_of); i++) {
+			const struct keyed *k = &ways_of[i];
+			snprintf(fields, sizeof(fields), "%sIdempotency-Key: k%zu\r\n", k->fields,
+				 i);
+			http_request(port, k->method, k->target, fields, k->body, &a);
+			ck_assert_msg(a.status == k->status, "%s", a.body);
+			if (r == 0) {
+				bodies[i] = it_printf("%s", a.body);
+				tags[i] = it_printf("%s", http_field(&a, "ETag"));
+				http_request(port, "GET", PRODUCTS "/1", NULL, NULL, &got);
+				ck_assert_str_eq(a.body, got.body);
+				ck_assert_str_eq(tags[i], http_field(&got, "ETag"));
+				http_answer_fini(&got);
+			} else {
+				ck_assert_str_eq(http_field(&a, "Idempotent-Replayed"), "true");
+				ck_assert_str_eq(a.body, bodies[i]);
+				ck_assert_str_eq(http_field(&a, "ETag"), tags[i]);
+				free(bodies[i]);
+				free(tags[i]);
+			}
+			if (i == 0)
+				ck_assert_str_eq(http_field(&a, "Location"), "/api/products/1");
+			http_answer_fini(&a);
+		}
+		if (r)
+			continue;
+		free(pg_ask("alter table products drop words, alter f type text, add later int "
+			    "default 7; alter table products rename feel to mood"));
+		http_expect(port, "PATCH", PRODUCTS "/1", PATCH, "{}", 200, NULL);
+	}
+	/* and what is new is there in new ones */
+	http_request(port, "PATCH", PRODUCTS "/1", PATCH "Idempotency-Key: new\r\n", "{}", &a);
+	ck_assert_msg(strstr(a.body, "\"later\":7}") != NULL, "%s", a.body);
+	http_answer_fini(&a);
+	daemon_stop(d);
+}
+END_TEST
+
+/* By a Plaza that knew no forms: it cannot be told any more, and is not done again. */
+START_TEST(an_answer_of_before_is_not_done_again)
+{
+	struct daemon *d = start();
+
+	http_expect(daemon_port(d), "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
+		    "{\"name\":\"a\",\"price\":1}", 201, NULL);
+	free(pg_ask("update product_idempotency set form = null"));
+	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
+			"{\"name\":\"a\",\"price\":1}", 422, "idempotency-key-reused", NULL);
+	free(pg_ask("update product_idempotency set form = '(a', answer = 'b'"));
+	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
+			"{\"name\":\"a\",\"price\":1}", 500, "store-error", NULL);
+	expect_rows("1 a 1.00");
+	daemon_expect_error(d, "has an answer that cannot be read");
+	daemon_stop(d);
+}
+END_TEST
+
+/*
+ * The server falls silent while it commits; the daemon hangs up and asks again, waits for its own
+ * first attempt, and finds its key used when that is through.
+ */
+START_TEST(a_key_that_its_own_first_attempt_has)
+{
+	struct daemon *d = start_with("store.statement_timeout=2s", "server.workers=1");
+	struct child holder;
+	struct http_conn c;
+	struct http_answer a;
+
+	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
+		    NULL);
+	free(pg_ask("create function public.linger() returns trigger language plpgsql set "
+		    "lock_timeout = 0 as $$ begin perform pg_advisory_xact_lock(7); return null; "
+		    "end $$; create constraint trigger linger after insert on "
+		    "public.product_idempotency deferrable initially deferred for each row execute "
+		    "function public.linger()"));
+	char *dbname = pg_ask("select current_database()");
+	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
+			      "-d",   dbname,  NULL};
+	child_start(&holder, argv);
+	child_write(&holder, "select pg_advisory_lock(7);\nselect 'held';\n");
+	free(child_read_line(&holder));
+	char *line = child_read_line(&holder);
+	ck_assert_str_eq(line, "held");
+	free(line);
+	http_open(&c, daemon_port(d));
+	http_send_text(&c, "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
+			   "Idempotency-Key: k\r\nContent-Length: 22\r\n\r\n"
+			   "{\"name\":\"b\",\"price\":1}");
+	WAIT_UNTIL(ask_number("select count(*) from pg_stat_activity where wait_event = 'advisory' "
+			      "and datname = current_database()") == 1);
+	WAIT_UNTIL(ask_number("select count(*) from pg_stat_activity where wait_event = "
+			      "'transactionid' and datname = current_database()") == 1);
+	child_write(&holder, "select pg_advisory_unlock(7);\n");
+	child_close_input(&holder);
+	http_read(&c, "POST", &a);
+	ck_assert_msg(a.status == 201, "%s", a.body);
+	ck_assert_str_eq(http_field(&a, "Idempotent-Replayed"), "true");
+	ck_assert_str_eq(a.body, "{\"id\":2,\"name\":\"b\",\"price\":1.00,\"version\":2}");
+	http_answer_fini(&a);
+	http_close(&c);
+	ck_assert_int_eq(child_wait(&holder), 0);
+	expect_rows("1 a 1.00;2 b 1.00");
+	free(dbname);
+	daemon_stop(d);
+}
+END_TEST
+
 START_TEST(only_what_was_done_is_kept)
 {
 	static const struct keyed misses[] = {
@@ -1494,6 +1921,11 @@ fill(Suite *s)
 	tcase_add_test(tc, a_nan_that_is_there_is_null);
 	tcase_add_test(tc, ids_come_from_where_the_table_has_them);
 	tcase_add_test(tc, the_table_may_have_rules);
+	tcase_add_test(tc, rules_have_names);
+	tcase_add_loop_test(tc, a_trigger_may_change_who_it_is, 0, N(other_ids));
+	tcase_add_loop_test(tc, a_trigger_may_change_many, 0, N(other_ids));
+	tcase_add_test(tc, a_trigger_may_change_one_with_a_key);
+	tcase_add_test(tc, a_trigger_may_keep_a_row_as_it_is);
 	tcase_add_test(tc, a_constraint_may_wait_for_the_commit);
 	tcase_add_test(tc, conditions_decide);
 	tcase_add_test(tc, a_match_may_be_required);
@@ -1520,6 +1952,9 @@ fill(Suite *s)
 
 	tc = it_case(s, "keys");
 	tcase_add_loop_test(tc, a_key_is_answered_the_same, 0, 2);
+	tcase_add_test(tc, a_key_is_answered_in_the_same_bytes);
+	tcase_add_test(tc, an_answer_of_before_is_not_done_again);
+	tcase_add_test(tc, a_key_that_its_own_first_attempt_has);
 	tcase_add_test(tc, only_what_was_done_is_kept);
 	tcase_add_test(tc, a_key_that_many_send_at_once_is_done_once);
 	tcase_add_test(tc, a_key_that_is_under_way_is_told);

@@ -1,5 +1,5 @@
-/* links: src/store/product_batch.c src/http/json_string.c src/pg/array.c src/base/buffer.c -lpq
- * -ljansson */
+/* links: src/store/product_batch.c src/store/refusal.c src/http/json_string.c src/pg/array.c
+ * src/base/buffer.c -lpq -ljansson */
 /*
  * test_product_batch.c - bulks: what the database gets of them, and a result for each product in
  * its place. The database's results are made by hand.
@@ -24,18 +24,19 @@ add(struct product_batch *batch, const char *name, const char *price)
 static void
 refuse(struct product_batch *batch, const char *pointer, const char *detail)
 {
-	struct product_errors errors = {.n = 1, .error = {{pointer, detail}}};
+	struct product_errors errors = {.n = 1, .error = {{.pointer = pointer, .detail = detail}}};
 
 	ck_assert(product_batch_refuse(batch, &errors));
 }
 
-/* Rows of "place id version state" with as many columns; "-" is NULL. */
+/* Rows of "place id version state rule column" with as many columns; "-" is NULL. */
 static PGresult *
-result_of(int n_columns, const char *const rows[][4], int n)
+result_of(int n_columns, const char *const rows[][6], int n)
 {
 	PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	static char name[] = "c";
-	PGresAttDesc columns[4] = {{.name = name}, {.name = name}, {.name = name}, {.name = name}};
+	PGresAttDesc columns[6] = {{.name = name}, {.name = name}, {.name = name},
+				   {.name = name}, {.name = name}, {.name = name}};
 
 	ck_assert_ptr_nonnull(result);
 	ck_assert(PQsetResultAttrs(result, n_columns, columns));
@@ -66,23 +67,20 @@ expect_written(const struct product_batch *batch, const PGresult *result, const 
 	buffer_fini(&out);
 }
 
-#define RULES                                                                                    \
-	"{\"status\":422,\"errors\":[{\"pointer\":\"\",\"detail\":\"the database refuses these " \
-	"values: its table products has rules of its own\"}]}"
-#define TWICE                                                                                    \
-	"{\"status\":409,\"errors\":[{\"pointer\":\"\",\"detail\":\"a unique constraint of the " \
-	"table products refuses a second one\"}]}"
+#define REFUSED(status, pointer, detail)                                                       \
+	"{\"status\":" status ",\"errors\":[{\"pointer\":\"" pointer "\",\"detail\":\"" detail \
+	"\"}]}"
 
 START_TEST(each_result_is_in_its_place)
 {
-	static const char *const rows[][4] = {{"1", "7", "12", ""}, {"2", "8", "13", ""}};
+	static const char *const rows[][6] = {{"2", "7", "12"}, {"4", "8", "13"}};
 	struct product_batch *batch = product_batch_new();
 
 	refuse(batch, "/price", "must be \"more\"");
 	add(batch, "a", "1.00");
 	refuse(batch, "/a\"\\\x01~1b", "is not");
 	add(batch, "b", "2.00");
-	ck_assert(product_batch_end(batch, false));
+	product_batch_end(batch);
 	ck_assert_uint_eq(batch->n, 4);
 	ck_assert_uint_eq(batch->n_rows, 2);
 	PGresult *result = result_of(3, rows, 2);
@@ -100,38 +98,72 @@ END_TEST
 
 START_TEST(the_database_refuses_some)
 {
-	static const char *const rows[][4] = {{"1", "-", "-", "23505"},
-					      {"2", "8", "13", "-"},
-					      {"3", "-", "-", "23514"},
-					      {"4", "-", "-", "22003"}};
-	struct product_batch *batch = product_batch_new();
+	static const struct {
+		const char *row[6], *want;
+	} cases[] = {
+	    {{"1", "8", "13", "-", "-", "-"}, "{\"status\":201,\"id\":8,\"version\":13}"},
+	    {{"1", "-", "-", "-", "-", "-"},
+	     REFUSED("422", "", "a trigger of the database has kept it from being done")},
+	    {{"1", "-", "-", "23505", "-", "-"},
+	     REFUSED("409", "", "a unique constraint allows no second one")},
+	    {{"1", "-", "-", "23505", "one \"a\"", "-"},
+	     REFUSED("409", "", "the unique constraint one \\\"a\\\" allows no second one")},
+	    {{"1", "-", "-", "23514", "polite", "-"},
+	     REFUSED("422", "", "the constraint polite of the database refuses it")},
+	    {{"1", "-", "-", "23514", "-", "-"}, REFUSED("422", "", "the database refuses it")},
+	    {{"1", "-", "-", "23502", "-", "price"},
+	     REFUSED("422", "/price", "the database's table wants a value for its column price")},
+	    {{"1", "-", "-", "23502", "-", "colour"},
+	     REFUSED("422", "", "the database's table wants a value for its column colour")},
+	    {{"1", "-", "-", "22001", "-", "-"},
+	     REFUSED("422", "", "the columns of the database's table cannot take it")},
+	    {{"1", "-", "-", "P0001", "-", "name"},
+	     REFUSED("422", "/name", "a trigger of the database refuses it")},
+	};
 
-	for (int i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct product_batch *batch = product_batch_new();
+		const char *rows[1][6];
+		char want[400];
+
+		memcpy(rows[0], cases[i].row, sizeof(rows[0]));
 		add(batch, "a", "1.00");
-	ck_assert(product_batch_end(batch, false));
-	PGresult *result = result_of(4, rows, 4);
-	expect_written(batch, result,
-		       "{\"results\":[" TWICE ",{\"status\":201,\"id\":8,\"version\":13}," RULES
-		       "," RULES "]}");
-	PQclear(result);
-	product_batch_free(&batch);
+		product_batch_end(batch);
+		PGresult *result = result_of(6, rows, 1);
+		snprintf(want, sizeof(want), "{\"results\":[%s]}", cases[i].want);
+		expect_written(batch, result, want);
+		PQclear(result);
+		product_batch_free(&batch);
+	}
 }
 END_TEST
 
-/* A trigger may let rows fall without a word: their places are missing. */
-START_TEST(some_rows_are_missing)
+/* Rows that were kept with a key, by a program for which other products were right. */
+START_TEST(what_was_kept_decides)
 {
-	static const char *const rows[][4] = {{"2", "8", "13", ""}, {"4", "9", "14", ""}};
+	static const char *const rows[][6] = {{"1", "8", "13"}, {"4", "9", "14"}};
 	struct product_batch *batch = product_batch_new();
 
-	for (int i = 0; i < 5; i++)
-		add(batch, "a", "1.00");
-	ck_assert(product_batch_end(batch, false));
+	refuse(batch, "/name", "x");
+	add(batch, "a", "1.00");
+	refuse(batch, "/name", "y");
+	add(batch, "a", "1.00");
+	add(batch, "a", "1.00");
+	product_batch_end(batch);
 	PGresult *result = result_of(3, rows, 2);
-	expect_written(batch, result,
-		       "{\"results\":[" RULES ",{\"status\":201,\"id\":8,\"version\":13}," RULES
-		       ",{\"status\":201,\"id\":9,\"version\":14}," RULES "]}");
+	expect_written(
+	    batch, result,
+	    "{\"results\":[{\"status\":201,\"id\":8,\"version\":13}," REFUSED(
+		"422", "",
+		"was refused when this key was new") "," REFUSED("422", "/name",
+								 "y") ","
+								      "{\"status\":201,\"id\":9,"
+								      "\"version\":14}," REFUSED(
+									  "422", "",
+									  "was refused when this "
+									  "key was new") "]}");
 	PQclear(result);
+	product_batch_free(&batch);
 	product_batch_free(&batch);
 }
 END_TEST
@@ -141,7 +173,7 @@ START_TEST(none_is_right)
 	struct product_batch *batch = product_batch_new();
 
 	refuse(batch, "", "must be an object");
-	ck_assert(product_batch_end(batch, true));
+	product_batch_end(batch);
 	ck_assert_uint_eq(batch->n_rows, 0);
 	expect_written(batch, NULL,
 		       "{\"results\":[{\"status\":422,\"errors\":[{\"pointer\":\"\",\"detail\":"
@@ -192,11 +224,9 @@ START_TEST(what_the_database_gets)
 	add(batch, "a,\"{}\\", "1.00");
 	refuse(batch, "/name", "x");
 	add(batch, "'b'", "2.50");
-	ck_assert(product_batch_end(batch, true));
-	expect_array(batch->names, "a,\"{}\\|'b'|");
-	expect_array(batch->prices, "1.00|2.50|");
-	expect_array(batch->known, "~|{\"status\":422,\"errors\":[{\"pointer\":\"/name\","
-				   "\"detail\":\"x\"}]}|~|");
+	product_batch_end(batch);
+	expect_array(batch->names, "a,\"{}\\|~|'b'|");
+	expect_array(batch->prices, "1.00|~|2.50|");
 	product_batch_free(&batch);
 }
 END_TEST
@@ -211,10 +241,11 @@ START_TEST(a_thousand_have_room)
 		else
 			refuse(batch, "/name", "x");
 	}
-	ck_assert(product_batch_end(batch, true));
+	product_batch_end(batch);
 	ck_assert_uint_eq(batch->n, PRODUCT_BATCH_MAX);
 	ck_assert_uint_eq(batch->n_rows, PRODUCT_BATCH_MAX / 2);
-	ck_assert_uint_eq(word(batch->known, 12), PRODUCT_BATCH_MAX);
+	ck_assert_uint_eq(word(batch->names, 12), PRODUCT_BATCH_MAX);
+	ck_assert_uint_eq(word(batch->prices, 12), PRODUCT_BATCH_MAX);
 	product_batch_free(&batch);
 }
 END_TEST
@@ -227,7 +258,7 @@ main(void)
 
 	tcase_add_test(tc, each_result_is_in_its_place);
 	tcase_add_test(tc, the_database_refuses_some);
-	tcase_add_test(tc, some_rows_are_missing);
+	tcase_add_test(tc, what_was_kept_decides);
 	tcase_add_test(tc, none_is_right);
 	tcase_add_test(tc, what_the_database_gets);
 	tcase_add_test(tc, a_thousand_have_room);

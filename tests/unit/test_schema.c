@@ -132,11 +132,11 @@ START_TEST(all_are_taken_once)
 	char at[100];
 
 	take();
-	ck_assert_str_eq(value(records), "7 1 7 7 64");
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
 	snprintf(at, sizeof(at), "%s", value("select max(at) from plaza_steps"));
 	take();
 	ck_assert_str_eq(value("select max(at) from plaza_steps"), at);
-	ck_assert_str_eq(value(records), "7 1 7 7 64");
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
 }
 END_TEST
 
@@ -158,7 +158,7 @@ START_TEST(many_at_once_take_each_once)
 		ck_assert_int_eq(waitpid(child[i], &status, 0), child[i]);
 		ck_assert_int_eq(status, 0);
 	}
-	ck_assert_str_eq(value(records), "7 1 7 7 64");
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
 	ck_assert_str_eq(value("select count(*) from product_feed"), "1");
 }
 END_TEST
@@ -184,7 +184,7 @@ START_TEST(objects_that_are_there_are_recorded)
 	sql("drop table plaza_steps");
 	sql("insert into products(name, price) values ('kept', 1)");
 	take();
-	ck_assert_str_eq(value(records), "7 1 7 7 64");
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
 	ck_assert_str_eq(value("select count(*) from products"), "1");
 }
 END_TEST
@@ -193,12 +193,81 @@ START_TEST(objects_that_are_gone_are_made_again)
 {
 	take();
 	sql("insert into products(name, price) values ('a', 1)");
-	sql("drop table products");
+	sql("drop table product_log, product_idempotency; drop function products_insert_each; "
+	    "drop trigger products_update on products");
 	take();
-	/* the ids begin anew, the versions do not */
-	ck_assert_str_eq(value("insert into products(name, price) values ('b', 1) "
-			       "returning id || '-' || version"),
+	ck_assert_str_eq(value("update products set price = 2 returning id || '-' || version"),
 			 "1-2");
+	ck_assert_str_eq(value("select op::text || id || '-' || version from product_log"), "U1-2");
+}
+END_TEST
+
+/* But not the products themselves: who has put them elsewhere finds no empty table in their place.
+ */
+START_TEST(products_that_are_gone_are_not_made_again)
+{
+	struct pg_steps only = schema->steps;
+	struct steps_run run;
+	struct look look;
+
+	only.look_only = true;
+	take();
+	sql("insert into products(name, price) values ('a', 1)");
+	sql("alter table products rename to away");
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(take_as("", i ? &only : &schema->steps, &run), STEPS_FAILED);
+		ck_assert_str_eq(
+		    run.error,
+		    "table products (step 1 of schema \"public\") is gone: "
+		    "\"public\".plaza_steps has it, so it was renamed, moved or dropped, and is "
+		    "not made anew, empty: give it its name back; or, to begin with an empty one, "
+		    "run: delete from \"public\".plaza_steps where version = 1");
+		ck_assert(run.schema_error && !run.is_missing && !run.is_waiting);
+	}
+	ck_assert_str_eq(value("select to_regclass('products')"), "");
+	look_at_steps(server.conninfo, &schema->steps, 5000, &look);
+	ck_assert_int_eq(look.outcome, LOOK_REFUSED);
+	/* nor by the script, which whoever is told so may try */
+	struct buffer script = {0};
+	ck_assert(store_schema_script(schema, 1, "", &script));
+	char *statements = strstr(script.data, "begin;");
+	ck_assert(statements && buffer_append(&script, "", 1, STEPS_SQL_MAX));
+	PGresult *res = PQexec(pg, strstr(script.data, "begin;"));
+	ck_assert_str_eq(PQresultErrorField(res, PG_DIAG_SQLSTATE), "P0001");
+	PQclear(res);
+	sql("rollback");
+	buffer_fini(&script);
+	/* one in its place is as good, and gets what it lacks */
+	sql("create table products(id int primary key, name text, price numeric); "
+	    "alter table products owner to plaza");
+	take();
+	ck_assert_str_eq(value("insert into products values (7, 'b', 1) returning version"), "2");
+	/* and it may be as they say */
+	sql("drop table products; delete from plaza_steps where version = 1");
+	take();
+	ck_assert_str_eq(value("insert into products(name, price) values ('c', 1) "
+			       "returning id || '-' || version"),
+			 "1-3");
+}
+END_TEST
+
+/* A database of the steps before the last two. */
+START_TEST(what_was_added_is_made)
+{
+	struct pg_steps before = schema->steps;
+	struct steps_run run;
+
+	before.n = STORE_STEP_FORM;
+	ck_assert_int_eq(take_as("", &before, &run), STEPS_DONE);
+	sql("insert into product_idempotency(key, fingerprint, status, answer) values "
+	    "('k', '', 201, '{}')");
+	take();
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
+	ck_assert_str_eq(value("select key || status || (form is null) from product_idempotency"),
+			 "k201true");
+	ck_assert_str_eq(value("select count(*) from pg_proc where proname = "
+			       "'products_insert_each'"),
+			 "1");
 }
 END_TEST
 
@@ -208,7 +277,7 @@ START_TEST(another_checksum_is_refused)
 	sql("update plaza_steps set checksum = 'x' where version = 4");
 	expect_refused("", "has step 4 (triggers of products) with checksum x, and in this plaza");
 	sql("insert into plaza_steps values (99, 'later', 'y')");
-	expect_refused("", "has step 99 (later), and this plaza knows 7: it was made by a newer");
+	expect_refused("", "has step 99 (later), and this plaza knows 9: it was made by a newer");
 }
 END_TEST
 
@@ -276,7 +345,7 @@ START_TEST(nothing_is_half_made)
 	sql("commit");
 	ck_assert_str_eq(value("select to_regclass('products_version_seq')"), "");
 	take();
-	ck_assert_str_eq(value(records), "7 1 7 7 64");
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
 }
 END_TEST
 
@@ -575,28 +644,54 @@ START_TEST(others_are_notified)
 }
 END_TEST
 
+static const char each[] =
+    "select string_agg(concat_ws(',', place, id, version > 0, state, rule, col), ' ' order by "
+    "place) from products_insert_each(%s)";
+
+static void
+expect_each(const char *arrays, const char *want)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), each, arrays);
+	ck_assert_str_eq(value(text), want);
+}
+
 START_TEST(rows_that_are_refused_cost_only_themselves)
 {
 	take();
-	sql("alter table products add check (price <> 7)");
-	ck_assert_str_eq(
-	    value(
-		"select string_agg(concat_ws(',', ord, id, version > 0, state), ' ' order by ord) "
-		"from products_insert_each(array['a', 'b', null, 'd', 'e'], "
-		"array['1', '7', '3', 'x', '1e9'])"),
-	    "1,1,t 2,23514 3,23502 4,22P02 5,22003");
+	sql("alter table products add constraint seven check (price <> 7)");
+	expect_each("array['a', 'b', null, 'd', 'e', 'f'], array['1', '7', null, 'x', '1e9', null]",
+		    "1,1,t 2,23514,seven 4,22P02 5,22003 6,23502,price");
 	ck_assert_str_eq(value(told), "I1");
-	sql("alter table products add unique (name) deferrable initially deferred");
-	ck_assert_str_eq(
-	    value("select string_agg(concat_ws(',', ord, state), ' ' order by ord) from "
-		  "products_insert_each(array['f', 'f', 'g'], array['1', '2', '3'])"),
-	    "1 2,23505 3");
+	sql("alter table products add constraint one unique (name) deferrable initially deferred");
+	expect_each("array['f', 'f', 'g'], array['1', '2', '3']", "1,4,t 2,23505,one 3,6,t");
 	/* in the order of the request */
 	sql("create temp table r as select * from products_insert_each(array['x', 'y'], array['1', "
 	    "'2'])");
-	ck_assert_str_eq(value("select string_agg(ord || ':' || name, ' ' order by id) from r join "
-			       "products using (id)"),
+	ck_assert_str_eq(value("select string_agg(place || ':' || name, ' ' order by id) from r "
+			       "join products using (id)"),
 			 "1:x 2:y");
+}
+END_TEST
+
+/* Triggers of the table: they find what they find in any other insert, and do what they like. */
+START_TEST(rows_that_a_trigger_has_seen)
+{
+	take();
+	sql("create schema shop; create table shop.audit(name text unique not null); "
+	    "create function meddle() returns trigger language plpgsql as $$ begin "
+	    "insert into audit values (case new.name when 'null' then null else new.name end); "
+	    "if new.name = 'quiet' then return null; end if; "
+	    "if new.name = 'loud' then raise 'so loud'; end if; "
+	    "new.id := new.id + 1000; return new; end $$; "
+	    "create trigger meddle before insert on products for each row execute function "
+	    "meddle()");
+	sql("set search_path = public, shop");
+	expect_each("array['a', 'quiet', 'loud', 'a', 'null', 'b'], array['1', '1', '1', '1', '1', "
+		    "'1']",
+		    "1,1001,t 2 3,P0001 4,23505,audit_name_key 5,23502 6,1006,t");
+	sql("reset search_path");
 }
 END_TEST
 
@@ -633,7 +728,7 @@ START_TEST(the_script_makes_what_is_missing)
 	ck_assert_uint_eq(look.missing, ALL_STEPS);
 	ck_assert_str_eq(look.role, "plaza");
 	run_script(look.missing, "odd \"role");
-	ck_assert_str_eq(value(records), "7 1 7 7 64");
+	ck_assert_str_eq(value(records), "9 1 9 9 64");
 	ck_assert_msg(take_as("user='odd \"role'", &schema->steps, &run) == STEPS_DONE, "%s",
 		      run.error);
 	look_at_steps(server.conninfo, &schema->steps, 5000, &look);
@@ -644,7 +739,8 @@ START_TEST(the_script_makes_what_is_missing)
 	    "plaza; drop function products_insert_each");
 	look_at_steps(server.conninfo, &schema->steps, 5000, &look);
 	ck_assert_msg(look.outcome == LOOK_DONE, "%s", look.error);
-	ck_assert_uint_eq(look.missing, UINT64_C(1) << STORE_STEP_INSERT_EACH);
+	ck_assert_uint_eq(look.missing, UINT64_C(1) << STORE_STEP_INSERT_EACH |
+					    UINT64_C(1) << STORE_STEP_INSERT_EACH_TELLS);
 	run_script(look.missing, "");
 	run_script(UINT64_MAX, "plaza");
 	sql("set role \"odd \"\"role\"; insert into public.products(name, price) values ('a', 1); "
@@ -794,6 +890,8 @@ main(void)
 	tcase_add_test(tc, a_schema_of_its_own);
 	tcase_add_test(tc, objects_that_are_there_are_recorded);
 	tcase_add_test(tc, objects_that_are_gone_are_made_again);
+	tcase_add_test(tc, products_that_are_gone_are_not_made_again);
+	tcase_add_test(tc, what_was_added_is_made);
 	tcase_add_test(tc, another_checksum_is_refused);
 	tcase_add_test(tc, a_role_that_may_not_create);
 	tcase_add_test(tc, search_path_is_of_no_account);
@@ -806,6 +904,7 @@ main(void)
 	tcase_add_test(tc, who_could_write_still_can);
 	tcase_add_test(tc, others_are_notified);
 	tcase_add_test(tc, rows_that_are_refused_cost_only_themselves);
+	tcase_add_test(tc, rows_that_a_trigger_has_seen);
 	tcase_add_test(tc, the_script_makes_what_is_missing);
 	tcase_add_test(tc, a_database_that_does_not_answer);
 	tcase_add_test(tc, the_index_is_built);
