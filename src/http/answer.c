@@ -9,7 +9,6 @@
 
 #include "http/cors.h"
 #include "http/etag.h"
-#include "http/exchange.h"
 #include "http/negotiate.h"
 #include "http/problem.h"
 
@@ -157,32 +156,15 @@ keep_for_304(const char *fields, char kept[KEPT_SIZE])
 	return true;
 }
 
-/* RFC 9110 13.2.2: before If-None-Match is looked at. */
 bool
-answer_refuses_match(struct exchange *x, const struct reply *reply)
+answer_is_unmatched(const struct exchange *x, const struct reply *reply)
 {
-	char tag[ANSWER_TAG_SIZE], kept[KEPT_SIZE];
-	struct problem problem = {
-	    .status = 412,
-	    .type = "precondition-failed",
-	    .title = PROBLEM_TITLE_412,
-	    .detail = "its ETag is not in If-Match, or that is no list of entity-tags in quotes",
-	    .hint = "Send it again without If-Match to see what there is, and its ETag.",
-	    .fields = kept,
-	};
+	char tag[ANSWER_TAG_SIZE];
 
 	if (!x->wish.if_match.ptr || reply->status != 200)
 		return false;
 	answer_tag(reply, tag);
-	if (etag_is_listed(x->wish.if_match, span_str(tag), ETAG_STRONG)) {
-		/* it is looked at once: the head of an answer in slices has its tag elsewhere */
-		x->wish.if_match = span_from(NULL, 0);
-		return false;
-	}
-	if (!keep_for_304(reply->fields, kept) || strlen(kept) > PROBLEM_FIELDS_MAX)
-		problem.fields = NULL;
-	exchange_problem(x, &problem);
-	return true;
+	return !etag_is_listed(x->wish.if_match, span_str(tag), ETAG_STRONG);
 }
 
 /* ---- gzip ---- */
@@ -252,6 +234,9 @@ put(char *fields, size_t len, const char *text)
 	return len + n;
 }
 
+static bool write_unmatched(struct exchange *x, struct buffer *out, const struct reply *reply,
+			    struct response_head *head) __attribute__((cold));
+
 /* The answer, with all that may be asked of it. */
 static bool
 write_as_wished(struct exchange *x, struct buffer *out, const struct reply *reply,
@@ -264,6 +249,9 @@ write_as_wished(struct exchange *x, struct buffer *out, const struct reply *repl
 	struct reply sent = *reply;
 	size_t len = cors_fields(x->door->config, x->wish.origin, fields, CORS_FIELDS_SIZE);
 
+	/* RFC 9110 13.2.2: before If-None-Match */
+	if (answer_is_unmatched(x, reply))
+		return write_unmatched(x, out, reply, head);
 	answer_tag(reply, tag);
 	const bool is_304 = !is_first_piece && answer_is_unchanged(x, reply, tag) &&
 			    keep_for_304(reply->fields, kept);
@@ -290,6 +278,29 @@ write_as_wished(struct exchange *x, struct buffer *out, const struct reply *repl
 	return response_write(out, &sent, head);
 }
 
+static bool
+write_unmatched(struct exchange *x, struct buffer *out, const struct reply *reply,
+		struct response_head *head)
+{
+	char kept[KEPT_SIZE];
+	struct problem problem = {
+	    .status = 412,
+	    .type = "precondition-failed",
+	    .title = PROBLEM_TITLE_412,
+	    .detail = "its ETag is not in If-Match, or that is no list of entity-tags in quotes",
+	    .hint = "Send it again without If-Match to see what there is, and its ETag.",
+	    .fields = kept,
+	};
+	struct problem_answer answer;
+
+	if (!keep_for_304(reply->fields, kept) || strlen(kept) > PROBLEM_FIELDS_MAX)
+		problem.fields = NULL;
+	problem_answer_init(&answer, &problem, x->wish.error_form);
+	const bool is_written = write_as_wished(x, out, &answer.reply, head);
+	problem_answer_fini(&answer);
+	return is_written;
+}
+
 bool
 answer_write(struct exchange *x, struct buffer *out, const struct reply *reply,
 	     enum response_body body)
@@ -300,7 +311,8 @@ answer_write(struct exchange *x, struct buffer *out, const struct reply *reply,
 
 	if (x->is_keep)
 		head.connection = x->is_minor_0 ? RESPONSE_KEEP_ALIVE : RESPONSE_KEEP;
-	if (!reply->etag && !config->http_gzip_min_size && !config->http_origins.n)
+	if (!reply->etag && !config->http_gzip_min_size && !config->http_origins.n &&
+	    !x->wish.if_match.ptr)
 		return response_write(out, reply, &head);
 	return write_as_wished(x, out, reply, &head);
 }

@@ -18,7 +18,7 @@ void answer_wish_read(struct exchange *x);
 
 /*
  * Appends the answer, or its head, as response_write does. One with RESPONSE_WHOLE may become a
- * 304, or shorter by gzip; a head that pieces follow has just what `reply` says, and CORS.
+ * 304 or 412, or shorter by gzip; a head that pieces follow has just what `reply` says, and CORS.
  */
 bool answer_write(struct exchange *x, struct buffer *out, const struct reply *reply,
 		  enum response_body body) __attribute__((warn_unused_result));
@@ -41,10 +41,10 @@ answer_tag_prefix(const char *tag, bool is_coded)
 }
 
 /*
- * True: the client wants a content whose tag it has named (If-Match), and this is another one: it
- * has been answered 412.
+ * Whether the client wants a content whose tag it has named (If-Match), and this is another one: it
+ * has to be RESPONSE_WHOLE or _HEAD_ONLY then, and becomes a 412.
  */
-bool answer_refuses_match(struct exchange *x, const struct reply *reply);
+bool answer_is_unmatched(const struct exchange *x, const struct reply *reply);
 
 /* Whether the client has named the tag as one that it has, so that 304 is enough. */
 bool answer_is_unchanged(const struct exchange *x, const struct reply *reply, const char *tag);

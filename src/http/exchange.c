@@ -224,8 +224,10 @@ bool
 exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
 		void *ctx)
 {
-	if (x->state == EXCHANGE_PENDING && answer_refuses_match(x, head))
+	if (x->state == EXCHANGE_PENDING && answer_is_unmatched(x, head)) {
+		exchange_reply_whole(x, head);
 		return false;
+	}
 	if (!begin_answer(x))
 		return false;
 	x->is_chunked = !x->is_minor_0;

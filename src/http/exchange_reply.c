@@ -1,6 +1,6 @@
 /*
  * exchange_reply.c - the answer of a handler: whole, or, when it is long and to be coded by gzip,
- * slice by slice, so that the loop turns in between. Called by: handlers, problem.c.
+ * slice by slice, so that the loop turns in between. Called by: handlers, exchange_problem.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +95,8 @@ reply_in_slices(struct exchange *x, const struct reply *reply, const char *tag)
 	}
 	struct reply head = {
 	    .status = reply->status, .content_type = reply->content_type, .fields = fields.data};
+	/* that holds, and the tag of this head is one of its fields */
+	x->wish.if_match = span_from(NULL, 0);
 	if (!exchange_stream(x, &head, &calls, slices))
 		slices_free(slices);
 	buffer_fini(&fields);
@@ -108,8 +110,6 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 	struct reply tagged;
 
 	/* a client that has left may have left its door, too */
-	if (x->state == EXCHANGE_PENDING && answer_refuses_match(x, reply))
-		return;
 	if (reply->body.len <= GZIP_SLICE || x->state != EXCHANGE_PENDING || x->is_head ||
 	    !x->wish.takes_gzip || !answer_has_gzip_form(x, reply)) {
 		exchange_reply_whole(x, reply);
@@ -118,6 +118,7 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 	answer_tag(reply, tag);
 	tagged = *reply;
 	tagged.etag = tag[0] ? tag : NULL;
-	if (answer_is_unchanged(x, reply, tag) || !reply_in_slices(x, reply, tag))
+	if (answer_is_unmatched(x, reply) || answer_is_unchanged(x, reply, tag) ||
+	    !reply_in_slices(x, reply, tag))
 		exchange_reply_whole(x, &tagged);
 }

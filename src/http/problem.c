@@ -1,6 +1,6 @@
 /*
- * problem.c - errors answered: as RFC 9457 problem details, built by jansson, or as lines of text.
- * Called by: judge.c, handlers. Answers through exchange_reply.
+ * problem.c - errors in words: as RFC 9457 problem details, built by jansson, or as lines of text.
+ * Called by: exchange_problem.c, answer.c.
  */
 #include "http/problem.h"
 
@@ -14,15 +14,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "http/chars.h"
-#include "http/exchange.h"
-#include "http/exchange_internal.h"
 #include "http/response.h"
-
-/*
- * RFC 9110 12.5.5: some errors may be kept by caches (404, 405, 414, 501), and Accept has chosen
- * the form of this one.
- */
-#define VARY "Vary: Accept\r\n"
 
 /* --- hints --- */
 
@@ -152,15 +144,12 @@ problem_json(const struct problem *problem, const char *title, const char *hint)
 
 /* --- as text --- */
 
-/* More than any error has to say. */
-#define LINES_MAX 8192
-
 /* Whole lines; one that has no room is left out. */
 struct lines {
 	size_t start; /* of the line in hand */
 	size_t len;
 	bool is_full;
-	char text[LINES_MAX];
+	char *text; /* PROBLEM_TEXT_MAX */
 };
 
 /* What may quote a client stays one line of UTF-8. */
@@ -173,7 +162,7 @@ put(struct lines *lines, const char *text)
 		size_t n = utf8_character(text, (size_t)(end - text));
 
 		/* an escape, or a character, and the end of the line */
-		if (sizeof(lines->text) - lines->len < 6) {
+		if (PROBLEM_TEXT_MAX - lines->len < 6) {
 			lines->is_full = true;
 			return;
 		}
@@ -206,8 +195,6 @@ problem_lines(struct lines *lines, const struct problem *problem, const char *ti
 {
 	const char *detail = problem->detail ? problem->detail : title;
 
-	lines->start = lines->len = 0;
-	lines->is_full = false;
 	put(lines, detail);
 	end_line(lines);
 	for (size_t i = 0; i < problem->n_errors; i++) {
@@ -233,42 +220,42 @@ problem_lines(struct lines *lines, const struct problem *problem, const char *ti
 	}
 }
 
-/* --- answered --- */
+/* --- the answer --- */
 
 void
-exchange_problem(struct exchange *x, const struct problem *problem)
+problem_answer_init(struct problem_answer *answer, const struct problem *problem,
+		    enum error_form form)
 {
 	const char *title = problem->title ? problem->title : response_phrase(problem->status);
 	const char *hint = problem->hint ? problem->hint : problem_hint(problem->status);
-	char fields[sizeof(VARY) + PROBLEM_FIELDS_MAX];
-	char bare[64];
-	struct lines lines;
-	char *json = NULL;
-	struct reply reply = {.status = problem->status, .fields = fields};
+	struct reply *reply = &answer->reply;
 
-	int len =
-	    snprintf(fields, sizeof(fields), VARY "%s", problem->fields ? problem->fields : "");
-	assert(len > 0 && (size_t)len < sizeof(fields));
+	const int len = snprintf(answer->fields, sizeof(answer->fields), PROBLEM_VARY "%s",
+				 problem->fields ? problem->fields : "");
+	assert(len > 0 && (size_t)len < sizeof(answer->fields));
 	(void)len;
-	if (x->wish.error_form == ERROR_TEXT) {
+	*reply = (struct reply){.status = problem->status, .fields = answer->fields};
+	answer->json = NULL;
+	if (form == ERROR_TEXT) {
+		struct lines lines = {.text = answer->text};
+
 		problem_lines(&lines, problem, title, hint);
-		reply.content_type = "text/plain; charset=utf-8";
-		reply.body = span_from(lines.text, lines.len);
-	} else {
-		json = problem_json(problem, title, hint);
-		/* the status says the most, and needs no memory */
-		snprintf(bare, sizeof(bare), "{\"type\":\"about:blank\",\"status\":%d}",
-			 problem->status);
-		reply.content_type = "application/problem+json";
-		reply.body = span_str(json ? json : bare);
+		reply->content_type = "text/plain; charset=utf-8";
+		reply->body = span_from(answer->text, lines.len);
+		return;
 	}
-	exchange_reply(x, &reply);
-	free(json);
+	answer->json = problem_json(problem, title, hint);
+	/* the status says the most, and needs no memory */
+	if (!answer->json)
+		snprintf(answer->text, sizeof(answer->text),
+			 "{\"type\":\"about:blank\",\"status\":%d}", problem->status);
+	reply->content_type = "application/problem+json";
+	reply->body = span_str(answer->json ? answer->json : answer->text);
 }
 
 void
-exchange_error(struct exchange *x, int status, const char *message, const char *fields)
+problem_answer_fini(struct problem_answer *answer)
 {
-	exchange_problem(x,
-			 &(struct problem){.status = status, .detail = message, .fields = fields});
+	free(answer->json);
+	answer->json = NULL;
 }

@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 
+#include "http/negotiate.h"
+#include "http/reply.h"
+
 /* One of the "errors": why, and of what, if it can be said; else both are NULL. */
 struct problem_error {
 	const char *pointer;   /* a JSON pointer into the body */
@@ -32,6 +35,28 @@ struct problem {
 
 /* Of "precondition-failed", which the front door and those who write both answer. */
 #define PROBLEM_TITLE_412 "There is another version"
+
+/*
+ * RFC 9110 12.5.5: some errors may be kept by caches (404, 405, 414, 501), and Accept has chosen
+ * the form of this one.
+ */
+#define PROBLEM_VARY "Vary: Accept\r\n"
+
+/* More than any error has to say. */
+#define PROBLEM_TEXT_MAX 8192
+
+/* An error in one of its forms. */
+struct problem_answer {
+	struct reply reply; /* points into the rest */
+	char fields[sizeof(PROBLEM_VARY) + PROBLEM_FIELDS_MAX];
+	char text[PROBLEM_TEXT_MAX];
+	char *json;
+};
+
+/* Until problem_answer_fini it must not move. */
+void problem_answer_init(struct problem_answer *answer, const struct problem *problem,
+			 enum error_form form);
+void problem_answer_fini(struct problem_answer *answer);
 
 /* One sentence for whoever has curl in hand; never NULL. */
 const char *problem_hint(int status);

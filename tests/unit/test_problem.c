@@ -1,5 +1,5 @@
-/* links: src/http/problem.c src/http/response.c src/base/log.c src/base/buffer.c src/base/clock.c
- * -ljansson */
+/* links: src/http/problem.c src/http/exchange_problem.c src/http/response.c src/base/log.c
+ * src/base/buffer.c src/base/clock.c -ljansson */
 /*
  * test_problem.c - errors as clients get them, in both forms.
  */
