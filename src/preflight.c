@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/syntax.h"
+#include "connections.h"
 #include "generation.h"
 #include "hub/hub_segment.h"
 #include "pg/conninfo.h"
@@ -44,13 +45,14 @@ check_store(const struct config *config, struct config_errors *errors)
 {
 	const unsigned workers = generation_workers(config);
 
-	if (!config->store_database[0] || store_lanes(config, workers) > 0)
+	if (!config->store_database[0] ||
+	    connections_share(config->store_connections, workers).store > 0)
 		return true;
 	config_errors_add_option(errors, config, OPTION_store_connections,
-				 "%" PRIu64 " is too few: %u workers need one each, in two "
-				 "generations during a reload; accepted: %u or more (or fewer "
-				 "server.workers)",
-				 config->store_connections, workers, 2 * workers);
+				 "%" PRIu64 " is too few: %u workers need two each, for products "
+				 "and jobs, and the executor one, in two generations during a "
+				 "reload; accepted: %" PRIu64 " or more (or fewer server.workers)",
+				 config->store_connections, workers, connections_needed(workers));
 	return false;
 }
 

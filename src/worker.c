@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "connections.h"
 #include "greet/greet.h"
 #include "http/access_log.h"
 #include "http/server.h"
@@ -302,6 +303,8 @@ worker_build(struct worker *w)
 	const struct worker_args *args = w->args;
 	const struct config *config = args->config;
 	const unsigned slot = slot_index(args->index, args->generation);
+	const struct connections share =
+	    connections_share(config->store_connections, args->workers);
 
 	w->polled = calloc(args->listeners->n ? args->listeners->n : 1, sizeof(*w->polled));
 	w->loop = loop_new();
@@ -313,7 +316,7 @@ worker_build(struct worker *w)
 	watch_init_timer(&w->stop_timer, w->loop, "stop", stop_timer_cb, w);
 
 	w->hub = hub_new(w->loop, config, args->segment, args->bell, slot);
-	w->store = w->hub ? store_new(w->loop, config, store_lanes(config, args->workers)) : NULL;
+	w->store = w->hub ? store_new(w->loop, config, share.store) : NULL;
 	if (!w->store || !start_feed(w))
 		return false;
 	hub_on_empty(w->hub, emptied_cb, w);

@@ -19,8 +19,6 @@
 
 /* One for reads by id, one for writes, one for lists, so that none waits behind the others. */
 #define STORE_LANES 3
-/* a reload has two generations of workers for a while */
-#define STORE_GENERATIONS 2
 
 /* of the option's words */
 enum { STORE_PREPARED_ON };
@@ -43,16 +41,6 @@ struct store {
 	unsigned n_ready;
 	char reason[600]; /* of the trouble that was logged last; empty while all is well */
 };
-
-unsigned
-store_lanes(const struct config *config, unsigned workers)
-{
-	unsigned lanes = STORE_LANES;
-
-	while (lanes && (uint64_t)STORE_GENERATIONS * workers * lanes > config->store_connections)
-		lanes--;
-	return lanes;
-}
 
 static void
 lane_ready(struct lane *lane, void *ctx)

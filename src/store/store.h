@@ -15,14 +15,8 @@
 struct store;
 
 /*
- * The number of lanes that each of `workers` workers may have under store.connections, counting
- * two generations; at most STORE_LANES, 0 when not even one each fits.
- */
-unsigned store_lanes(const struct config *config, unsigned workers);
-
-/*
- * In a worker. Without store.database it answers 503 and opens nothing. Connects in the
- * background. NULL on out-of-memory, logged.
+ * In a worker, with 1 to 3 lanes. Without store.database it answers 503 and opens nothing.
+ * Connects in the background. NULL on out-of-memory, logged.
  */
 struct store *store_new(struct loop *loop, const struct config *config, unsigned lanes);
 

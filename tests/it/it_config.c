@@ -280,7 +280,7 @@ START_TEST(numbers_that_do_not_fit_together)
 	run_args(&run, NULL, it_plazad(), "-t", "-o", "server.workers=4", "-o",
 		 "store.connections=7", "-o", "store.database=dbname=x", NULL);
 	ck_assert_int_eq(run.status, EXIT_CONFIG);
-	expect_line(run.err, "-o: store.connections: 7 is too few: 4 workers", "8 or more");
+	expect_line(run.err, "-o: store.connections: 7 is too few: 4 workers", "18 or more");
 	run_fini(&run);
 }
 END_TEST
@@ -372,7 +372,7 @@ START_TEST(dumps_what_is_in_force)
 	    "\nmax_connections = auto\n",  "\nmax_message_size = 64k\n",
 	    "\nlog_size = 64m\n",          "\nclient_queue_size = 1m\n",
 	    "\nping_interval = 25s\n",     "\npong_timeout = 10s\n",
-	    "\nconnections = 60\n",        "\nconnect_timeout = 5s\n",
+	    "\nconnections = 90\n",        "\nconnect_timeout = 5s\n",
 	    "\nstatement_timeout = 5s\n",  "\nqueue_limit = 256\n",
 	    "\nqueue_timeout = 2s\n",      "\nlevel = info\n",
 	    "\nformat = text\n",           "\nslow_callback = 100ms\n"};

@@ -222,7 +222,7 @@ START_TEST(a_server_that_is_full)
 	struct daemon *d = daemon_start(option, "server.workers=1", NULL);
 	daemon_expect_error(d, "the server has no connection left");
 	char *line = daemon_log_wait(d, 0, "the server has no connection left");
-	ck_assert_msg(strstr(line, f->told) && strstr(line, "store.connections (60)") &&
+	ck_assert_msg(strstr(line, f->told) && strstr(line, "store.connections (90)") &&
 			  strstr(line, "max_connections"),
 		      "%s", line);
 	free(line);

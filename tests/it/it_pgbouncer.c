@@ -218,7 +218,7 @@ START_TEST(serves_over_fewer_connections)
 	free(conninfo);
 	daemon_expect_error(d, "the server has no connection left");
 	char *line = daemon_log_wait(d, 0, "the server has no connection left");
-	ck_assert_ptr_nonnull(strstr(line, "store.connections (60)"));
+	ck_assert_ptr_nonnull(strstr(line, "store.connections (90)"));
 	ck_assert_ptr_nonnull(strstr(line, "max_connections"));
 	free(line);
 	work(d, ROUNDS);

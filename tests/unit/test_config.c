@@ -140,7 +140,7 @@ START_TEST(file_that_sets_nothing_gives_the_defaults)
 	ck_assert_uint_eq(c->http_max_connections_per_address, 64);
 	ck_assert_uint_eq(c->chat_log_size, 64 << 20);
 	ck_assert_str_eq(c->store_database, "");
-	ck_assert_uint_eq(c->store_connections, 60);
+	ck_assert_uint_eq(c->store_connections, 90);
 	ck_assert_int_eq(c->log_level, 2);
 	ck_assert_int_eq(c->log_format, 0);
 	ck_assert_uint_eq(c->log_slow_callback, 100);
@@ -250,7 +250,7 @@ END_TEST
 #define NOT_SHOWN                                                                             \
 	"libpq refuses it (why is not shown: that could tell a password; look at quotes and " \
 	"spaces); " CONNINFO
-#define SECTIONS "accepted: [server], [http], [chat], [store], [fetch], [log]"
+#define SECTIONS "accepted: [server], [http], [chat], [store], [jobs], [fetch], [log]"
 #define BAD_NAME                                                                                   \
 	"what stands before = is no option's name; accepted: letters, digits and _ (a value goes " \
 	"on one line)"
@@ -342,9 +342,9 @@ static const struct {
     {"[store]\nmigrate = on\n",
      "plaza.conf:2: store.migrate: \"on\" is unknown; accepted: auto, off\n"},
     {"[store]\nconnections = auto\n",
-     "plaza.conf:2: store.connections: \"auto\" is not a number; accepted: 2 to 10000\n"},
+     "plaza.conf:2: store.connections: \"auto\" is not a number; accepted: 6 to 10000\n"},
     {"[store]\nconnections = 18446744073709551616\n",
-     "plaza.conf:2: store.connections: \"18446744073709551616\" is too large; accepted: 2 to "
+     "plaza.conf:2: store.connections: \"18446744073709551616\" is too large; accepted: 6 to "
      "10000\n"},
     {"[http]\nbody_timeout = 30\n",
      "plaza.conf:2: http.body_timeout: \"30\" has no unit" TIME_RANGE "\n"},

@@ -678,24 +678,6 @@ START_TEST(routes_as_agreed)
 }
 END_TEST
 
-START_TEST(lanes_fit_the_connections)
-{
-	static const struct {
-		uint64_t connections;
-		unsigned workers, lanes;
-	} sums[] = {
-	    {60, 1, 3},  {60, 10, 3}, {60, 11, 2}, {60, 15, 2}, {60, 16, 1},
-	    {60, 30, 1}, {60, 31, 0}, {2, 1, 1},   {3, 1, 1},   {4, 1, 2},
-	    {5, 1, 2},   {6, 1, 3},   {6, 64, 0},
-	};
-
-	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
-		config.store_connections = sums[i].connections;
-		ck_assert_uint_eq(store_lanes(&config, sums[i].workers), sums[i].lanes);
-	}
-}
-END_TEST
-
 /* The log tells each change once, and no password. */
 
 static int saved_stderr;
@@ -787,7 +769,6 @@ main(void)
 	tcase_add_test(tc, a_write_that_was_lost);
 	tcase_add_test(tc, the_end_answers_who_waits);
 	tcase_add_test(tc, routes_as_agreed);
-	tcase_add_test(tc, lanes_fit_the_connections);
 	tcase_add_test(tc, the_log_is_short);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
