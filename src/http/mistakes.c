@@ -86,6 +86,11 @@ begin(struct mistakes *m, struct problem_error **error)
 	return m->n < MISTAKES_MAX;
 }
 
+static void write_detail(struct mistakes *m, struct problem_error *error, const char *fmt,
+			 va_list ap) __attribute__((format(printf, 3, 0)));
+static void add(struct mistakes *m, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 write_detail(struct mistakes *m, struct problem_error *error, const char *fmt, va_list ap)
 {
