@@ -49,7 +49,7 @@ char *
 json_string_put(char *p, struct span s)
 {
 	const char *from = s.ptr, *const end = s.ptr + s.len;
-	uint64_t eight;
+	uint64_t eight = 0;
 
 	*p++ = '"';
 	for (; (size_t)(end - from) >= sizeof(eight); from += sizeof(eight)) {
@@ -58,6 +58,15 @@ json_string_put(char *p, struct span s)
 			break;
 		memcpy(p, from, sizeof(eight));
 		p += sizeof(eight);
+	}
+	/* the last ones together with some of those before them, once more */
+	if (from < end && s.len >= sizeof(eight) && !may_escape(eight)) {
+		memcpy(&eight, end - sizeof(eight), sizeof(eight));
+		if (!may_escape(eight)) {
+			p += end - from;
+			memcpy(p - sizeof(eight), &eight, sizeof(eight));
+			from = end;
+		}
 	}
 	for (; from < end; from++)
 		p = put_escaped(p, *from);

@@ -39,12 +39,15 @@ query_mistakes_add_unknown(struct mistakes *m, struct span query, const struct q
 	char words[NAMES_MAX];
 	struct span name;
 
-	names_in_words(params, n, words);
-	while ((name = query_unknown(&query, params, n)).ptr)
+	for (bool is_first = true; (name = query_unknown(&query, params, n)).ptr;
+	     is_first = false) {
+		if (is_first)
+			names_in_words(params, n, words);
 		mistakes_add_parameter(m, name,
 				       "\"%.*s%s\" is not a parameter here; %s are accepted",
 				       name.len < SHOWN_MAX ? (int)name.len : SHOWN_MAX, name.ptr,
 				       name.len > SHOWN_MAX ? ".." : "", words);
+	}
 }
 
 struct problem

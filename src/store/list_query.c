@@ -190,7 +190,7 @@ list_query_read(struct span query, enum list_use use, struct list_query *list,
 	list->format = FORMAT_UNSAID;
 	list->has_after = list->is_continued = false;
 	mistakes_init(mistakes);
-	query_read(query, params, n);
+	const bool has_unknown = query_read(query, params, n).ptr != NULL;
 	if (use == LIST_PAGE)
 		read_page(params, list, mistakes);
 	else if (is_there(&params[PARAM_FORMAT]) &&
@@ -198,7 +198,8 @@ list_query_read(struct span query, enum list_use use, struct list_query *list,
 		query_mistakes_add(mistakes, &params[PARAM_FORMAT],
 				   "must be json, csv or ndjson, given once");
 	read_filters(params, list, mistakes);
-	query_mistakes_add_unknown(mistakes, query, params, n);
+	if (has_unknown)
+		query_mistakes_add_unknown(mistakes, query, params, n);
 	return mistakes->n == 0;
 }
 

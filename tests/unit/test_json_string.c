@@ -41,6 +41,34 @@ START_TEST(appended)
 }
 END_TEST
 
+/* Into room that is there, as when it is appended; each byte at each place of texts of each length.
+ */
+START_TEST(put_as_appended)
+{
+	char text[20], room[JSON_STRING_ROOM(sizeof(text))];
+	struct buffer out;
+
+	buffer_init(&out);
+	for (size_t len = 0; len <= sizeof(text); len++) {
+		for (size_t at = 0; at < (len ? len : 1); at++) {
+			for (int byte = 0; byte < 256; byte++) {
+				for (size_t i = 0; i < len; i++)
+					text[i] = (char)('a' + i);
+				if (len)
+					text[at] = (char)byte;
+				out.len = 0;
+				ck_assert(json_string_append(&out, span_from(text, len), 1000));
+				char *end = json_string_put(room, span_from(text, len));
+				ck_assert_msg(span_eq(span_from(room, (size_t)(end - room)),
+						      buffer_span(&out)),
+					      "%d at %zu of %zu", byte, at, len);
+			}
+		}
+	}
+	buffer_fini(&out);
+}
+END_TEST
+
 /* CPU time of a page of texts of this byte. */
 static double
 page_seconds(char byte)
@@ -77,6 +105,7 @@ main(void)
 	TCase *tc = tcase_create("json_string");
 
 	tcase_add_loop_test(tc, appended, 0, sizeof(strings) / sizeof(strings[0]));
+	tcase_add_test(tc, put_as_appended);
 	tcase_add_test(tc, escapes_cost_little_more_than_letters);
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
