@@ -3,10 +3,11 @@
  * connection sends its next request when the answer to the last has come, as a client of pgbench
  * does.
  *
- * Usage: load_store [OPTION...] get|post|list|bulk|health|paths PORT
+ * Usage: load_store [OPTION...] get|post|list|first|bulk|health|paths PORT
  *   -c CONNECTIONS   64
  *   -d MILLISECONDS  1000, after a tenth of it that is not counted
- *   -n PRODUCTS      ids are drawn from 1 to this; a list begins behind one of them; 100000
+ *   -n PRODUCTS      ids are drawn from 1 to this; a list begins behind one of them, where
+ *                    as many follow as it has; with "first" all have the first page; 100000
  *   -s SEED          of the ids, 1
  *   -p PATH          of GET, for the mode "paths"; several are asked for in turns
  * Prints: requests a second, and p50 p99 max of the latencies in microseconds. An answer that is no
@@ -27,13 +28,15 @@
 #define OUT_SIZE    ((size_t)1 << 16)
 #define BULK_ROWS   1000
 #define LIST_LENGTH 100
+#define CURSOR_SIZE 48
 #define PATHS_MAX   8
 /* A connection whose answer does not come within this is a mistake of somebody's. */
 #define PATIENCE_NS 10000000000u
 
-enum mode { MODE_GET, MODE_POST, MODE_LIST, MODE_BULK, MODE_HEALTH, MODE_PATHS, MODES };
+enum mode { MODE_GET, MODE_POST, MODE_LIST, MODE_FIRST, MODE_BULK, MODE_HEALTH, MODE_PATHS, MODES };
 
-static const char *const mode_names[MODES] = {"get", "post", "list", "bulk", "health", "paths"};
+static const char *const mode_names[MODES] = {"get",  "post",   "list", "first",
+					      "bulk", "health", "paths"};
 
 struct client {
 	int fd;
@@ -66,19 +69,40 @@ next_random(void)
 	return z ^ z >> 31;
 }
 
+/* The "next" of a list by id that ended with this one: base64url of "id:N". */
+static const char *
+write_cursor(unsigned long id, char cursor[CURSOR_SIZE])
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	unsigned char plain[CURSOR_SIZE] = {0};
+	int len = snprintf((char *)plain, sizeof(plain), "id:%lu", id), n = 0;
+
+	for (int bit = 0; bit < 8 * len; bit += 6) {
+		unsigned two = (unsigned)plain[bit / 8] << 8 | plain[bit / 8 + 1];
+		cursor[n++] = digits[two >> (10 - bit % 8) & 63];
+	}
+	cursor[n] = '\0';
+	return cursor;
+}
+
 static size_t
 write_request(char *out)
 {
 	static const char tail[] = "HTTP/1.1\r\nHost: localhost\r\n";
 	unsigned long id = next_random() % products + 1;
-	char body[96];
+	const unsigned long list_ends = products > LIST_LENGTH ? products - LIST_LENGTH : 1;
+	char body[96], cursor[CURSOR_SIZE];
 	int len, n = 0;
 
 	switch (mode) {
 	case MODE_GET: n = snprintf(out, OUT_SIZE, "GET /api/products/%lu %s\r\n", id, tail); break;
 	case MODE_HEALTH: n = snprintf(out, OUT_SIZE, "GET /health %s\r\n", tail); break;
 	case MODE_LIST:
-		/* the cursor of a list by id is that of the page before: always the first page */
+		n = snprintf(out, OUT_SIZE, "GET /api/products?limit=%d&after=%s %s\r\n",
+			     LIST_LENGTH, write_cursor(id % list_ends, cursor), tail);
+		break;
+	case MODE_FIRST:
 		n = snprintf(out, OUT_SIZE, "GET /api/products?limit=%d %s\r\n", LIST_LENGTH, tail);
 		break;
 	case MODE_POST:
@@ -259,7 +283,7 @@ main(int argc, char **argv)
 	if (argc - optind != 2 || mode == MODES || !n_clients || !for_ms || !products || !port ||
 	    (mode == MODE_PATHS) != (n_paths > 0))
 		client_die("usage: load_store [-c CONNECTIONS] [-d MS] [-n PRODUCTS] [-s SEED] "
-			   "get|post|list|bulk|health PORT, or -p PATH... paths PORT");
+			   "get|post|list|first|bulk|health PORT, or -p PATH... paths PORT");
 	client_raise_files();
 	if (mode == MODE_BULK)
 		make_bulk();
