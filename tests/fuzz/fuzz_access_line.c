@@ -1,4 +1,4 @@
-/* links: src/http/access_line.c src/http/request.c src/http/chars.c src/http/host.c -ljansson */
+/* links: src/http/access_line.c $(request) src/http/chars.c src/http/host.c -ljansson */
 /*
  * fuzz_access_line.c - lines of the access log. Whatever a client sent, a line is bounded,
  * printable ASCII and forges nothing, JSON tells the very same characters again, and what was

@@ -1,11 +1,11 @@
-/* links: src/http/chars.c src/http/host.c src/http/request.c */
+/* links: src/http/chars.c src/http/host.c $(request) */
 /*
  * fuzz_request.c - request heads: nothing is read that is not there, the view holds together, and
  * any cutting of the bytes gives the same result. The first five bytes of an input say how to cut.
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_request tests/fuzz/fuzz_request.c \
- *		src/http/chars.c src/http/host.c src/http/request.c
+ *		src/http/chars.c src/http/host.c src/http/request*.c
  *	./fuzz_request -max_len=4096 -dict=tests/fuzz/request.dict tests/fuzz/corpus/request
  */
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* links: src/base/clock.c src/base/log.c src/http/access.c src/http/chars.c src/http/host.c */
-/* links: src/http/origin.c src/http/request.c src/http/route.c */
+/* links: src/http/origin.c $(request) src/http/route.c */
 /*
  * test_access.c - who may use what: hosts, scopes and web pages.
  */

@@ -1,4 +1,4 @@
-/* links: src/http/access_line.c src/http/request.c src/http/chars.c src/http/host.c -ljansson */
+/* links: src/http/access_line.c $(request) src/http/chars.c src/http/host.c -ljansson */
 /*
  * test_access_line.c - what a line of the access log looks like in each form, that no byte a client
  * sends makes it anything else than one bounded line, and that JSON is JSON.

@@ -1,4 +1,4 @@
-/* links: src/http/access_log.c src/http/access_line.c src/http/request.c src/http/chars.c
+/* links: src/http/access_log.c src/http/access_line.c $(request) src/http/chars.c
  * src/http/host.c src/base/loop.c src/base/clock.c src/base/log.c */
 /*
  * test_access_log.c - lines on their way out: whole, in order, to whatever standard output is, and

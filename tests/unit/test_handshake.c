@@ -1,4 +1,4 @@
-/* links: src/http/chars.c src/http/handshake.c src/http/host.c src/http/request.c */
+/* links: src/http/chars.c src/http/handshake.c src/http/host.c $(request) */
 /*
  * test_handshake.c - WebSocket handshakes: which are taken, and the head written anew.
  */

@@ -1,4 +1,4 @@
-/* links: src/store/idempotency.c src/http/request.c src/http/chars.c src/http/host.c
+/* links: src/store/idempotency.c $(request) src/http/chars.c src/http/host.c
  * src/base/log.c -lcrypto */
 /*
  * test_idempotency.c - keys as clients send them, and which requests are the same one.

@@ -1,6 +1,6 @@
 /* links: src/base/buffer.c src/base/clock.c src/base/log.c src/http/access.c src/http/body_type.c
  * src/http/chars.c src/http/cors.c src/http/handshake.c src/http/host.c src/http/judge.c
- * src/http/negotiate.c src/http/origin.c src/http/problem.c src/http/request.c src/http/response.c
+ * src/http/negotiate.c src/http/origin.c src/http/problem.c $(request) src/http/response.c
  * src/http/exchange_problem.c
  * src/http/route.c src/http/route_text.c -ljansson */
 /*

@@ -1,4 +1,4 @@
-/* links: src/http/prefer.c src/http/request.c src/http/chars.c src/http/host.c */
+/* links: src/http/prefer.c $(request) src/http/chars.c src/http/host.c */
 /*
  * test_prefer.c - Prefer, as it comes in real requests.
  */

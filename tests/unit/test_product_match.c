@@ -1,4 +1,4 @@
-/* links: src/store/product_match.c src/http/etag.c src/http/request.c
+/* links: src/store/product_match.c src/http/etag.c $(request)
  * src/http/chars.c src/http/host.c -lcrypto */
 /*
  * test_product_match.c - If-Match and If-None-Match, as they come in real requests.

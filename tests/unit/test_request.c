@@ -1,4 +1,4 @@
-/* links: src/http/chars.c src/http/host.c src/http/request.c */
+/* links: src/http/chars.c src/http/host.c $(request) */
 /*
  * test_request.c - what heads are taken apart into, the limits of their size, and the same result
  * however the bytes are cut. Which heads are taken at all: test_request_rules.c.

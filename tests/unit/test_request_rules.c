@@ -1,4 +1,4 @@
-/* links: src/http/chars.c src/http/host.c src/http/request.c */
+/* links: src/http/chars.c src/http/host.c $(request) */
 /*
  * test_request_rules.c - each rule of a strict server about a request's head: its section, bytes
  * that keep or break it, and the verdict, which is the same at any cutting of the bytes. A 0 is a

@@ -1,4 +1,4 @@
-/* links: src/http/chars.c src/http/host.c src/http/request.c src/http/route_text.c */
+/* links: src/http/chars.c src/http/host.c $(request) src/http/route_text.c */
 /*
  * test_route_text.c - methods and routes in words.
  */
