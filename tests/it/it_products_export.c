@@ -436,7 +436,9 @@ START_TEST(a_full_queue_is_no_end)
 	free(line);
 	for (size_t i = 0; i < CLIENTS; i++) {
 		http_open(&c[i], port);
-		http_sendf(&c[i], "GET /api/products?limit=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+		/* equal ones would share a place in the queue */
+		http_sendf(&c[i], "GET /api/products?limit=%zu HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			   i + 1);
 	}
 	follow_to_wait(&f, d);
 	child_write(&psql, "commit;\n");
