@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "connections.h"
 #include "hub/teller.h"
 #include "jobs/runner.h"
 #include "proc/exit_codes.h"
@@ -154,6 +155,7 @@ executor_build(struct executor *e)
 	const unsigned slot = slot_index(SEGMENT_EXECUTOR, args->generation);
 	const struct runner_settings settings = {
 	    .config = args->config,
+	    .lanes = connections_share(args->config->store_connections, args->workers).executor,
 	    .segment = args->segment,
 	    .bell = args->bell,
 	    .slot = slot,

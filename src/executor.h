@@ -15,6 +15,7 @@
 #include "proc/segment.h"
 
 struct executor_args {
+	unsigned workers; /* how many this generation has */
 	uint32_t generation;
 	pid_t master;
 	const struct config *config;

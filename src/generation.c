@@ -148,7 +148,8 @@ own_addresses(const struct generation *g, size_t *n)
 static int
 run_executor(const struct generation *g, const struct common *common)
 {
-	struct executor_args args = {.generation = g->number,
+	struct executor_args args = {.workers = g->workers,
+				     .generation = g->number,
 				     .master = common->master,
 				     .config = g->config,
 				     .segment = common->segment,

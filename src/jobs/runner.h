@@ -19,6 +19,7 @@ struct runner;
 
 struct runner_settings {
 	const struct config *config;
+	unsigned lanes; /* connections to the database, besides the one that listens */
 	struct segment *segment;
 	const struct doorbell *bell;
 	unsigned slot; /* its own */
