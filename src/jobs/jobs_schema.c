@@ -43,6 +43,7 @@ static const struct {
 			  jobs_sql_cancel},
     [JOBS_STEP_RESCUE] = {"functions job_rescue, job_disown and job_promote",
 			  HAS_CALL("job_promote(bool)"), jobs_sql_rescue},
+    [JOBS_STEP_GET] = {"function job_get", HAS_CALL("job_get(uuid[],bool)"), jobs_sql_get},
     [JOBS_STEP_KEEP] = {"function job_keep", HAS_CALL("job_keep(timestamptz,bigint)"),
 			jobs_sql_keep},
     [JOBS_STEP_ENQUEUE] = {"function job_enqueue",

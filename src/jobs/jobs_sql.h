@@ -10,6 +10,7 @@ extern const char jobs_sql_put[];
 extern const char jobs_sql_claim[];
 extern const char jobs_sql_finish[];
 extern const char jobs_sql_extend[]; /* and parts, and beats */
+extern const char jobs_sql_get[];
 extern const char jobs_sql_cancel[]; /* and retry */
 extern const char jobs_sql_rescue[]; /* and promote */
 extern const char jobs_sql_keep[];

@@ -7,15 +7,16 @@
 /*
  * Jobs with ids of our own and no unique key are a few statements; each other one is looked at by
  * itself, in the order of keys, so that two of these calls do not wait for each other crosswise.
- * what was put before with the same id is not put again: who does not know whether it was may ask
- * once more. in_given: 't' where the client has made the id. how: made, exists, differs.
+ * What was put before with the same id is not put again: who does not know whether it was may ask
+ * once more. in_given: 't' where the client has made the id. how: made, exists, differs; one that
+ * was made and is ready is not in the answer unless it was looked at.
  */
 const char jobs_sql_put[] =
     "create or replace function @.job_put(in_ids uuid[], in_given text, in_queues text[], in_kinds "
     "text[],\n"
     "\tin_hands text, in_priorities int[], in_max int[], in_run_at bigint[], in_args text[],\n"
     "\tin_keys text[])\n"
-    "\treturns table(ord bigint, how \"char\", id uuid, state \"char\")\n"
+    "\treturns table(ord bigint, how \"char\", id uuid, state \"char\", asked uuid)\n"
     "\tlanguage plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
     "\tset enable_mergejoin = off as $function$\n"
     "#variable_conflict use_column\n"
@@ -56,10 +57,14 @@ const char jobs_sql_put[] =
     "\tselect 'epoch'::timestamptz + in_run_at[p] * interval '1 ms', in_ids[p], 0, in_max[p],\n"
     "\tin_priorities[p], substr(in_hands, p::int, 1)::\"char\", in_queues[p]\n"
     "\tfrom unnest(plain) p where 'epoch'::timestamptz + in_run_at[p] * interval '1 ms' > now();\n"
+    "return query select p, 'm'::\"char\", in_ids[p], 's'::\"char\", in_ids[p] from unnest(plain) "
+    "p\n"
+    "\twhere 'epoch'::timestamptz + in_run_at[p] * interval '1 ms' > now();\n"
     "end if;\n"
     "foreach i in array coalesce(care, '{}') loop\n"
     "ord := i;\n"
     "id := in_ids[i];\n"
+    "asked := in_ids[i];\n"
     "at := 'epoch'::timestamptz + in_run_at[i] * interval '1 ms';\n"
     "loop\n"
     "\tif substr(in_given, i::int, 1) = 't' then\n"

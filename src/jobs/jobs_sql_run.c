@@ -94,7 +94,7 @@ const char jobs_sql_claim[] =
 /*
  * Fenced: who has not the lease that is there changes nothing. Who tells the same end a second
  * time, because the first answer was lost, gets it again: a finished lease is the number of its
- * result, and no other result has that number. all joins are by hash, from what the index finds for
+ * result, and no other result has that number. All joins are by hash, from what the index finds for
  * the ids, whatever statistics say.
  */
 const char jobs_sql_finish[] =

@@ -55,6 +55,49 @@ const char jobs_sql_tables[] =
     "insert into @.job_kind values ('fetch'), ('sleep') on conflict do nothing;\n";
 
 /*
+ * In the order of in_ids; one that is not there is left out. Without in_full: no args, result and
+ * errors.
+ */
+const char jobs_sql_get[] =
+    "create or replace function @.job_get(in_ids uuid[], in_full bool)\n"
+    "\treturns table(id uuid, state \"char\", cancel bool, hand \"char\", priority int, attempt "
+    "int,\n"
+    "\tmax_attempts int, progress int, created_ms bigint, run_at_ms bigint, ended_ms bigint,\n"
+    "\tqueue text, kind text, ukey text, args json, result json, errors text)\n"
+    "\tlanguage plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
+    "\tset enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off\n"
+    "\tas $function$\n"
+    "#variable_conflict use_column\n"
+    "begin\n"
+    "return query\n"
+    "select j.id, case when l.id is not null then 'r' when s.id is not null then 's'\n"
+    "\twhen r.state in ('d', 'f', 'x', 'c') then r.state else 'q' end::\"char\",\n"
+    "\tcoalesce(l.cancel, false), j.hand, j.priority::int,\n"
+    "\tcoalesce(l.attempt, r.attempt, 0)::int,\n"
+    "\tj.max_attempts + coalesce((select o.attempt from @.job_result o\n"
+    "\twhere o.id = j.id and o.state = 'r' order by o.no desc limit 1), 0)::int,\n"
+    "\tl.progress::int, (extract(epoch from j.created) * 1000)::bigint,\n"
+    "\t(extract(epoch from coalesce(s.run_at, j.run_at)) * 1000)::bigint,\n"
+    "\tcase when l.id is null and s.id is null and r.state in ('d', 'f', 'x', 'c')\n"
+    "\tthen (extract(epoch from r.at) * 1000)::bigint end, j.queue, j.kind, j.ukey,\n"
+    "\tcase when in_full then j.args end,\n"
+    "\tcase when in_full and l.id is null and s.id is null and r.state in ('d', 'c') then r.result "
+    "end,\n"
+    "\tcase when in_full and r.id is not null then (select '[' || string_agg(row_to_json(e)::text, "
+    "',')\n"
+    "\t|| ']' from (select e.attempt,\n"
+    "\tto_char(e.at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') as at, e.error\n"
+    "\tfrom (select e.* from @.job_result e where e.id = j.id and e.error is not null\n"
+    "\torder by e.no desc limit 20) e order by e.no) e) end\n"
+    "\tfrom unnest(in_ids) with ordinality u(id, ord)\n"
+    "\tcross join lateral (select j.* from @.jobs j where j.id = u.id limit 1) j\n"
+    "\tleft join lateral (select l.* from @.job_lease l where l.id = u.id limit 1) l on true\n"
+    "\tleft join lateral (select s.* from @.job_later s where s.id = u.id limit 1) s on true\n"
+    "\tleft join lateral (select r.* from @.job_result r where r.id = u.id\n"
+    "\torder by r.no desc limit 1) r on true order by u.ord;\n"
+    "end $function$;\n";
+
+/*
  * Jobs that wait are looked for together: they are not found by id, and where a queue is long that
  * takes its time.
  */

@@ -13,7 +13,7 @@
 #include "base/span.h"
 
 /* By the OID of the element's type, pg_type.dat; these have never changed. */
-enum array_type { ARRAY_INT8 = 20, ARRAY_INT4 = 23, ARRAY_TEXT = 25 };
+enum array_type { ARRAY_INT8 = 20, ARRAY_INT4 = 23, ARRAY_TEXT = 25, ARRAY_UUID = 2950 };
 
 struct array {
 	struct buffer *out;
@@ -32,6 +32,7 @@ bool array_begin(struct array *array, struct buffer *out, enum array_type type, 
 /* One element more, of the type that it was begun with. */
 bool array_add_int4(struct array *array, int32_t value) __attribute__((warn_unused_result));
 bool array_add_int8(struct array *array, int64_t value) __attribute__((warn_unused_result));
+/* Of a UUID its 16 bytes. */
 bool array_add_text(struct array *array, struct span text) __attribute__((warn_unused_result));
 bool array_add_null(struct array *array) __attribute__((warn_unused_result));
 /* Its bytes in `out`, valid until something is appended there. */
