@@ -252,6 +252,7 @@ extend_done(struct lane_request *request, const struct lane_answer *answer)
 		    .is_cancelled = cell_is_true(answer->result, answer->row, 1),
 		    .deadline_ms = cell_number(answer->result, answer->row, 2),
 		    .queue = cell_text(answer->result, answer->row, 3),
+		    .kind = cell_text(answer->result, answer->row, 4),
 		};
 	e->done(&a, a.outcome == QUEUE_OK ? &row : NULL, e->ctx);
 	free(e);

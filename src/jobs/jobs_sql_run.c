@@ -162,7 +162,7 @@ const char jobs_sql_finish[] =
 const char jobs_sql_extend[] =
     "create or replace function @.job_extend(in_ids uuid[], in_leases bigint[], in_ms bigint[],\n"
     "\tin_progress int[])\n"
-    "\treturns table(lease bigint, cancel bool, deadline_ms bigint, queue text)\n"
+    "\treturns table(lease bigint, cancel bool, deadline_ms bigint, queue text, kind text)\n"
     "\tlanguage plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
     "\tset enable_nestloop = off set enable_mergejoin = off as $function$\n"
     "#variable_conflict use_column\n"
@@ -173,7 +173,8 @@ const char jobs_sql_extend[] =
     "end\n"
     "\tfrom unnest(in_ids, in_leases, in_ms, in_progress) u(id, lease, ms, progress)\n"
     "\twhere l.id = any(in_ids) and l.id = u.id and l.lease = u.lease\n"
-    "\treturning l.lease, l.cancel, (extract(epoch from l.deadline) * 1000)::bigint, l.queue;\n"
+    "\treturning l.lease, l.cancel, (extract(epoch from l.deadline) * 1000)::bigint, l.queue,\n"
+    "\tcase when l.hand = 'w' then (select j.kind from @.jobs j where j.id = l.id) end;\n"
     "end $function$;\n"
     "create or replace function @.job_put_part(in_ids uuid[], in_leases bigint[], in_ns int[],\n"
     "\tin_parts text[])\n"

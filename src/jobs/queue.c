@@ -67,7 +67,7 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 }
 
 static bool
-open_lanes(struct queue *queue, const struct config *config)
+open_lanes(struct queue *queue, const struct config *config, size_t limit)
 {
 	static const struct lane_events events = {lane_ready, lane_trouble};
 	struct lane_settings settings = {
@@ -82,7 +82,7 @@ open_lanes(struct queue *queue, const struct config *config)
 	};
 
 	for (unsigned i = 0; i < queue->n_lanes; i++) {
-		backlog_init(&queue->backlog[i], config->store_queue_limit,
+		backlog_init(&queue->backlog[i], limit ? limit : config->store_queue_limit,
 			     loop_now_ms(queue->loop));
 		settings.backlog = &queue->backlog[i];
 		settings.groups_max = i ? CLAIM_GROUPS_MAX : LANE_GROUPS_MAX;
@@ -99,7 +99,7 @@ open_lanes(struct queue *queue, const struct config *config)
 }
 
 static bool
-open_database(struct queue *queue, const struct config *config)
+open_database(struct queue *queue, const struct config *config, size_t limit)
 {
 	queue->watermarks = watermarks_new();
 	queue->schema = jobs_schema_new(config->store_schema);
@@ -120,7 +120,7 @@ open_database(struct queue *queue, const struct config *config)
 	    .statement_timeout_ms = config->store_statement_timeout,
 	    .is_prepared = config->store_prepared == STORE_PREPARED_ON,
 	};
-	return open_lanes(queue, config);
+	return open_lanes(queue, config, limit);
 }
 
 struct queue *
@@ -139,7 +139,7 @@ queue_new(struct loop *loop, const struct queue_settings *settings)
 	queue->n_lanes = settings->lanes < 1             ? 1
 			 : settings->lanes > QUEUE_LANES ? QUEUE_LANES
 							 : settings->lanes;
-	if (!open_database(queue, settings->config)) {
+	if (!open_database(queue, settings->config, settings->limit)) {
 		log_error("jobs: the queue cannot be opened");
 		queue_free(&queue);
 	}

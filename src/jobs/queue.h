@@ -44,6 +44,8 @@ struct queue_settings {
 	 * last one claims and reads.
 	 */
 	unsigned lanes;
+	/* requests that may wait for each of them; 0: store.queue_limit */
+	size_t limit;
 	/* A lane is ready, or is not any more. May be NULL. */
 	void (*on_change)(void *ctx);
 	void *ctx;
@@ -173,7 +175,7 @@ struct ended_row {
 	uint64_t in_ms;       /* JOB_STATE_SCHEDULED: until its next attempt */
 	unsigned attempt;
 	char hand;
-	struct span queue, kind;
+	struct span queue, kind; /* the kind only of what workers run over HTTP */
 };
 
 typedef void queue_finish_fn(const struct queue_answer *answer, const struct ended_row *row,
@@ -195,9 +197,9 @@ struct extend {
 
 struct extend_row {
 	bool is_lost;
-	bool is_cancelled;   /* its cancel was asked for */
-	int64_t deadline_ms; /* of the epoch */
-	struct span queue;
+	bool is_cancelled;       /* its cancel was asked for */
+	int64_t deadline_ms;     /* of the epoch */
+	struct span queue, kind; /* the kind only of what workers run over HTTP */
 };
 
 typedef void queue_extend_fn(const struct queue_answer *answer, const struct extend_row *row,
