@@ -173,6 +173,19 @@ feed_new(struct loop *loop, const struct feed_settings *settings)
 }
 
 void
+feed_hold_off(struct feed *feed, bool is_held_off)
+{
+	if (feed->is_over || feed->is_held_off == is_held_off)
+		return;
+	feed->is_held_off = is_held_off;
+	watch_stop(&feed->timer);
+	if (is_held_off)
+		feed_set_state(feed, FEED_ASIDE);
+	else
+		watch_start_ms(&feed->timer, 0);
+}
+
+void
 feed_yield(struct feed *feed)
 {
 	feed->is_over = true;

@@ -27,6 +27,12 @@ struct feed;
 struct feed *feed_new(struct loop *loop, const struct feed_settings *settings);
 void feed_free(struct feed **feed);
 
+/*
+ * The seat is not for this worker at present; it gives it up if it has it. Not from inside of the
+ * room's calls.
+ */
+void feed_hold_off(struct feed *feed, bool is_held_off);
+
 /* Gives the seat up for good: this worker is leaving. */
 void feed_yield(struct feed *feed);
 

@@ -51,7 +51,8 @@ struct feed {
 	struct feed_shared *shared;
 	char *sql[STEPS];
 	int32_t pid;
-	bool is_over; /* feed_yield */
+	bool is_over;     /* feed_yield */
+	bool is_held_off; /* feed_hold_off */
 
 	enum feed_state state;
 	struct connection *connection;

@@ -38,9 +38,21 @@ struct store {
 	struct lane *lane[STORE_LANES];
 	struct products products;
 	struct feed *feed;
+	bool feed_waits; /* for a lane: they share what connections there are */
 	unsigned n_ready;
 	char reason[600]; /* of the trouble that was logged last; empty while all is well */
 };
+
+/*
+ * Where the server has few connections left, the feed must not have the one without which nobody is
+ * served; and another worker that has one may do better as its holder.
+ */
+static void
+hold_feed_off(struct store *store)
+{
+	if (store->feed && store->feed_waits)
+		feed_hold_off(store->feed, store->n_ready == 0);
+}
 
 static void
 lane_ready(struct lane *lane, void *ctx)
@@ -48,8 +60,10 @@ lane_ready(struct lane *lane, void *ctx)
 	struct store *store = ctx;
 	char description[256];
 
+	store->n_ready++;
+	hold_feed_off(store);
 	/* once for all lanes: they go to the same place */
-	if (++store->n_ready < store->n_lanes)
+	if (store->n_ready < store->n_lanes)
 		return;
 	connection_describe(lane_connection(lane), description, sizeof(description));
 	log_info("store: connected to %s (connections: %u)", description, store->n_lanes);
@@ -62,8 +76,10 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 	struct store *store = ctx;
 
 	(void)lane;
-	if (trouble->was_ready)
+	if (trouble->was_ready) {
 		store->n_ready--;
+		hold_feed_off(store);
+	}
 	/* every lane has the same trouble, and has it again at each attempt */
 	if (strncmp(store->reason, trouble->reason, sizeof(store->reason) - 1) == 0)
 		return;
@@ -233,6 +249,8 @@ store_start_feed(struct store *store, const struct config *config, const struct 
 	    .room = host->room,
 	};
 	store->products.feed = store->feed = feed_new(store->loop, &settings);
+	store->feed_waits = !has_own;
+	hold_feed_off(store);
 	store->products.search_ready = search_ready;
 	store->products.search_ctx = store->feed;
 	return store->feed != NULL;

@@ -85,9 +85,11 @@ static const char table_with_a_barrier[] =
     "alter table products force row level security;"
     "alter table products owner to plaza; analyze products";
 
-#define QUEUE  8
-#define LISTS  30
-#define GROUPS 3 /* that the lane for lists sends at a time */
+#define QUEUE 8
+#define LISTS 36
+#define KINDS 6
+/* under way at the most: each alone, and what there is of plain pages together */
+#define UNDER_WAY (2 + LISTS / KINDS)
 
 static size_t
 count_answered(struct http_conn *c, size_t n)
@@ -110,9 +112,9 @@ is_searched(struct daemon *d)
 	return yes;
 }
 
-/* "after=..." of a page far on in the order of prices. */
+/* What "after" is for a page far on in the order of prices. */
 static char *
-deep_page(struct daemon *d)
+deep_cursor(struct daemon *d)
 {
 	struct http_answer a;
 
@@ -122,10 +124,23 @@ deep_page(struct daemon *d)
 	const char *next = strstr(a.body, "\"next\":\"");
 	ck_assert_ptr_nonnull(next);
 	next += strlen("\"next\":\"");
-	char *target = it_printf(PRODUCTS "?sort=-price&limit=1000&after=%.*s",
-				 (int)strcspn(next, "\""), next);
+	char *cursor = it_printf("%.*s", (int)strcspn(next, "\""), next);
 	http_answer_fini(&a);
-	return target;
+	return cursor;
+}
+
+/* The i-th, which comes upon product 13 and has no equal: equal ones might share an answer. */
+static char *
+slow_target(size_t i, const char *deep)
+{
+	switch (i % KINDS) {
+	case 0: return it_printf(PRODUCTS "?limit=%zu", 1000 - i);
+	case 1: return it_printf(PRODUCTS "?q=13&limit=%zu", 1000 - i);
+	case 2: return it_printf(PRODUCTS "?sort=-price&limit=%zu&after=%s", 1000 - i, deep);
+	case 3: return it_printf(PRODUCTS "?limit=1&count=exact&price.lte=%zu", 100 + i);
+	case 4: return it_printf(PRODUCTS "/export?price.lte=%zu", 100 + i);
+	default: return it_printf(PRODUCTS "/export?format=csv&price.lte=%zu", 100 + i);
+	}
 }
 
 START_TEST(lists_that_stand_still_hold_up_nobody)
@@ -140,11 +155,7 @@ START_TEST(lists_that_stand_still_hold_up_nobody)
 	free(queue);
 	daemon_wait_store(d);
 	WAIT_UNTIL(is_searched(d));
-	char *deep = deep_page(d), *name = pg_ask("select current_database()");
-	const char *const target[] = {
-	    PRODUCTS "?limit=1000",          PRODUCTS "?q=13",   deep,
-	    PRODUCTS "?limit=1&count=exact", PRODUCTS "/export", PRODUCTS "/export?format=csv",
-	};
+	char *deep = deep_cursor(d), *target[LISTS], *name = pg_ask("select current_database()");
 	struct http_conn list[LISTS], c;
 	struct http_answer a;
 	PGconn *holder = connect_as("postgres", pg_socket_dir(), name);
@@ -152,11 +163,11 @@ START_TEST(lists_that_stand_still_hold_up_nobody)
 
 	/* so many that those who ask for lists now are turned away */
 	for (size_t i = 0; i < LISTS; i++) {
+		target[i] = slow_target(i, deep);
 		http_open(&list[i], daemon_port(d));
-		http_sendf(&list[i], "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
-			   target[i % N(target)]);
+		http_sendf(&list[i], "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target[i]);
 	}
-	WAIT_UNTIL(count_answered(list, LISTS) >= LISTS - QUEUE - GROUPS);
+	WAIT_UNTIL(count_answered(list, LISTS) >= LISTS - QUEUE - UNDER_WAY);
 	const size_t refused = count_answered(list, LISTS);
 	ck_assert_uint_le(refused, LISTS - QUEUE);
 	ck_assert_int_eq(number(holder, "select count(*) from pg_locks where locktype = 'advisory' "
@@ -176,10 +187,11 @@ START_TEST(lists_that_stand_still_hold_up_nobody)
 	PQfinish(holder);
 	for (size_t i = 0; i < LISTS; i++) {
 		http_read(&list[i], "GET", &a);
-		ck_assert_msg(a.status == (is_refused[i] ? 503 : 200), "%s: %s%.200s",
-			      target[i % N(target)], a.head, a.body);
+		ck_assert_msg(a.status == (is_refused[i] ? 503 : 200), "%s: %s%.200s", target[i],
+			      a.head, a.body);
 		http_answer_fini(&a);
 		http_close(&list[i]);
+		free(target[i]);
 	}
 	http_close(&c);
 	daemon_stop(d);
@@ -257,12 +269,55 @@ START_TEST(a_server_that_is_full)
 }
 END_TEST
 
+static bool
+is_read(struct daemon *d)
+{
+	struct http_answer a;
+
+	http_request(daemon_port(d), "GET", PRODUCTS "?limit=1", NULL, NULL, &a);
+	const bool yes = a.status == 200;
+	http_answer_fini(&a);
+	return yes;
+}
+
+/* Who asks for products comes before the feed, however they come to it. */
+START_TEST(the_last_connection_is_a_lanes)
+{
+	char *dir = it_printf("%s/one", it_dir()), *socket_dir = it_printf("%s/s", dir);
+	struct run run;
+
+	run_args(&run, NULL, pg_script(), "start", dir, "max_connections=5",
+		 "superuser_reserved_connections=3", NULL);
+	ck_assert_msg(run.status == 0, "%s", run.err);
+	run_fini(&run);
+	PGconn *root = connect_as("postgres", socket_dir, "plaza");
+	char *option = it_printf("store.database=host=%s dbname=plaza user=plaza", socket_dir);
+	struct daemon *d = daemon_start(option, "server.workers=1", NULL);
+
+	daemon_expect_error(d, "the server has no connection left");
+	for (unsigned i = 0; i < 10; i++) {
+		WAIT_UNTIL(is_read(d));
+		number(root, "select count(pg_terminate_backend(pid)) from pg_stat_activity where "
+			     "application_name like 'plazad%'");
+	}
+	PQfinish(root);
+	daemon_stop(d);
+	run_args(&run, NULL, pg_script(), "remove", dir, NULL);
+	ck_assert_int_eq(run.status, 0);
+	run_fini(&run);
+	free(option);
+	free(socket_dir);
+	free(dir);
+}
+END_TEST
+
 static void
 fill(Suite *suite)
 {
 	TCase *tc = it_case(suite, "lanes");
 
 	tcase_add_test(tc, lists_that_stand_still_hold_up_nobody);
+	tcase_add_test(tc, the_last_connection_is_a_lanes);
 	tcase_add_loop_test(tc, a_server_that_is_full, 0, (int)N(full));
 }
 
