@@ -172,9 +172,9 @@ awk -F: '
 		only("^libwebsockets.h$", "^src/(hub/ws.c|ctl/|plazactl.c|main.c|version)", "hub/ws.c and ctl/")
 		only("^zlib.h$", "^src/(http/gzip.c|hub/inflater.c|hub/wire.c|main.c|version)", \
 			"http/gzip.c, hub/inflater.c and hub/wire.c")
-		only("^xxhash.h$", "^src/hub/log_record.c", "hub/log_record.c")
-		only("^openssl/", "^src/(http/etag.c|pg/steps.c|store/idempotency.c|main.c|version)", \
-			"http/etag.c and store/idempotency.c")
+		only("^xxhash.h$", "^src/(http/etag.c|hub/log_record.c)", "http/etag.c and hub/log_record.c")
+		only("^openssl/", "^src/(pg/steps.c|store/idempotency.c|main.c|version)", \
+			"pg/steps.c and store/idempotency.c")
 		only("^curl/", "^src/(ctl/api.c|plazactl.c|jobs/|version)", "ctl/api.c and jobs/")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}

@@ -208,6 +208,8 @@ answer_all(const PGresult *result, enum lane_outcome outcome)
 		    .sqlstate = "",
 		    .message = "",
 		    .constraint = "",
+		    .table = "",
+		    .column = "",
 		    .retry_after_s = 7,
 		    .waited_us = 1000,
 		    .took_us = 2500,
