@@ -275,6 +275,8 @@ socket_cb(void *arg, short what)
 	}
 	if (!connection_flush(c) || !(what & LOOP_READ))
 		return;
+	/* even when nothing was asked for, the server may say why it is about to hang up */
+	(void)PQisBusy(c->pg);
 	if (c->state == PG_SETTING_UP)
 		advance_setup(c);
 	else

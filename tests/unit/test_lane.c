@@ -414,6 +414,28 @@ START_TEST(a_killed_server_comes_back)
 END_TEST
 
 static bool
+script_idle(struct rig *r)
+{
+	if (phase == 0 && r->readies) {
+		phase = 1;
+		pg_server_sql(&server, "select pg_terminate_backend(pid) from pg_stat_activity "
+				       "where usename = 'plaza'");
+	}
+	return r->troubles == 1;
+}
+
+START_TEST(who_asked_for_nothing_is_told_why)
+{
+	rig_open(&rig);
+	rig_run(&rig, script_idle);
+	ck_assert(rig.trouble.was_ready);
+	ck_assert_str_eq(rig.trouble.sqlstate, "57P01");
+	ck_assert_msg(strstr(rig.reason, "terminating connection due to administrator command"),
+		      "%s", rig.reason);
+}
+END_TEST
+
+static bool
 script_pause(struct rig *r)
 {
 	if (phase == 0 && r->readies) {
@@ -823,6 +845,7 @@ main(void)
 	tcase_add_test(tc, down_is_told_at_once);
 	tcase_add_test(tc, a_lost_write_is_never_sent_again);
 	tcase_add_test(tc, a_killed_server_comes_back);
+	tcase_add_test(tc, who_asked_for_nothing_is_told_why);
 	tcase_add_test(tc, a_paused_server_stalls_nobody);
 	tcase_add_test(tc, a_dropped_table_is_made_again);
 	tcase_add_test(tc, a_role_that_may_not_create);
