@@ -1,11 +1,10 @@
 /*
  * it_products_write.c - products made, changed and deleted: every kind of bad input with its exact
- * answer, conditions, bulks, and writes that are done once though they are sent often.
+ * answer, conditions, and bulks.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/pg.c -ljansson */
+ * tests/it/pg.c tests/it/products.c -ljansson */
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +12,7 @@
 #include "harness.h"
 #include "http_client.h"
 #include "pg.h"
-
-#define JSON     "Content-Type: application/json\r\n"
-#define PATCH    "Content-Type: application/merge-patch+json\r\n"
-#define CSV      "Content-Type: text/csv\r\n"
-#define PRODUCTS "/api/products"
+#include "products.h"
 
 /* at once, and one behind the other */
 #define CLIENTS 24
@@ -25,94 +20,12 @@
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
-static struct daemon *
-start_with(const char *first, const char *second)
-{
-	char *option = it_printf("store.database=%s", pg_fresh());
-	struct daemon *d = daemon_start(option, first, second, NULL);
-
-	free(option);
-	daemon_wait_store(d);
-	return d;
-}
-
-static struct daemon *
-start(void)
-{
-	return start_with(NULL, NULL);
-}
-
-/* The table's rows as "id name price;" in order. */
-static void
-expect_rows(const char *want)
-{
-	char *rows = pg_ask("select coalesce(string_agg(id || ' ' || name || ' ' || price, ';' "
-			    "order by id), '') from products");
-
-	ck_assert_str_eq(rows, want);
-	free(rows);
-}
-
-static long
-ask_number(const char *sql)
-{
-	char *text = pg_ask(sql);
-	const long number = strtol(text, NULL, 10);
-
-	free(text);
-	return number;
-}
-
-/* A problem of this type, with just these pointers in order: "/name /price"; "." is "". */
-static void
-expect_problem(const struct http_answer *a, int status, const char *type, const char *pointers,
-	       const char *what)
-{
-	char have[1000] = "";
-	json_t *item;
-	size_t i;
-
-	ck_assert_msg(a->status == status, "%s: %d instead of %d: %s", what, a->status, status,
-		      a->body);
-	ck_assert_str_eq(http_field(a, "Content-Type"), "application/problem+json");
-	json_t *problem = json_loadb(a->body, a->body_len, 0, NULL);
-	ck_assert_msg(problem != NULL, "%s", a->body);
-	const char *uri = json_string_value(json_object_get(problem, "type"));
-	ck_assert_ptr_nonnull(uri);
-	if (type)
-		ck_assert_msg(strncmp(uri, "/problems/", 10) == 0 && strcmp(uri + 10, type) == 0,
-			      "%s: %s instead of %s", what, uri, type);
-	json_t *errors = json_object_get(problem, "errors");
-	json_array_foreach(errors, i, item)
-	{
-		const char *p = json_string_value(json_object_get(item, "pointer"));
-		const char *detail = json_string_value(json_object_get(item, "detail"));
-		ck_assert_ptr_nonnull(p);
-		ck_assert(detail && detail[0]);
-		strcat(have, i ? " " : "");
-		strcat(have, p[0] ? p : ".");
-	}
-	ck_assert_msg(strcmp(have, pointers ? pointers : "") == 0, "%s: \"%s\" instead of \"%s\"",
-		      what, have, pointers ? pointers : "");
-	json_decref(problem);
-}
-
-static void
-request_problem(struct daemon *d, const char *method, const char *target, const char *fields,
-		const char *body, int status, const char *type, const char *pointers)
-{
-	struct http_answer a;
-
-	http_request(daemon_port(d), method, target, fields, body, &a);
-	expect_problem(&a, status, type, pointers, body ? body : fields);
-	http_answer_fini(&a);
-}
-
 /* --- a product's life --- */
 
 START_TEST(made_changed_deleted)
 {
-	struct daemon *d = start_with(_i ? "store.prepared=off" : "store.prepared=on", NULL);
+	struct daemon *d =
+	    products_start_with(_i ? "store.prepared=off" : "store.prepared=on", NULL);
 	const uint16_t port = daemon_port(d);
 	struct http_answer a;
 
@@ -140,7 +53,7 @@ START_TEST(made_changed_deleted)
 		    "{\"id\":1,\"name\":\"Chalk\",\"price\":3.00,\"version\":4}");
 	/* an empty patch is one, too */
 	http_expect(port, "PATCH", PRODUCTS "/1", PATCH, "{}", 200, NULL);
-	expect_rows("1 Chalk 3.00");
+	products_expect("1 Chalk 3.00");
 
 	http_request(port, "DELETE", PRODUCTS "/1", NULL, NULL, &a);
 	ck_assert_int_eq(a.status, 204);
@@ -148,511 +61,14 @@ START_TEST(made_changed_deleted)
 	ck_assert_ptr_nonnull(http_field(&a, "Server-Timing"));
 	http_answer_fini(&a);
 	http_expect_get(port, PRODUCTS "/1", 404, NULL);
-	request_problem(d, "DELETE", PRODUCTS "/1", NULL, NULL, 404, "not-found", NULL);
-	request_problem(d, "PUT", PRODUCTS "/1", JSON, "{\"name\":\"a\",\"price\":1}", 404,
+	problem_request(d, "DELETE", PRODUCTS "/1", NULL, NULL, 404, "not-found", NULL);
+	problem_request(d, "PUT", PRODUCTS "/1", JSON, "{\"name\":\"a\",\"price\":1}", 404,
 			"not-found", NULL);
-	request_problem(d, "PATCH", PRODUCTS "/1", PATCH, "{}", 404, "not-found", NULL);
+	problem_request(d, "PATCH", PRODUCTS "/1", PATCH, "{}", 404, "not-found", NULL);
 	/* whatever it is to match: there is none (RFC 9110 13.2.1) */
-	request_problem(d, "DELETE", PRODUCTS "/1", "If-Match: \"1-1\"\r\n", NULL, 404, "not-found",
+	problem_request(d, "DELETE", PRODUCTS "/1", "If-Match: \"1-1\"\r\n", NULL, 404, "not-found",
 			NULL);
-	expect_rows("");
-	daemon_stop(d);
-}
-END_TEST
-
-START_TEST(other_columns_stay)
-{
-	char *option = it_printf("store.database=%s", pg_fresh());
-
-	free(pg_ask("create table products(id serial primary key, name text not null, price "
-		    "decimal(10,2) not null, colour text default 'red', flat bool, extra jsonb); "
-		    "alter table products owner to plaza"));
-	struct daemon *d = daemon_start(option, NULL);
-	free(option);
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
-		    "{\"id\":1,\"name\":\"a\",\"price\":1.00,\"version\":1,\"colour\":\"red\","
-		    "\"flat\":null,\"extra\":null}");
-	free(pg_ask("update products set flat = true, extra = '{\"a\": 1}'"));
-	http_expect(daemon_port(d), "PUT", PRODUCTS "/1", JSON, "{\"name\":\"b\",\"price\":2}", 200,
-		    "{\"id\":1,\"name\":\"b\",\"price\":2.00,\"version\":3,\"colour\":\"red\","
-		    "\"flat\":true,\"extra\":{\"a\": 1}}");
-	daemon_stop(d);
-}
-END_TEST
-
-/* What others have made of the table before us. */
-
-static struct daemon *
-start_on(const char *table)
-{
-	char *option = it_printf("store.database=%s", pg_fresh());
-	char *sql = it_printf("%s; alter table products owner to plaza", table);
-
-	free(pg_ask(sql));
-	struct daemon *d = daemon_start(option, "server.workers=1", NULL);
-	free(sql);
-	free(option);
-	return d;
-}
-
-/* Their names are nobody's business: those of our statements' own parts hide nothing. */
-START_TEST(other_columns_have_any_name)
-{
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name text not null, price "
-	    "decimal(10,2) not null, i int, u int, d int, r int, s int, old int, p int, w int)");
-	const uint16_t port = daemon_port(d);
-	struct http_answer a;
-
-	http_request(port, "POST", PRODUCTS, JSON "Idempotency-Key: a\r\n",
-		     "{\"name\":\"a\",\"price\":1}", &a);
-	ck_assert_msg(a.status == 201, "%s", a.body);
-	http_request(port, "PUT", PRODUCTS "/1", JSON "Idempotency-Key: b\r\n",
-		     "{\"name\":\"b\",\"price\":2}", &a);
-	ck_assert_msg(a.status == 200, "%s", a.body);
-	http_request(port, "POST", PRODUCTS, JSON "Idempotency-Key: c\r\n",
-		     "[{\"name\":\"c\",\"price\":3}]", &a);
-	ck_assert_msg(a.status == 200, "%s", a.body);
-	http_request(port, "DELETE", PRODUCTS "/1", "Idempotency-Key: d\r\n", NULL, &a);
-	ck_assert_msg(a.status == 204, "%s", a.body);
-	daemon_stop(d);
-}
-END_TEST
-
-/* A price that is none is null for whoever asks, with a key and without, also in what is kept. */
-START_TEST(a_nan_that_is_there_is_null)
-{
-	static const char *const fields[] = {PATCH, PATCH "Idempotency-Key: a\r\n",
-					     PATCH "Idempotency-Key: a\r\n"};
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name text not null, price "
-	    "decimal(10,2) not null); insert into products(name, price) values ('a', 'NaN')");
-	struct http_answer a;
-
-	for (size_t i = 0; i < N(fields); i++) {
-		http_request(daemon_port(d), "PATCH", PRODUCTS "/1", fields[i],
-			     "{\"name\":\"\\\"price\\\":\\\"NaN\\\"\"}", &a);
-		ck_assert_msg(a.status == 200, "%s", a.body);
-		ck_assert_msg(
-		    strstr(a.body, "\"name\":\"\\\"price\\\":\\\"NaN\\\"\",\"price\":null,") !=
-			NULL,
-		    "%s", a.body);
-		http_answer_fini(&a);
-	}
-	daemon_stop(d);
-}
-END_TEST
-
-START_TEST(ids_come_from_where_the_table_has_them)
-{
-	static const char *const tables[] = {
-	    "create table products(id bigint generated always as identity (start with 5000000000) "
-	    "primary key, name text not null, price decimal(10,2) not null)",
-	    "create table products(id int generated by default as identity (start with 7 increment "
-	    "by 10) primary key, name text not null, price decimal(10,2) not null)",
-	    "create sequence elsewhere start with 40; alter sequence elsewhere owner to plaza; "
-	    "create table products(id int default nextval('elsewhere') primary key, name text not "
-	    "null, price decimal(10,2) not null)",
-	};
-	static const char *const first[] = {"5000000000", "7", "40"};
-	static const char *const second[] = {"5000000001", "17", "41"};
-
-	for (size_t i = 0; i < N(tables); i++) {
-		struct daemon *d = start_on(tables[i]);
-		char want[100], target[64];
-
-		snprintf(want, sizeof(want),
-			 "{\"id\":%s,\"name\":\"a\",\"price\":1.00,\"version\":1}", first[i]);
-		http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}",
-			    201, want);
-		snprintf(want, sizeof(want),
-			 "{\"results\":[{\"status\":201,\"id\":%s,\"version\":2}]}", second[i]);
-		http_expect(daemon_port(d), "POST", PRODUCTS, CSV, "name,price\nb,1", 200, want);
-		http_expect(daemon_port(d), "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-			    "{\"name\":\"c\",\"price\":1}", 201, NULL);
-		snprintf(target, sizeof(target), PRODUCTS "/%s", first[i]);
-		http_expect(daemon_port(d), "PATCH", target, PATCH, "{\"price\":2}", 200, NULL);
-		http_expect(daemon_port(d), "DELETE", target, NULL, NULL, 204, NULL);
-		daemon_stop(d);
-	}
-}
-END_TEST
-
-START_TEST(the_table_may_have_rules)
-{
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name varchar(5) not null, price "
-	    "decimal(4,2) not null); create function hush() returns trigger language plpgsql as "
-	    "$$ begin if new.name = 'quiet' then return null; end if; if new.name = 'loud' then "
-	    "raise exception 'not so loud'; end if; return new; end $$; create trigger hush before "
-	    "insert or update on products for each row execute function hush()");
-	const uint16_t port = daemon_port(d);
-	struct http_answer a;
-
-	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201, NULL);
-	static const char *const refused[] = {
-	    "{\"name\":\"longer\",\"price\":1}", "{\"name\":\"a\",\"price\":100}",
-	    "{\"name\":\"loud\",\"price\":1}", "{\"name\":\"quiet\",\"price\":1}"};
-	for (size_t i = 0; i < N(refused); i++) {
-		request_problem(d, "POST", PRODUCTS, JSON, refused[i], 422, "validation", ".");
-		request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n", refused[i], 422,
-				"validation", ".");
-		if (i < 3)
-			request_problem(d, "PUT", PRODUCTS "/1", JSON, refused[i], 422,
-					"validation", ".");
-	}
-	http_request(port, "POST", PRODUCTS, CSV,
-		     "name,price\nb,1\nloud,1\nquiet,1\nlonger,1\nc,100\nd,1\n", &a);
-	ck_assert_int_eq(a.status, 200);
-	static const int statuses[] = {201, 422, 422, 422, 422, 201};
-	const char *at = a.body;
-	for (size_t i = 0; i < N(statuses); i++) {
-		at = strstr(at, "{\"status\":");
-		ck_assert_msg(at != NULL, "%s", a.body);
-		at += 10;
-		ck_assert_int_eq(strtol(at, NULL, 10), statuses[i]);
-	}
-	http_answer_fini(&a);
-	ck_assert_int_eq(ask_number("select count(*) from products"), 3);
-	daemon_expect_error(d, "not so loud");
-	daemon_stop(d);
-}
-END_TEST
-
-/* The client is told what the rule is called, and the member; the operator what the server says. */
-START_TEST(rules_have_names)
-{
-	static const struct {
-		const char *body, *pointer, *said, *logged;
-		int status;
-	} rules[] = {
-	    {"{\"name\":\"rude\",\"price\":1}", ".",
-	     "\"detail\":\"the constraint polite of the database refuses it\",",
-	     "violates check constraint \"polite\"; \\d products", 422},
-	    {"{\"name\":\"a\",\"price\":1}", ".",
-	     "\"detail\":\"the unique constraint one allows no second one\",",
-	     "violates unique constraint \"one\"; \\d products", 409},
-	    {"{\"name\":\"b\",\"price\":0}", "/price",
-	     "\"detail\":\"the database's table wants a value for its column price\",",
-	     "null value in column \"price\"", 422},
-	    {"{\"name\":\"loud\",\"price\":1}", ".",
-	     "\"detail\":\"a trigger of the database refuses it\",", "not so loud", 422},
-	    {"{\"name\":\"quiet\",\"price\":1}", ".",
-	     "\"detail\":\"a trigger of the database has kept it from being done\",",
-	     "a trigger has kept a row", 422},
-	    {"{\"name\":\"longer\",\"price\":1}", ".",
-	     "\"detail\":\"the columns of the database's table cannot take it\",",
-	     "value too long for type character varying(5)", 422},
-	};
-	static const char *const types[] = {JSON, JSON "Idempotency-Key: k\r\n",
-					    JSON "Prefer: atomic\r\n",
-					    JSON "Prefer: atomic\r\nIdempotency-Key: k\r\n"};
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name varchar(5) not null constraint one "
-	    "unique, price decimal(4,2) not null, constraint polite check (name <> 'rude')); "
-	    "create function hush() returns trigger language plpgsql as $$ begin "
-	    "if new.price = 0 then new.price := null; end if; "
-	    "if new.name = 'quiet' then return null; end if; "
-	    "if new.name = 'loud' then raise exception 'not so loud'; end if; return new; end $$; "
-	    "create trigger hush before insert or update on products for each row execute function "
-	    "hush()");
-	const uint16_t port = daemon_port(d);
-	struct http_answer a;
-	char body[200];
-
-	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201, NULL);
-	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"c\",\"price\":1}", 201, NULL);
-	for (size_t i = 0; i < N(rules); i++) {
-		const char *type = rules[i].status == 409 ? "conflict" : "validation";
-		const size_t mark = daemon_log_mark(d);
-		for (size_t t = 0; t < N(types); t++) {
-			snprintf(body, sizeof(body),
-				 t < 2 ? "%s" : "[{\"name\":\"d\",\"price\":1},%s]", rules[i].body);
-			http_request(port, "POST", PRODUCTS, types[t], body, &a);
-			expect_problem(&a, rules[i].status, type, rules[i].pointer, body);
-			ck_assert_msg(strstr(a.body, rules[i].said) != NULL, "%s", a.body);
-			ck_assert_msg(strstr(a.body, "psql") == NULL, "%s", a.body);
-			http_answer_fini(&a);
-		}
-		char *line = daemon_log_wait(d, mark, rules[i].logged);
-		free(line);
-		http_request(port, "PUT", PRODUCTS "/2", JSON, rules[i].body, &a);
-		expect_problem(&a, rules[i].status, type, rules[i].pointer, rules[i].body);
-		ck_assert_msg(strstr(a.body, rules[i].said) != NULL, "%s", a.body);
-		http_answer_fini(&a);
-		http_request(port, "PATCH", PRODUCTS "/2",
-			     PATCH "If-Match: *\r\nIdempotency-Key: p\r\n", rules[i].body, &a);
-		expect_problem(&a, rules[i].status, type, rules[i].pointer, rules[i].body);
-		http_answer_fini(&a);
-		/* in a bulk it is the row's own */
-		snprintf(body, sizeof(body), "[%s]", rules[i].body);
-		for (size_t t = 0; t < 2; t++) {
-			http_request(port, "POST", PRODUCTS, types[t], body, &a);
-			ck_assert_int_eq(a.status, 200);
-			char want[200];
-			snprintf(want, sizeof(want),
-				 "{\"results\":[{\"status\":%d,\"errors\":[{\"pointer\":\"%s\",%.*"
-				 "s}]}]}",
-				 rules[i].status,
-				 rules[i].pointer[0] == '.' ? "" : rules[i].pointer,
-				 (int)strlen(rules[i].said) - 1, rules[i].said);
-			ck_assert_str_eq(a.body, want);
-			http_answer_fini(&a);
-			free(pg_ask("delete from product_idempotency"));
-		}
-	}
-	expect_rows("1 a 1.00;2 c 1.00");
-	daemon_stop(d);
-}
-END_TEST
-
-/* What a trigger does to a row is done: nobody is told of another row, or of none. */
-
-static const char *const other_ids[] = {
-    "new.id + 1000000",
-    "(select coalesce(max(id), 0) + 1 from products)",
-};
-
-static struct daemon *
-start_with_meddler(const char *id)
-{
-	char *table = it_printf(
-	    "create table products(id serial primary key, name text not null, price decimal(10,2) "
-	    "not null); create function meddle() returns trigger language plpgsql as $$ begin "
-	    "if new.name ~ '^quiet' then return null; end if; new.id := %s; "
-	    "if new.name ~ '^old' then new.name := 'new' || substr(new.name, 4); end if; "
-	    "return new; end $$; "
-	    "create trigger zz before insert on products for each row execute function meddle()",
-	    id);
-	struct daemon *d = start_on(table);
-
-	free(table);
-	return d;
-}
-
-START_TEST(a_trigger_may_change_who_it_is)
-{
-	struct daemon *d = start_with_meddler(other_ids[_i]);
-	struct http_conn c[CLIENTS];
-	struct http_answer a;
-	int in = 1;
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
-		    NULL);
-	for (int i = 0; i < CLIENTS; i++)
-		http_open(&c[i], daemon_port(d));
-	for (int r = 0; r < EACH; r++)
-		for (int i = 0; i < CLIENTS; i++)
-			http_sendf(&c[i],
-				   "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
-				   "Content-Length: 29\r\n\r\n{\"name\":\"%s%03d\",\"price\":1}",
-				   i == 3 && r % 9 == 4 ? "quiet"
-				   : i % 2              ? "other"
-							: "old--",
-				   i * EACH + r);
-	for (int i = 0; i < CLIENTS; i++) {
-		for (int r = 0; r < EACH; r++) {
-			char want[40], target[64];
-			http_read(&c[i], "POST", &a);
-			if (i == 3 && r % 9 == 4) {
-				expect_problem(&a, 422, "validation", ".", "quiet");
-				http_answer_fini(&a);
-				continue;
-			}
-			ck_assert_msg(a.status == 201, "%s", a.body);
-			snprintf(want, sizeof(want), "\"name\":\"%s%03d\"",
-				 i % 2 ? "other" : "new--", i * EACH + r);
-			ck_assert_msg(strstr(a.body, want) != NULL, "%s: %s", want, a.body);
-			/* the Location is its own */
-			snprintf(target, sizeof(target), "%s", http_field(&a, "Location"));
-			if (r == 0)
-				http_expect_get(daemon_port(d), target, 200, a.body);
-			http_answer_fini(&a);
-			in++;
-		}
-		http_close(&c[i]);
-	}
-	ck_assert_int_eq(ask_number("select count(*) from products"), in);
-	daemon_stop(d);
-}
-END_TEST
-
-/* The names of the rows whose ids an answer's results have, in their order; "-" for one of 422. */
-static char *
-names_of(const struct http_answer *a)
-{
-	char names[1000] = "";
-	json_t *json = json_loadb(a->body, a->body_len, 0, NULL), *result;
-	size_t i;
-
-	ck_assert_msg(a->status == 200 && json, "%s", a->body);
-	json_array_foreach(json_object_get(json, "results"), i, result)
-	{
-		char *sql = it_printf("select coalesce((select name || case when version = %lld "
-				      "then '' else '?' end from products where id = %lld), '-')",
-				      json_integer_value(json_object_get(result, "version")),
-				      json_integer_value(json_object_get(result, "id")));
-		char *name = pg_ask(sql);
-		strcat(strcat(names, i ? " " : ""), name);
-		free(name);
-		free(sql);
-	}
-	json_decref(json);
-	return it_printf("%s", names);
-}
-
-START_TEST(a_trigger_may_change_many)
-{
-	static const struct {
-		const char *fields, *body, *names;
-	} bulks[] = {
-	    {JSON, "[{\"name\":\"a\",\"price\":1},{},{\"name\":\"old\",\"price\":2}]", "a - new"},
-	    {JSON,
-	     "[{\"name\":\"quiet\",\"price\":1},{\"name\":\"b\",\"price\":2},"
-	     "{\"name\":\"c\",\"price\":2},{\"name\":\"quiet\",\"price\":1}]",
-	     "- b c -"},
-	    {JSON, "[{\"name\":\"quiet\",\"price\":1}]", "-"},
-	    {CSV, "name,price\nd,1\ne,x\nf,2\n", "d - f"},
-	    {CSV, "name,price\nquiet,1\ng,x\nh,2\n", "- - h"},
-	    {JSON "Prefer: atomic\r\n",
-	     "[{\"name\":\"i\",\"price\":1},{\"name\":\"j\",\"price\":2}]", "i j"},
-	    {JSON "Prefer: atomic\r\n",
-	     "[{\"name\":\"k\",\"price\":1},{\"name\":\"quiet\",\"price\":2}]", NULL},
-	};
-	struct daemon *d = start_with_meddler(other_ids[_i]);
-	struct http_answer a;
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"z\",\"price\":1}", 201,
-		    NULL);
-	for (size_t i = 0; i < 2 * N(bulks); i++) {
-		const size_t at = i % N(bulks);
-		char *fields = it_printf("%sIdempotency-Key: k%zu\r\n", bulks[at].fields, at);
-		const long before = ask_number("select count(*) from products");
-		char *first = NULL;
-
-		/* without a key, and with one that is sent twice */
-		for (int r = 0; r < (i < N(bulks) ? 1 : 2); r++) {
-			http_request(daemon_port(d), "POST", PRODUCTS,
-				     i < N(bulks) ? bulks[at].fields : fields, bulks[at].body, &a);
-			if (!bulks[at].names) {
-				expect_problem(&a, 422, "validation", ".", bulks[at].body);
-				ck_assert_int_eq(ask_number("select count(*) from products"),
-						 before);
-			} else {
-				char *names = names_of(&a);
-				ck_assert_str_eq(names, bulks[at].names);
-				free(names);
-			}
-			if (r && bulks[at].names) {
-				ck_assert_str_eq(a.body, first);
-				ck_assert_str_eq(http_field(&a, "Idempotent-Replayed"), "true");
-			}
-			first = first ? first : it_printf("%s", a.body);
-			http_answer_fini(&a);
-		}
-		free(first);
-		free(fields);
-	}
-	daemon_stop(d);
-}
-END_TEST
-
-START_TEST(a_trigger_may_change_one_with_a_key)
-{
-	struct daemon *d = start_with_meddler(other_ids[0]);
-	const uint16_t port = daemon_port(d);
-	static const char *const fields[] = {JSON, JSON "Idempotency-Key: k\r\n",
-					     JSON "Idempotency-Key: k\r\n"};
-	static const char *const bodies[] = {
-	    "{\"id\":1000001,\"name\":\"new\",\"price\":1.00,\"version\":1}",
-	    "{\"id\":1000002,\"name\":\"new\",\"price\":1.00,\"version\":2}",
-	    "{\"id\":1000002,\"name\":\"new\",\"price\":1.00,\"version\":2}"};
-	struct http_answer a;
-
-	for (size_t i = 0; i < N(fields); i++) {
-		http_request(port, "POST", PRODUCTS, fields[i], "{\"name\":\"old\",\"price\":1}",
-			     &a);
-		ck_assert_int_eq(a.status, 201);
-		ck_assert_str_eq(a.body, bodies[i]);
-		ck_assert_str_eq(http_field(&a, "Location"),
-				 i ? "/api/products/1000002" : "/api/products/1000001");
-		http_answer_fini(&a);
-	}
-	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: q\r\n",
-			"{\"name\":\"quiet\",\"price\":1}", 422, "validation", ".");
-	ck_assert_int_eq(ask_number("select count(*) from product_idempotency"), 1);
-	daemon_stop(d);
-}
-END_TEST
-
-/* A change or a delete that a trigger keeps from being done is neither 404 nor 412. */
-START_TEST(a_trigger_may_keep_a_row_as_it_is)
-{
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name text not null, price decimal(10,2) "
-	    "not null); insert into products(name, price) values ('a', 1); create function keep() "
-	    "returns trigger language plpgsql as $$ begin return null; end $$; create trigger keep "
-	    "before update or delete on products for each row execute function keep()");
-	static const char *const conditions_of[] = {"", "If-Match: *\r\n", "If-Match: \"1-0\"\r\n",
-						    "If-None-Match: \"1-7\"\r\n"};
-
-	for (size_t i = 0; i < 2 * N(conditions_of); i++) {
-		char fields[200], patch[300];
-		snprintf(fields, sizeof(fields), "%s%s", conditions_of[i % N(conditions_of)],
-			 i < N(conditions_of) ? "" : "Idempotency-Key: k\r\n");
-		snprintf(patch, sizeof(patch), PATCH "%s", fields);
-		request_problem(d, "PATCH", PRODUCTS "/1", patch, "{\"price\":2}", 422,
-				"validation", ".");
-		request_problem(d, "DELETE", PRODUCTS "/1", fields, NULL, 422, "validation", ".");
-		request_problem(d, "DELETE", PRODUCTS "/2", fields, NULL, 404, "not-found", NULL);
-	}
-	request_problem(d, "DELETE", PRODUCTS "/1", "If-Match: \"1-7\"\r\n", NULL, 412,
-			"precondition-failed", NULL);
-	expect_rows("1 a 1.00");
-	daemon_stop(d);
-}
-END_TEST
-
-/* An error that comes with the commit is one as well: nothing was acknowledged before it. */
-START_TEST(a_constraint_may_wait_for_the_commit)
-{
-	struct daemon *d = start_on(
-	    "create table products(id serial primary key, name text not null, price decimal(10,2) "
-	    "not null, constraint one unique (name) deferrable initially deferred)");
-	const uint16_t port = daemon_port(d);
-	struct http_conn c;
-	struct http_answer a;
-
-	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201, NULL);
-	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"b\",\"price\":1}", 201, NULL);
-	request_problem(d, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 409, "conflict",
-			".");
-	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-			"{\"name\":\"a\",\"price\":1}", 409, "conflict", ".");
-	request_problem(d, "PATCH", PRODUCTS "/2", PATCH, "{\"name\":\"a\"}", 409, "conflict", ".");
-	request_problem(d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
-			"[{\"name\":\"c\",\"price\":1},{\"name\":\"a\",\"price\":1}]", 409,
-			"conflict", ".");
-	http_request(port, "POST", PRODUCTS, JSON,
-		     "[{\"name\":\"c\",\"price\":1},{\"name\":\"a\",\"price\":1}]", &a);
-	ck_assert_int_eq(a.status, 200);
-	ck_assert_msg(strstr(a.body, "{\"status\":409,") > strstr(a.body, "{\"status\":201,"), "%s",
-		      a.body);
-	http_answer_fini(&a);
-	/* those that it is sent with are not hurt */
-	http_open(&c, port);
-	for (int i = 0; i < EACH; i++)
-		http_sendf(&c,
-			   "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
-			   "Content-Length: 24\r\n\r\n{\"name\":\"%3d\",\"price\":1}",
-			   i == 17 ? 16 : i);
-	for (int i = 0; i < EACH; i++) {
-		http_read(&c, "POST", &a);
-		ck_assert_msg(a.status == (i == 17 ? 409 : 201), "%d: %s", i, a.body);
-		http_answer_fini(&a);
-	}
-	http_close(&c);
-	ck_assert_int_eq(ask_number("select count(*) from products"), 3 + EACH - 1);
+	products_expect("");
 	daemon_stop(d);
 }
 END_TEST
@@ -689,7 +105,7 @@ START_TEST(conditions_decide)
 	static const char *const methods[] = {"PUT", "PATCH", "DELETE"};
 	static const char *const types[] = {JSON, PATCH, ""};
 	static const char *const bodies[] = {"{\"name\":\"b\",\"price\":2}", "{\"price\":2}", NULL};
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	bool is_changed = true;
 	long version = 0;
 	struct http_answer a;
@@ -706,7 +122,7 @@ START_TEST(conditions_decide)
 				free(pg_ask("delete from products; "
 					    "select setval('products_id_seq', 1, false); "
 					    "insert into products(name, price) values ('a', 1)"));
-				version = ask_number("select version from products");
+				version = products_ask("select version from products");
 			}
 			is_changed = c->status == 200;
 			/* both places are the version */
@@ -725,7 +141,7 @@ START_TEST(conditions_decide)
 				ck_assert_msg(a.status == (m == 2 ? 204 : 200), "%s %s: %s",
 					      methods[m], fields, a.body);
 			else
-				expect_problem(&a, c->status,
+				problem_expect(&a, c->status,
 					       c->status == 412 ? "precondition-failed"
 								: "bad-match",
 					       NULL, fields);
@@ -744,16 +160,16 @@ END_TEST
 
 START_TEST(a_match_may_be_required)
 {
-	struct daemon *d = start_with("store.require_match=on", NULL);
+	struct daemon *d = products_start_with("store.require_match=on", NULL);
 
 	free(pg_ask("insert into products(name, price) values ('a', 1), ('b', 2)"));
-	request_problem(d, "PUT", PRODUCTS "/1", JSON, "{\"name\":\"b\",\"price\":2}", 428,
+	problem_request(d, "PUT", PRODUCTS "/1", JSON, "{\"name\":\"b\",\"price\":2}", 428,
 			"precondition-required", NULL);
-	request_problem(d, "PATCH", PRODUCTS "/1", PATCH, "{}", 428, "precondition-required", NULL);
-	request_problem(d, "DELETE", PRODUCTS "/1", NULL, NULL, 428, "precondition-required", NULL);
-	request_problem(d, "DELETE", PRODUCTS "/1", "If-None-Match: \"x\"\r\n", NULL, 428,
+	problem_request(d, "PATCH", PRODUCTS "/1", PATCH, "{}", 428, "precondition-required", NULL);
+	problem_request(d, "DELETE", PRODUCTS "/1", NULL, NULL, 428, "precondition-required", NULL);
+	problem_request(d, "DELETE", PRODUCTS "/1", "If-None-Match: \"x\"\r\n", NULL, 428,
 			"precondition-required", NULL);
-	expect_rows("1 a 1.00;2 b 2.00");
+	products_expect("1 a 1.00;2 b 2.00");
 	http_expect(daemon_port(d), "DELETE", PRODUCTS "/1", "If-Match: *\r\n", NULL, 204, NULL);
 	/* new products have no version to be named */
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"c\",\"price\":2}", 201,
@@ -885,13 +301,13 @@ try_value(struct http_conn *c, const struct way *way, const char *member, const 
 	snprintf(pointer, sizeof(pointer), "/%s", member);
 	http_exchange(c, way->method, way->target, way->fields, body, &a);
 	if (value->whole) {
-		expect_problem(&a, value->whole, value->whole == 400 ? "not-json" : "validation",
+		problem_expect(&a, value->whole, value->whole == 400 ? "not-json" : "validation",
 			       value->whole == 400 ? NULL : ".", body);
 	} else if (kept && !way->is_bulk) {
 		ck_assert_msg(a.status == way->status, "%s: %d %s", body, a.status, a.body);
 		expect_kept(a.body, is_name, kept);
 	} else if (!way->is_bulk) {
-		expect_problem(&a, 422, "validation", pointer, body);
+		problem_expect(&a, 422, "validation", pointer, body);
 	} else {
 		ck_assert_msg(a.status == 200, "%s: %d %s", body, a.status, a.body);
 		char want[100];
@@ -915,7 +331,7 @@ try_value(struct http_conn *c, const struct way *way, const char *member, const 
 
 START_TEST(every_value_in_every_member_in_every_way)
 {
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	struct http_conn c;
 
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
@@ -973,28 +389,28 @@ static const struct whole_case {
 
 START_TEST(what_is_no_product)
 {
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
 		    NULL);
 	for (size_t i = 0; i < N(wholes); i++) {
 		const struct whole_case *c = &wholes[i];
-		request_problem(d, "POST", PRODUCTS, JSON, c->body, c->status, c->type, c->post);
+		problem_request(d, "POST", PRODUCTS, JSON, c->body, c->status, c->type, c->post);
 		if (c->put)
-			request_problem(d, "PUT", PRODUCTS "/1", JSON, c->body, c->status, c->type,
+			problem_request(d, "PUT", PRODUCTS "/1", JSON, c->body, c->status, c->type,
 					c->put);
 		else
 			http_expect(daemon_port(d), "PUT", PRODUCTS "/1", JSON, c->body, 200, NULL);
 		if (c->patch)
-			request_problem(d, "PATCH", PRODUCTS "/1", PATCH, c->body, c->status,
+			problem_request(d, "PATCH", PRODUCTS "/1", PATCH, c->body, c->status,
 					c->type, c->patch);
 		else
 			http_expect(daemon_port(d), "PATCH", PRODUCTS "/1", PATCH, c->body, 200,
 				    NULL);
 	}
 	/* an array is many products to POST, and nothing to the others */
-	request_problem(d, "PUT", PRODUCTS "/1", JSON, "[]", 422, "validation", ".");
-	request_problem(d, "PATCH", PRODUCTS "/1", PATCH, "[]", 422, "validation", ".");
+	problem_request(d, "PUT", PRODUCTS "/1", JSON, "[]", 422, "validation", ".");
+	problem_request(d, "PATCH", PRODUCTS "/1", PATCH, "[]", 422, "validation", ".");
 	/* nested too deep is no JSON to us; as deep as may be it is no name */
 	char deep[400];
 	for (int depth = 62; depth <= 64; depth += 2) {
@@ -1002,18 +418,18 @@ START_TEST(what_is_no_product)
 		memset(open, '[', (size_t)depth);
 		memset(shut, ']', (size_t)depth);
 		snprintf(deep, sizeof(deep), "{\"name\":%s%s,\"price\":1}", open, shut);
-		request_problem(d, "POST", PRODUCTS, JSON, deep, depth > 63 ? 400 : 422,
+		problem_request(d, "POST", PRODUCTS, JSON, deep, depth > 63 ? 400 : 422,
 				depth > 63 ? "not-json" : "validation",
 				depth > 63 ? NULL : "/name");
 	}
-	expect_rows("1 a 1.00");
+	products_expect("1 a 1.00");
 	daemon_stop(d);
 }
 END_TEST
 
 START_TEST(names_have_a_length)
 {
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	struct http_answer a;
 	char *name = malloc((1 << 20) + 1), *body = malloc((1 << 20) + 100);
 	static const struct {
@@ -1028,7 +444,7 @@ START_TEST(names_have_a_length)
 		http_request(daemon_port(d), "POST", PRODUCTS, JSON, body, &a);
 		ck_assert_int_eq(a.status, names[i].json);
 		if (a.status == 422)
-			expect_problem(&a, 422, "validation", "/name", "a long name");
+			problem_expect(&a, 422, "validation", "/name", "a long name");
 		http_answer_fini(&a);
 		sprintf(body, "name,price\n%s,1\n", name);
 		http_request(daemon_port(d), "POST", PRODUCTS, CSV, body, &a);
@@ -1045,14 +461,14 @@ START_TEST(names_have_a_length)
 	memcpy(body, "{\"name\":\"a\",\"price\":1}", 22);
 	body[65537] = '\0';
 	http_request(daemon_port(d), "POST", PRODUCTS, JSON, body, &a);
-	expect_problem(&a, 413, NULL, NULL, "65537 bytes of JSON");
+	problem_expect(&a, 413, NULL, NULL, "65537 bytes of JSON");
 	http_answer_fini(&a);
 	body[65536] = '\0';
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, body, 201, NULL);
 	http_expect(daemon_port(d), "PUT", PRODUCTS "/1", JSON, body, 200, NULL);
 	body[65536] = ' ';
 	http_expect(daemon_port(d), "PUT", PRODUCTS "/1", JSON, body, 413, NULL);
-	ck_assert_int_eq(ask_number("select count(*) from products"), 3);
+	ck_assert_int_eq(products_ask("select count(*) from products"), 3);
 	free(name);
 	free(body);
 	daemon_stop(d);
@@ -1078,20 +494,20 @@ START_TEST(ids_that_are_none)
 					  "%D9%A1",
 					  "1;drop%20table%20products",
 					  "1%27%20or%20true--"};
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
 		    NULL);
 	for (size_t i = 0; i < N(ids); i++) {
 		char target[100];
 		snprintf(target, sizeof(target), PRODUCTS "/%s", ids[i]);
-		request_problem(d, "GET", target, NULL, NULL, 404, "not-found", NULL);
-		request_problem(d, "PUT", target, JSON, "{\"name\":\"b\",\"price\":2}", 404,
+		problem_request(d, "GET", target, NULL, NULL, 404, "not-found", NULL);
+		problem_request(d, "PUT", target, JSON, "{\"name\":\"b\",\"price\":2}", 404,
 				"not-found", NULL);
-		request_problem(d, "PATCH", target, PATCH, "{\"price\":2}", 404, "not-found", NULL);
-		request_problem(d, "DELETE", target, NULL, NULL, 404, "not-found", NULL);
+		problem_request(d, "PATCH", target, PATCH, "{\"price\":2}", 404, "not-found", NULL);
+		problem_request(d, "DELETE", target, NULL, NULL, 404, "not-found", NULL);
 	}
-	expect_rows("1 a 1.00");
+	products_expect("1 a 1.00");
 	daemon_stop(d);
 }
 END_TEST
@@ -1124,7 +540,7 @@ static const struct type_case {
 
 START_TEST(content_has_its_type)
 {
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	struct http_answer a;
 
 	for (size_t i = 0; i < N(types); i++) {
@@ -1147,7 +563,7 @@ START_TEST(content_has_its_type)
 	http_answer_fini(&a);
 	/* a delete has nothing to say */
 	http_expect(daemon_port(d), "DELETE", PRODUCTS "/1", JSON, "{}", 413, NULL);
-	ck_assert_int_eq(ask_number("select count(*) from products"), 2);
+	ck_assert_int_eq(products_ask("select count(*) from products"), 2);
 	daemon_stop(d);
 }
 END_TEST
@@ -1163,7 +579,7 @@ START_TEST(a_body_that_ends_early_writes_nothing)
 	static const char *const bodies[] = {"{\"name\":\"b\",\"price\":2}",
 					     "{\"name\":\"b\",\"price\":2}", "{\"price\":2}",
 					     "name,price\nb,2\n"};
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	struct http_conn c;
 
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
@@ -1181,7 +597,7 @@ START_TEST(a_body_that_ends_early_writes_nothing)
 	/* they have been read when this one is answered by the same two workers */
 	for (int i = 0; i < 8; i++)
 		http_expect_get(daemon_port(d), PRODUCTS "/1", 200, NULL);
-	expect_rows("1 a 1.00");
+	products_expect("1 a 1.00");
 	daemon_stop(d);
 }
 END_TEST
@@ -1190,7 +606,8 @@ END_TEST
 
 START_TEST(each_of_many_has_its_result)
 {
-	struct daemon *d = start_with(_i ? "store.prepared=off" : "store.prepared=on", NULL);
+	struct daemon *d =
+	    products_start_with(_i ? "store.prepared=off" : "store.prepared=on", NULL);
 	const uint16_t port = daemon_port(d);
 	struct http_answer a;
 
@@ -1209,7 +626,7 @@ START_TEST(each_of_many_has_its_result)
 	ck_assert_ptr_null(http_field(&a, "Preference-Applied"));
 	ck_assert_ptr_nonnull(http_field(&a, "Server-Timing"));
 	http_answer_fini(&a);
-	expect_rows("1 a 1.00;2 '); drop table products; -- 2.50");
+	products_expect("1 a 1.00;2 '); drop table products; -- 2.50");
 
 	http_request(port, "POST", PRODUCTS, CSV,
 		     "price,name\r\n1.5,\"x, \"\"y\"\"\"\r\n1e2,b\r\n,\r\n0,\"two\nlines\"", &a);
@@ -1227,14 +644,14 @@ START_TEST(each_of_many_has_its_result)
 	ck_assert_int_eq(a.status, 200);
 	ck_assert_ptr_null(http_field(&a, "Server-Timing"));
 	http_answer_fini(&a);
-	ck_assert_int_eq(ask_number("select count(*) from products"), 4);
+	ck_assert_int_eq(products_ask("select count(*) from products"), 4);
 	daemon_stop(d);
 }
 END_TEST
 
 START_TEST(all_or_none)
 {
-	struct daemon *d = start_on(
+	struct daemon *d = products_start_on(
 	    "create table products(id serial primary key, name text not null, price "
 	    "decimal(10,2) not null, unique (name), constraint polite check (name !~ '^rude'))");
 	const uint16_t port = daemon_port(d);
@@ -1247,20 +664,20 @@ START_TEST(all_or_none)
 				 "{\"status\":201,\"id\":2,\"version\":2}]}");
 	ck_assert_str_eq(http_field(&a, "Preference-Applied"), "atomic");
 	http_answer_fini(&a);
-	request_problem(
+	problem_request(
 	    d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
 	    "[{\"name\":\"c\",\"price\":1},{\"name\":\"\"},{\"name\":\"d\",\"price\":2},"
 	    "\"e\"]",
 	    422, "validation", "/1/name /1/price /3");
-	request_problem(d, "POST", PRODUCTS, CSV "Prefer: atomic\r\n", "name,price\nc,1\nd,x\n",
+	problem_request(d, "POST", PRODUCTS, CSV "Prefer: atomic\r\n", "name,price\nc,1\nd,x\n",
 			422, "validation", "/1/price");
 	/* and so it is when only the database knows */
-	request_problem(d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
+	problem_request(d, "POST", PRODUCTS, JSON "Prefer: atomic\r\n",
 			"[{\"name\":\"c\",\"price\":1},{\"name\":\"rude\",\"price\":1}]", 422,
 			"validation", ".");
-	request_problem(d, "POST", PRODUCTS, CSV "Prefer: atomic\r\n", "name,price\nc,1\na,1\n",
+	problem_request(d, "POST", PRODUCTS, CSV "Prefer: atomic\r\n", "name,price\nc,1\na,1\n",
 			409, "conflict", ".");
-	expect_rows("1 a 1.00;2 b 2.00");
+	products_expect("1 a 1.00;2 b 2.00");
 	/* each for itself */
 	http_request(port, "POST", PRODUCTS, JSON,
 		     "[{\"name\":\"c\",\"price\":1},{\"name\":\"rude\",\"price\":1},{},"
@@ -1275,7 +692,7 @@ START_TEST(all_or_none)
 	    ck_assert_int_eq(json_integer_value(json_object_get(result, "status")), statuses[i]);
 	json_decref(json);
 	http_answer_fini(&a);
-	ck_assert_int_eq(ask_number("select count(*) from products where name in ('c', 'd')"), 2);
+	ck_assert_int_eq(products_ask("select count(*) from products where name in ('c', 'd')"), 2);
 	daemon_stop(d);
 }
 END_TEST
@@ -1307,7 +724,7 @@ static const struct csv_case {
 
 START_TEST(csv_is_read_strictly)
 {
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	struct http_answer a;
 
 	for (size_t i = 0; i < N(bad_csv); i++) {
@@ -1318,7 +735,7 @@ START_TEST(csv_is_read_strictly)
 			http_answer_fini(&a);
 			continue;
 		}
-		expect_problem(&a, c->status, c->type, c->pointers, c->body);
+		problem_expect(&a, c->status, c->type, c->pointers, c->body);
 		ck_assert_msg(strstr(a.body, c->said) != NULL, "%s: %s", c->body, a.body);
 		http_answer_fini(&a);
 	}
@@ -1328,14 +745,14 @@ START_TEST(csv_is_read_strictly)
 	ck_assert_int_eq(a.status, 200);
 	ck_assert_ptr_nonnull(strstr(a.body, "{\"status\":201,\"id\":1,\"version\":1}]}"));
 	http_answer_fini(&a);
-	expect_rows("1 ok 1.00");
+	products_expect("1 ok 1.00");
 	daemon_stop(d);
 }
 END_TEST
 
 START_TEST(a_thousand_and_not_one_more)
 {
-	struct daemon *d = start();
+	struct daemon *d = products_start();
 	char *json = malloc(65537), *csv = malloc(65537);
 	struct http_answer a;
 
@@ -1356,15 +773,15 @@ START_TEST(a_thousand_and_not_one_more)
 			http_answer_fini(&a);
 			http_expect(daemon_port(d), "POST", PRODUCTS, CSV, csv, 200, NULL);
 		} else {
-			request_problem(d, "POST", PRODUCTS, JSON, json, 422, "validation", ".");
-			request_problem(d, "POST", PRODUCTS, CSV, csv, 422, "validation", ".");
+			problem_request(d, "POST", PRODUCTS, JSON, json, 422, "validation", ".");
+			problem_request(d, "POST", PRODUCTS, CSV, csv, 422, "validation", ".");
 		}
 	}
-	request_problem(d, "POST", PRODUCTS, JSON, "[]", 422, "validation", ".");
-	ck_assert_int_eq(ask_number("select count(*) from products"), 2000);
+	problem_request(d, "POST", PRODUCTS, JSON, "[]", 422, "validation", ".");
+	ck_assert_int_eq(products_ask("select count(*) from products"), 2000);
 	/* in the order in which they came */
-	ck_assert_int_eq(ask_number("select count(*) from products where name = 'j' || (id - 1) "
-				    "or name = 'c' || (id - 1001)"),
+	ck_assert_int_eq(products_ask("select count(*) from products where name = 'j' || (id - 1) "
+				      "or name = 'c' || (id - 1001)"),
 			 2000);
 	free(json);
 	free(csv);
@@ -1376,7 +793,7 @@ END_TEST
 
 START_TEST(ids_rise_by_one_over_all_workers)
 {
-	struct daemon *d = start_with("server.workers=3", NULL);
+	struct daemon *d = products_start_with("server.workers=3", NULL);
 	struct http_conn c[CLIENTS];
 	struct http_answer a;
 	bool seen[CLIENTS * EACH + 1] = {false};
@@ -1412,9 +829,9 @@ START_TEST(ids_rise_by_one_over_all_workers)
 		}
 		http_close(&c[i]);
 	}
-	ck_assert_int_eq(ask_number("select max(id) from products"), (long)CLIENTS * EACH);
+	ck_assert_int_eq(products_ask("select max(id) from products"), (long)CLIENTS * EACH);
 	/* they did share statements: a statement is one transaction */
-	ck_assert_int_lt(ask_number("select count(distinct xmin::text) from products"),
+	ck_assert_int_lt(products_ask("select count(distinct xmin::text) from products"),
 			 (long)CLIENTS * EACH);
 	daemon_stop(d);
 }
@@ -1422,7 +839,7 @@ END_TEST
 
 START_TEST(a_bad_row_costs_only_itself)
 {
-	struct daemon *d = start_on(
+	struct daemon *d = products_start_on(
 	    "create table products(id serial primary key, name text not null, price "
 	    "decimal(10,2) not null, unique (name), constraint polite check (name !~ '^rude'))");
 	struct http_conn c[CLIENTS];
@@ -1456,7 +873,7 @@ START_TEST(a_bad_row_costs_only_itself)
 		}
 		http_close(&c[i]);
 	}
-	ck_assert_int_eq(ask_number("select count(*) from products"),
+	ck_assert_int_eq(products_ask("select count(*) from products"),
 			 1 + CLIENTS * EACH - EACH / 3 - EACH / 5);
 	daemon_stop(d);
 }
@@ -1464,7 +881,7 @@ END_TEST
 
 START_TEST(changes_of_the_same_products_do_not_lock_each_other)
 {
-	struct daemon *d = start_with("server.workers=3", NULL);
+	struct daemon *d = products_start_with("server.workers=3", NULL);
 	struct http_conn c[CLIENTS];
 	struct http_answer a;
 	char target[64];
@@ -1490,400 +907,16 @@ START_TEST(changes_of_the_same_products_do_not_lock_each_other)
 		}
 		http_close(&c[i]);
 	}
-	ck_assert_int_eq(ask_number("select deadlocks from pg_stat_database where datname = "
-				    "current_database()"),
+	ck_assert_int_eq(products_ask("select deadlocks from pg_stat_database where datname = "
+				      "current_database()"),
 			 0);
-	daemon_stop(d);
-}
-END_TEST
-
-/* --- Idempotency-Key --- */
-
-static const struct keyed {
-	const char *method, *target, *fields, *body;
-	int status;
-} keyed[] = {
-    {"POST", PRODUCTS, JSON, "{\"name\":\"n\\\"\\n\",\"price\":1.5}", 201},
-    {"POST", PRODUCTS, JSON, "[{\"name\":\"b1\",\"price\":1},{},{\"name\":\"b2\",\"price\":2}]",
-     200},
-    {"POST", PRODUCTS, JSON "Prefer: atomic\r\n", "[{\"name\":\"b3\",\"price\":1}]", 200},
-    {"POST", PRODUCTS, CSV, "name,price\nb4,1\nb5,x\n", 200},
-    {"PUT", PRODUCTS "/1", JSON, "{\"name\":\"put\",\"price\":2}", 200},
-    {"PATCH", PRODUCTS "/1", PATCH, "{\"price\":3}", 200},
-    {"DELETE", PRODUCTS "/2", "", NULL, 204},
-};
-
-START_TEST(a_key_is_answered_the_same)
-{
-	struct daemon *d = start_with(_i ? "store.prepared=off" : "store.prepared=on", NULL);
-	const uint16_t port = daemon_port(d);
-	struct http_answer first, again;
-
-	free(pg_ask("insert into products(name, price) values ('a', 1), ('b', 2)"));
-	for (size_t i = 0; i < N(keyed); i++) {
-		const struct keyed *k = &keyed[i];
-		char fields[200];
-		snprintf(fields, sizeof(fields), "%sIdempotency-Key: \"k%zu\"\r\n", k->fields, i);
-		http_request(port, k->method, k->target, fields, k->body, &first);
-		ck_assert_msg(first.status == k->status, "%s: %s", k->method, first.body);
-		ck_assert_ptr_null(http_field(&first, "Idempotent-Replayed"));
-		const long rows = ask_number("select coalesce(sum(version), 0) from products");
-		/* bare is the same key */
-		snprintf(fields, sizeof(fields), "Idempotency-Key: k%zu\r\n%s", i, k->fields);
-		for (int r = 0; r < 3; r++) {
-			http_request(port, k->method, k->target, fields, k->body, &again);
-			ck_assert_int_eq(again.status, first.status);
-			ck_assert_str_eq(again.body, first.body);
-			ck_assert_str_eq(http_field(&again, "Idempotent-Replayed"), "true");
-			static const char *const same[] = {"ETag", "Location", "Content-Type",
-							   "Preference-Applied"};
-			for (size_t s = 0; s < N(same); s++) {
-				const char *value = http_field(&first, same[s]);
-				char *kept = value ? it_printf("%s", value) : NULL;
-				value = http_field(&again, same[s]);
-				ck_assert_msg((value == NULL) == (kept == NULL), "%s", same[s]);
-				if (kept)
-					ck_assert_str_eq(value, kept);
-				free(kept);
-			}
-			http_answer_fini(&again);
-		}
-		/* and nothing was written again */
-		ck_assert_int_eq(ask_number("select coalesce(sum(version), 0) from products"),
-				 rows);
-		/* for anything else it is taken */
-		http_request(port, "PATCH", PRODUCTS "/1", PATCH "Idempotency-Key: k0\r\n",
-			     "{\"price\":9}", &again);
-		expect_problem(&again, 422, "idempotency-key-reused", NULL, k->method);
-		http_answer_fini(&again);
-		http_answer_fini(&first);
-	}
-	ck_assert_int_eq(ask_number("select count(*) from product_idempotency"), (long)N(keyed));
-	daemon_stop(d);
-}
-END_TEST
-
-/* Byte for byte what an answer without a key has, of every kind of column, and for as long as the
- * key is kept, whatever becomes of the table. */
-START_TEST(a_key_is_answered_in_the_same_bytes)
-{
-	struct daemon *d = start_on(
-	    "create domain small as smallint; create domain smaller as small check (value < 9); "
-	    "create type mood as enum ('glad', 'so, so'); "
-	    "create table products(flat bool default true, extra jsonb default '{\"a\": [1]}', "
-	    "price decimal(10,2) not null, at timestamptz default '2026-02-03 04:05:06.7+08', "
-	    "f float8 default 'NaN', r real default 1e30, inf float8 default '-infinity', "
-	    "words text[] default '{a,\"b, \\\"c\",null}', empty text default '', none text, "
-	    "id serial primary key, \"odd \"\"(na,me\\\" text default E'q\"b\\\\ (x),\\n', "
-	    "raw json default '{\"a\" :\n1}', d smaller default 3, bytes bytea default "
-	    "'\\x00ff', day date default '2026-02-03', span interval default '1 day 02:03', "
-	    "feel mood default 'so, so', who inet default '::1', point point default '(1,2)', "
-	    "gone int, name char(6) not null); alter table products drop gone");
-	const uint16_t port = daemon_port(d);
-	static const struct keyed ways_of[] = {
-	    {"POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201},
-	    {"PUT", PRODUCTS "/1", JSON, "{\"name\":\"b \",\"price\":2}", 200},
-	    {"PATCH", PRODUCTS "/1", PATCH, "{\"price\":3}", 200},
-	};
-	char *bodies[N(ways_of)], *tags[N(ways_of)], fields[200];
-	struct http_answer a, got;
-
-	for (size_t r = 0; r < 2; r++) {
-		for (size_t i = 0; i < N(ways_of); i++) {
-			const struct keyed *k = &ways_of[i];
-			snprintf(fields, sizeof(fields), "%sIdempotency-Key: k%zu\r\n", k->fields,
-				 i);
-			http_request(port, k->method, k->target, fields, k->body, &a);
-			ck_assert_msg(a.status == k->status, "%s", a.body);
-			if (r == 0) {
-				bodies[i] = it_printf("%s", a.body);
-				tags[i] = it_printf("%s", http_field(&a, "ETag"));
-				http_request(port, "GET", PRODUCTS "/1", NULL, NULL, &got);
-				ck_assert_str_eq(a.body, got.body);
-				ck_assert_str_eq(tags[i], http_field(&got, "ETag"));
-				http_answer_fini(&got);
-			} else {
-				ck_assert_str_eq(http_field(&a, "Idempotent-Replayed"), "true");
-				ck_assert_str_eq(a.body, bodies[i]);
-				ck_assert_str_eq(http_field(&a, "ETag"), tags[i]);
-				free(bodies[i]);
-				free(tags[i]);
-			}
-			if (i == 0)
-				ck_assert_str_eq(http_field(&a, "Location"), "/api/products/1");
-			http_answer_fini(&a);
-		}
-		if (r)
-			continue;
-		free(pg_ask("alter table products drop words, alter f type text, add later int "
-			    "default 7; alter table products rename feel to mood"));
-		http_expect(port, "PATCH", PRODUCTS "/1", PATCH, "{}", 200, NULL);
-	}
-	/* and what is new is there in new ones */
-	http_request(port, "PATCH", PRODUCTS "/1", PATCH "Idempotency-Key: new\r\n", "{}", &a);
-	ck_assert_msg(strstr(a.body, "\"later\":7}") != NULL, "%s", a.body);
-	http_answer_fini(&a);
-	daemon_stop(d);
-}
-END_TEST
-
-/* By a Plaza that knew no forms: it cannot be told any more, and is not done again. */
-START_TEST(an_answer_of_before_is_not_done_again)
-{
-	struct daemon *d = start();
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-		    "{\"name\":\"a\",\"price\":1}", 201, NULL);
-	free(pg_ask("update product_idempotency set form = null"));
-	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-			"{\"name\":\"a\",\"price\":1}", 422, "idempotency-key-reused", NULL);
-	free(pg_ask("update product_idempotency set form = '(a', answer = 'b'"));
-	request_problem(d, "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-			"{\"name\":\"a\",\"price\":1}", 500, "store-error", NULL);
-	expect_rows("1 a 1.00");
-	daemon_expect_error(d, "has an answer that cannot be read");
-	daemon_stop(d);
-}
-END_TEST
-
-/*
- * The server falls silent while it commits; the daemon hangs up and asks again, waits for its own
- * first attempt, and finds its key used when that is through.
- */
-START_TEST(a_key_that_its_own_first_attempt_has)
-{
-	struct daemon *d = start_with("store.statement_timeout=2s", "server.workers=1");
-	struct child holder;
-	struct http_conn c;
-	struct http_answer a;
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
-		    NULL);
-	free(pg_ask("create function public.linger() returns trigger language plpgsql set "
-		    "lock_timeout = 0 as $$ begin perform pg_advisory_xact_lock(7); return null; "
-		    "end $$; create constraint trigger linger after insert on "
-		    "public.product_idempotency deferrable initially deferred for each row execute "
-		    "function public.linger()"));
-	char *dbname = pg_ask("select current_database()");
-	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
-			      "-d",   dbname,  NULL};
-	child_start(&holder, argv);
-	child_write(&holder, "select pg_advisory_lock(7);\nselect 'held';\n");
-	free(child_read_line(&holder));
-	char *line = child_read_line(&holder);
-	ck_assert_str_eq(line, "held");
-	free(line);
-	http_open(&c, daemon_port(d));
-	http_send_text(&c, "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
-			   "Idempotency-Key: k\r\nContent-Length: 22\r\n\r\n"
-			   "{\"name\":\"b\",\"price\":1}");
-	WAIT_UNTIL(ask_number("select count(*) from pg_stat_activity where wait_event = 'advisory' "
-			      "and datname = current_database()") == 1);
-	WAIT_UNTIL(ask_number("select count(*) from pg_stat_activity where wait_event = "
-			      "'transactionid' and datname = current_database()") == 1);
-	child_write(&holder, "select pg_advisory_unlock(7);\n");
-	child_close_input(&holder);
-	http_read(&c, "POST", &a);
-	ck_assert_msg(a.status == 201, "%s", a.body);
-	ck_assert_str_eq(http_field(&a, "Idempotent-Replayed"), "true");
-	ck_assert_str_eq(a.body, "{\"id\":2,\"name\":\"b\",\"price\":1.00,\"version\":2}");
-	http_answer_fini(&a);
-	http_close(&c);
-	ck_assert_int_eq(child_wait(&holder), 0);
-	expect_rows("1 a 1.00;2 b 1.00");
-	free(dbname);
-	daemon_stop(d);
-}
-END_TEST
-
-START_TEST(only_what_was_done_is_kept)
-{
-	static const struct keyed misses[] = {
-	    {"POST", PRODUCTS, JSON, "{}", 422},
-	    {"POST", PRODUCTS, JSON, "{\"name\":\"rude\",\"price\":1}", 422},
-	    {"PUT", PRODUCTS "/99", JSON, "{\"name\":\"a\",\"price\":1}", 404},
-	    {"PATCH", PRODUCTS "/1", PATCH "If-Match: \"x\"\r\n", "{\"price\":3}", 412},
-	    {"DELETE", PRODUCTS "/99", "", NULL, 404},
-	};
-	struct daemon *d =
-	    start_on("create table products(id serial primary key, name text not null, price "
-		     "decimal(10,2) not null, constraint polite check (name !~ '^rude'))");
-	struct http_answer a;
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
-		    NULL);
-	for (size_t i = 0; i < N(misses); i++) {
-		char fields[200];
-		snprintf(fields, sizeof(fields), "%sIdempotency-Key: k\r\n", misses[i].fields);
-		http_request(daemon_port(d), misses[i].method, misses[i].target, fields,
-			     misses[i].body, &a);
-		ck_assert_msg(a.status == misses[i].status, "%s", a.body);
-		http_answer_fini(&a);
-	}
-	ck_assert_int_eq(ask_number("select count(*) from product_idempotency"), 0);
-	/* the key is still free */
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-		    "{\"name\":\"b\",\"price\":1}", 201, NULL);
-	static const char *const bad[] = {"", "\"\"", "a b", "\"a", "\xc3\xa9"};
-	for (size_t i = 0; i < N(bad); i++) {
-		char fields[100];
-		snprintf(fields, sizeof(fields), JSON "Idempotency-Key: %s\r\n", bad[i]);
-		request_problem(d, "POST", PRODUCTS, fields, "{\"name\":\"b\",\"price\":1}", 400,
-				"bad-key", NULL);
-	}
-	request_problem(d, "DELETE", PRODUCTS "/1", "Idempotency-Key: a\r\nIdempotency-Key: a\r\n",
-			NULL, 400, "bad-key", NULL);
-	/* SQL in a key is a key */
-	http_expect(daemon_port(d), "POST", PRODUCTS,
-		    JSON "Idempotency-Key: ');drop/**/table/**/products;--\r\n",
-		    "{\"name\":\"c\",\"price\":1}", 201, NULL);
-	ck_assert_int_eq(ask_number("select count(*) from products"), 3);
-	daemon_stop(d);
-}
-END_TEST
-
-START_TEST(a_key_that_many_send_at_once_is_done_once)
-{
-	struct daemon *d = start_with("server.workers=3", NULL);
-	struct http_conn c[CLIENTS];
-	struct http_answer a;
-
-	for (int i = 0; i < CLIENTS; i++)
-		http_open(&c[i], daemon_port(d));
-	for (int r = 0; r < EACH; r++) {
-		char *body = NULL;
-		for (int i = 0; i < CLIENTS; i++)
-			http_sendf(&c[i],
-				   "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
-				   "Idempotency-Key: round-%d\r\nContent-Length: 22\r\n\r\n"
-				   "{\"name\":\"k\",\"price\":1}",
-				   r);
-		for (int i = 0; i < CLIENTS; i++) {
-			http_read(&c[i], "POST", &a);
-			ck_assert_msg(a.status == 201, "%s", a.body);
-			if (body)
-				ck_assert_str_eq(a.body, body);
-			else
-				body = it_printf("%s", a.body);
-			http_answer_fini(&a);
-		}
-		free(body);
-	}
-	for (int i = 0; i < CLIENTS; i++)
-		http_close(&c[i]);
-	ck_assert_int_eq(ask_number("select count(*) from products"), EACH);
-	daemon_stop(d);
-}
-END_TEST
-
-START_TEST(a_key_that_is_under_way_is_told)
-{
-	struct daemon *d = start_with("store.statement_timeout=600ms", "server.workers=1");
-	struct http_answer a;
-	struct child holder;
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201,
-		    NULL);
-	char *dbname = pg_ask("select current_database()");
-	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
-			      "-d",   dbname,  NULL};
-	child_start(&holder, argv);
-	child_write(&holder, "begin; insert into product_idempotency(key, fingerprint, status, "
-			     "answer) values ('k', '', 201, ''); select 'held';\n");
-	char *line = child_read_line(&holder);
-	ck_assert_str_eq(line, "held");
-	free(line);
-	http_request(daemon_port(d), "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-		     "{\"name\":\"b\",\"price\":1}", &a);
-	expect_problem(&a, 409, "idempotency-key-in-use", NULL, "k");
-	ck_assert_ptr_nonnull(http_field(&a, "Retry-After"));
-	http_answer_fini(&a);
-	child_write(&holder, "rollback;\n");
-	child_close_input(&holder);
-	ck_assert_int_eq(child_wait(&holder), 0);
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON "Idempotency-Key: k\r\n",
-		    "{\"name\":\"b\",\"price\":1}", 201, NULL);
-	expect_rows("1 a 1.00;3 b 1.00");
-	free(dbname);
-	daemon_stop(d);
-}
-END_TEST
-
-/* Every backend of ours is thrown out again and again while clients write. */
-START_TEST(thrown_out_again_and_again)
-{
-	enum { CONNS = 8, TIME_MS = 3000 };
-	struct daemon *d = start_with("server.workers=2", NULL);
-	struct http_conn c[CONNS];
-	struct http_answer a;
-	struct child killer;
-	unsigned unknown = 0;
-	int writes = 0;
-
-	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"first\",\"price\":1}", 201,
-		    NULL);
-	char *dbname = pg_ask("select current_database()");
-	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
-			      "-d",   dbname,  NULL};
-	child_start(&killer, argv);
-	child_write(&killer, "select count(pg_terminate_backend(pid)) from pg_stat_activity where "
-			     "usename = 'plaza' and datname = current_database() \\watch 0.25\n");
-	for (int i = 0; i < CONNS; i++)
-		http_open(&c[i], daemon_port(d));
-	const uint64_t began_ms = it_now_ms();
-	for (; it_now_ms() - began_ms < TIME_MS; writes += CONNS) {
-		bool is_done[CONNS] = {false};
-		unsigned left = CONNS;
-		const uint64_t until_ms = it_now_ms() + IT_DEADLINE_MS;
-
-		/* the same requests until each was answered well */
-		while (left) {
-			ck_assert_uint_lt(it_now_ms(), until_ms);
-			for (int i = 0; i < CONNS; i++) {
-				char body[64];
-				if (is_done[i])
-					continue;
-				int n = snprintf(body, sizeof(body),
-						 "{\"name\":\"w%d\",\"price\":1}", writes + i);
-				http_sendf(
-				    &c[i],
-				    "POST " PRODUCTS " HTTP/1.1\r\nHost: localhost\r\n" JSON
-				    "Idempotency-Key: key-%d\r\nContent-Length: %d\r\n\r\n%s",
-				    writes + i, n, body);
-			}
-			for (int i = 0; i < CONNS; i++) {
-				if (is_done[i])
-					continue;
-				http_read(&c[i], "POST", &a);
-				ck_assert_msg(a.status == 201 || a.status == 503, "%s%s", a.head,
-					      a.body);
-				is_done[i] = a.status == 201;
-				left -= is_done[i];
-				unknown += strstr(a.body, "commit-unknown") != NULL;
-				http_answer_fini(&a);
-			}
-		}
-	}
-	for (int i = 0; i < CONNS; i++)
-		http_close(&c[i]);
-	kill(killer.pid, SIGTERM);
-	child_close_input(&killer);
-	child_wait(&killer);
-	ck_assert_uint_ge(daemon_log_count(d, 0, "store: lost"), 3);
-	/* what the end of a connection has left open, the key decides: within the request's time */
-	ck_assert_uint_lt(unknown, (unsigned)writes / 2);
-	ck_assert_int_eq(ask_number("select count(distinct name) from products where name ~ '^w'"),
-			 writes);
-	ck_assert_int_eq(ask_number("select count(*) from products where name ~ '^w'"), writes);
-	free(dbname);
-	daemon_expect_error(d, "store: ");
 	daemon_stop(d);
 }
 END_TEST
 
 START_TEST(a_client_that_leaves_does_not_stop_its_write)
 {
-	struct daemon *d = start_with("server.workers=1", NULL);
+	struct daemon *d = products_start_with("server.workers=1", NULL);
 	struct http_conn c[CLIENTS];
 	struct http_answer a;
 
@@ -1906,7 +939,7 @@ START_TEST(a_client_that_leaves_does_not_stop_its_write)
 	/* all that were read are written: those of this connection are behind them */
 	http_expect(daemon_port(d), "POST", PRODUCTS, JSON, "{\"name\":\"z\",\"price\":1}", 201,
 		    NULL);
-	ck_assert_int_eq(ask_number("select count(*) from products where name = 'l'"), CLIENTS);
+	ck_assert_int_eq(products_ask("select count(*) from products where name = 'l'"), CLIENTS);
 	daemon_stop(d);
 }
 END_TEST
@@ -1916,17 +949,6 @@ fill(Suite *s)
 {
 	TCase *tc = it_case(s, "rows");
 	tcase_add_loop_test(tc, made_changed_deleted, 0, 2);
-	tcase_add_test(tc, other_columns_stay);
-	tcase_add_test(tc, other_columns_have_any_name);
-	tcase_add_test(tc, a_nan_that_is_there_is_null);
-	tcase_add_test(tc, ids_come_from_where_the_table_has_them);
-	tcase_add_test(tc, the_table_may_have_rules);
-	tcase_add_test(tc, rules_have_names);
-	tcase_add_loop_test(tc, a_trigger_may_change_who_it_is, 0, N(other_ids));
-	tcase_add_loop_test(tc, a_trigger_may_change_many, 0, N(other_ids));
-	tcase_add_test(tc, a_trigger_may_change_one_with_a_key);
-	tcase_add_test(tc, a_trigger_may_keep_a_row_as_it_is);
-	tcase_add_test(tc, a_constraint_may_wait_for_the_commit);
 	tcase_add_test(tc, conditions_decide);
 	tcase_add_test(tc, a_match_may_be_required);
 
@@ -1949,16 +971,6 @@ fill(Suite *s)
 	tcase_add_test(tc, a_bad_row_costs_only_itself);
 	tcase_add_test(tc, changes_of_the_same_products_do_not_lock_each_other);
 	tcase_add_test(tc, a_client_that_leaves_does_not_stop_its_write);
-
-	tc = it_case(s, "keys");
-	tcase_add_loop_test(tc, a_key_is_answered_the_same, 0, 2);
-	tcase_add_test(tc, a_key_is_answered_in_the_same_bytes);
-	tcase_add_test(tc, an_answer_of_before_is_not_done_again);
-	tcase_add_test(tc, a_key_that_its_own_first_attempt_has);
-	tcase_add_test(tc, only_what_was_done_is_kept);
-	tcase_add_test(tc, a_key_that_many_send_at_once_is_done_once);
-	tcase_add_test(tc, a_key_that_is_under_way_is_told);
-	tcase_add_test(tc, thrown_out_again_and_again);
 }
 
 int
