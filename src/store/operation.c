@@ -80,6 +80,9 @@ judge_error(const struct lane_answer *answer, bool is_write)
 	log_error_of(answer);
 	if (has_class(s, "42501"))
 		return PRODUCTS_DENIED;
+	/* the table is gone, or another one; the lanes look for it at their own pace */
+	if (has_class(s, "42P01") || has_class(s, "42703"))
+		return PRODUCTS_NO_SCHEMA;
 	/* a full disk, no memory; a standby; shutting down */
 	if (has_class(s, "53") || has_class(s, "25006") || has_class(s, "57P"))
 		return PRODUCTS_DOWN;

@@ -506,6 +506,44 @@ START_TEST(a_constraint_may_wait_for_the_commit)
 }
 END_TEST
 
+/* --- the table itself --- */
+
+/* Who swaps tables finds no empty one in place of theirs. */
+START_TEST(a_table_that_is_away_is_waited_for)
+{
+	struct daemon *d = products_start();
+	const uint16_t port = daemon_port(d);
+	const char *one = "{\"id\":1,\"name\":\"a\",\"price\":1.00,\"version\":1}";
+	struct http_answer a;
+
+	http_expect(port, "POST", PRODUCTS, JSON, "{\"name\":\"a\",\"price\":1}", 201, one);
+	size_t mark = daemon_log_mark(d);
+	free(pg_ask("alter table products rename to away"));
+	http_request(port, "POST", PRODUCTS, JSON, "{\"name\":\"b\",\"price\":1}", &a);
+	problem_expect(&a, 503, "store-unavailable", NULL, "away");
+	http_answer_fini(&a);
+	char *line =
+	    daemon_log_wait(d, mark, "table products (step 1 of schema \"public\") is gone");
+	ck_assert_ptr_nonnull(strstr(line, "give it its name back"));
+	ck_assert_ptr_nonnull(strstr(line, "delete from \"public\".plaza_steps where version = 1"));
+	free(line);
+	ck_assert_int_eq(products_ask("select (to_regclass('products') is null)::int"), 1);
+	mark = daemon_log_mark(d);
+	free(pg_ask("alter table away rename to products"));
+	free(daemon_log_wait(d, mark, "store: connected to"));
+	http_expect_get(port, PRODUCTS "/1", 200, one);
+	/* or as they wish */
+	free(pg_ask("drop table products; delete from plaza_steps where version = 1"));
+	mark = daemon_log_mark(d);
+	http_request(port, "GET", PRODUCTS "/1", NULL, NULL, &a);
+	http_answer_fini(&a);
+	free(daemon_log_wait(d, mark, "step 1 is made"));
+	daemon_expect_error(d, "is gone");
+	daemon_expect_error(d, "relation \"public.products\" does not exist");
+	daemon_stop(d);
+}
+END_TEST
+
 static void
 fill(Suite *s)
 {
@@ -523,6 +561,9 @@ fill(Suite *s)
 	tcase_add_test(tc, a_trigger_may_change_one_with_a_key);
 	tcase_add_test(tc, a_trigger_may_keep_a_row_as_it_is);
 	tcase_add_test(tc, a_constraint_may_wait_for_the_commit);
+
+	tc = it_case(s, "table");
+	tcase_add_test(tc, a_table_that_is_away_is_waited_for);
 }
 
 int
