@@ -17,6 +17,8 @@
 #include "http/access_log.h"
 #include "http/server.h"
 #include "hub/hub.h"
+#include "jobs/job_told.h"
+#include "jobs/jobs.h"
 #include "openapi/openapi.h"
 #include "proc/exit_codes.h"
 #include "proc/owner.h"
@@ -46,6 +48,7 @@ struct worker {
 	struct route_table routes;
 	struct hub *hub;
 	struct store *store;
+	struct jobs *jobs;
 	struct greet_readiness readiness;
 	struct address_count addresses;
 	struct http_server *http;
@@ -180,6 +183,7 @@ worker_set_state(struct worker *w, enum worker_state state)
 		return;
 	w->state = state;
 	store_leave_feed(w->store);
+	jobs_leave(w->jobs);
 	if (w->accepting && !watch_started(&w->grace_timer))
 		watch_start_ms(&w->grace_timer, DRAIN_GRACE_MS);
 	if (close_code(w))
@@ -282,6 +286,33 @@ last_id_cb(char *id, size_t size, void *ctx)
 	return hub_last_id(ctx, SPAN_LIT("_products"), id, size);
 }
 
+/* Changes of jobs go into another one. */
+static void
+tell_job_cb(struct span json, void *ctx)
+{
+	/* a room that takes nothing now misses it: the database has it all */
+	if (!hub_tell(ctx, SPAN_LIT(JOBS_ROOM), span_from(NULL, 0), json))
+		log_debug("the room " JOBS_ROOM " was not told of a job");
+}
+
+static bool
+start_jobs(struct worker *w, unsigned lanes)
+{
+	const struct worker_args *args = w->args;
+	const struct jobs_host host = {
+	    .config = args->config,
+	    .segment = args->segment,
+	    .bell = args->bell,
+	    .slot = slot_index(args->index, args->generation),
+	    .lanes = lanes,
+	    .tell = tell_job_cb,
+	    .ctx = w->hub,
+	};
+
+	w->jobs = jobs_new(w->loop, &host);
+	return w->jobs != NULL;
+}
+
 static bool
 start_feed(struct worker *w)
 {
@@ -317,7 +348,7 @@ worker_build(struct worker *w)
 
 	w->hub = hub_new(w->loop, config, args->segment, args->bell, slot);
 	w->store = w->hub ? store_new(w->loop, config, share.store) : NULL;
-	if (!w->store || !start_feed(w))
+	if (!w->store || !start_feed(w) || !start_jobs(w, share.jobs))
 		return false;
 	hub_on_empty(w->hub, emptied_cb, w);
 	w->readiness = (struct greet_readiness){why_not_ready, w};
@@ -325,6 +356,7 @@ worker_build(struct worker *w)
 	hub_add_routes(w->hub, &w->routes);
 	openapi_add_routes(&w->routes);
 	store_add_routes(w->store, &w->routes);
+	jobs_add_routes(w->jobs, &w->routes);
 	w->addresses = (struct address_count){args->segment, slot};
 	w->http = http_server_new(w->loop, config, &w->routes, &w->addresses);
 	if (!w->http)
@@ -366,6 +398,7 @@ worker_fini(struct worker *w)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	if (w->http)
 		http_server_abort(w->http);
+	jobs_free(&w->jobs);
 	store_free(&w->store);
 	hub_free(&w->hub);
 	if (w->http)

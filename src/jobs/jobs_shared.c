@@ -186,6 +186,12 @@ jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool i
 }
 
 void
+jobs_queue_expect(struct job_queue_cell *cell, uint64_t n)
+{
+	cell->depth += (int64_t)n;
+}
+
+void
 jobs_queue_put(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n, char hand)
 {
 	atomic_fetch_add(&cell->depth, (int64_t)n);

@@ -96,6 +96,9 @@ struct job_queue_cell *jobs_queue(const struct segment *segment, struct span nam
 size_t jobs_queue_name(const struct segment *segment, unsigned i, char name[JOB_QUEUE_NAME_MAX]);
 /* What the database has just said of a queue. */
 void jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool is_paused);
+/* `n` jobs are on their way: they take their room already, and jobs_queue_ready follows, or _leave.
+ */
+void jobs_queue_expect(struct job_queue_cell *cell, uint64_t n);
 /* `n` jobs have come, for `hand` 'p' or 'w', at once or later. Then call jobs_ring. */
 void jobs_queue_put(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n, char hand);
 /* `n` of those that it has counted are ready now; or, with 0, some may be that were not before. */

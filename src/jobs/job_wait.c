@@ -1,0 +1,266 @@
+/*
+ * job_wait.c - each one looks at its job when it comes, when there is news of it, from time to time
+ * in case that nobody of this host has told, and when its time is over: that answer is the last.
+ */
+#include "jobs/job_wait.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "http/problem.h"
+#include "jobs/job_json.h"
+#include "jobs/job_reply.h"
+#include "jobs/jobs_common.h"
+
+#define BUCKETS 1024
+/* What happens on other hosts is seen by looking. */
+#define LOOK_MS 1000
+
+enum waiter_state {
+	WAITER_LOOKING, /* the database has been asked */
+	WAITER_WAITING  /* for news, or for the end of its time */
+};
+
+struct waiter {
+	LIST_ENTRY(waiter) link;
+	struct job_waits *waits;
+	struct exchange *x;
+	struct uuid id;
+	struct watch timer;
+	enum waiter_state state;
+	enum wait_use use;
+	bool is_over;  /* its time, or its client: the next look is the last */
+	bool has_news; /* since it began to look */
+	bool has_seen; /* it has found the job once */
+};
+
+LIST_HEAD(bucket, waiter);
+
+struct job_waits {
+	struct jobs *jobs;
+	size_t n;
+	struct bucket bucket[BUCKETS];
+	struct watch look_timer;
+};
+
+static struct bucket *
+bucket_of(struct job_waits *waits, const unsigned char id[16])
+{
+	/* the end of a UUID is random; its beginning is the time */
+	return &waits->bucket[(id[14] << 8 | id[15]) % BUCKETS];
+}
+
+static void
+waiter_free(struct waiter *w)
+{
+	watch_stop(&w->timer);
+	LIST_REMOVE(w, link);
+	if (--w->waits->n == 0)
+		watch_stop(&w->waits->look_timer);
+	free(w);
+}
+
+/* --- its answer --- */
+
+static void
+reply(struct waiter *w, const struct queue_answer *answer, const struct job_row *row)
+{
+	char fields[120], id[UUID_TEXT_SIZE];
+	struct buffer body = {0};
+	const bool is_written = job_json(&body, row);
+
+	switch (w->use) {
+	case WAIT_GET: job_reply_tagged(w->x, is_written, &body, answer, NULL); break;
+	case WAIT_AGAIN: job_reply_json(w->x, is_written, 200, &body, answer, NULL); break;
+	case WAIT_PUT:
+		uuid_print(&w->id, id);
+		snprintf(fields, sizeof(fields),
+			 "Location: " JOBS_PATH "/%s\r\nPreference-Applied: wait\r\n", id);
+		job_reply_json(w->x, is_written, job_state_is_final(row->state) ? 200 : 202, &body,
+			       answer, fields);
+		break;
+	}
+}
+
+static void look(struct waiter *w);
+
+static void
+look_done(const struct queue_answer *answer, const struct job_row *row, size_t n, void *ctx)
+{
+	struct waiter *w = ctx;
+	const bool is_trouble = answer->outcome != QUEUE_OK;
+
+	w->state = WAITER_WAITING;
+	/* a database that goes away while somebody waits may come back in time */
+	if (is_trouble && w->has_seen && !w->is_over)
+		return;
+	if (is_trouble) {
+		job_reply_trouble(w->x, answer);
+	} else if (n == 0) {
+		job_reply_absent(w->x, &w->id, w->waits->jobs->config->jobs_retention);
+	} else if (w->is_over || job_state_is_final(row->state)) {
+		reply(w, answer, row);
+	} else {
+		w->has_seen = true;
+		if (w->has_news)
+			look(w);
+		return;
+	}
+	waiter_free(w);
+}
+
+static void
+look(struct waiter *w)
+{
+	w->state = WAITER_LOOKING;
+	w->has_news = false;
+	queue_get(w->waits->jobs->queue, &w->id, look_done, w);
+}
+
+/* The look that is under way may have been sent before: after its answer there is another. */
+static void
+look_soon(struct waiter *w)
+{
+	w->has_news = true;
+	if (w->state == WAITER_WAITING)
+		look(w);
+}
+
+static void
+end(struct waiter *w)
+{
+	watch_stop(&w->timer);
+	w->is_over = true;
+	if (w->state == WAITER_WAITING)
+		look(w);
+}
+
+static void
+timer_cb(void *arg, short what)
+{
+	(void)what;
+	end(arg);
+}
+
+static void
+gone_cb(struct exchange *x, void *ctx)
+{
+	(void)x;
+	end(ctx);
+}
+
+void
+job_wait(struct job_waits *waits, struct exchange *x, const struct uuid *id, uint64_t wait_ms,
+	 enum wait_use use)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		job_reply_no_memory(x);
+		return;
+	}
+	w->waits = waits;
+	w->x = x;
+	w->id = *id;
+	w->use = use;
+	w->is_over = wait_ms == 0 || waits->n >= JOB_WAITS_MAX || waits->jobs->is_leaving;
+	watch_init_timer(&w->timer, waits->jobs->loop, "wait for a job", timer_cb, w);
+	LIST_INSERT_HEAD(bucket_of(waits, id->byte), w, link);
+	if (waits->n++ == 0)
+		watch_start_ms(&waits->look_timer, LOOK_MS);
+	if (!w->is_over) {
+		/* without its timer it would wait for ever */
+		w->is_over = !watch_start_ms(&w->timer, wait_ms);
+		exchange_on_gone(x, gone_cb, w);
+	}
+	look(w);
+}
+
+/* --- what they hear --- */
+
+static void
+each(struct job_waits *waits, void (*call)(struct waiter *w))
+{
+	struct waiter *next;
+
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct waiter *w = LIST_FIRST(&waits->bucket[i]); w; w = next) {
+			next = LIST_NEXT(w, link);
+			call(w);
+		}
+	}
+}
+
+void
+job_waits_hear(struct job_waits *waits, const struct job_news *news)
+{
+	struct waiter *next;
+
+	if (waits->n == 0)
+		return;
+	if (!news) {
+		each(waits, look_soon);
+		return;
+	}
+	if (!job_state_is_final(news->state))
+		return;
+	for (struct waiter *w = LIST_FIRST(bucket_of(waits, news->id.byte)); w; w = next) {
+		next = LIST_NEXT(w, link);
+		if (uuid_compare(&w->id, &news->id) == 0)
+			look_soon(w);
+	}
+}
+
+static void
+look_timer_cb(void *arg, short what)
+{
+	struct job_waits *waits = arg;
+
+	(void)what;
+	each(waits, look_soon);
+	if (waits->n)
+		watch_start_ms(&waits->look_timer, LOOK_MS);
+}
+
+void
+job_waits_end(struct job_waits *waits)
+{
+	each(waits, end);
+}
+
+struct job_waits *
+job_waits_new(struct jobs *jobs)
+{
+	struct job_waits *waits = calloc(1, sizeof(*waits));
+
+	if (!waits)
+		return NULL;
+	waits->jobs = jobs;
+	for (size_t i = 0; i < BUCKETS; i++)
+		LIST_INIT(&waits->bucket[i]);
+	watch_init_timer(&waits->look_timer, jobs->loop, "look at jobs", look_timer_cb, waits);
+	return waits;
+}
+
+/* Those who look were answered when the queue went. */
+static void
+answer_at_end(struct waiter *w)
+{
+	const struct queue_answer answer = {.outcome = QUEUE_DOWN, .retry_after_s = 1};
+
+	job_reply_trouble(w->x, &answer);
+	waiter_free(w);
+}
+
+void
+job_waits_free(struct job_waits **waits)
+{
+	if (!*waits)
+		return;
+	each(*waits, answer_at_end);
+	watch_stop(&(*waits)->look_timer);
+	free(*waits);
+	*waits = NULL;
+}

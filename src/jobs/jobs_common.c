@@ -1,0 +1,60 @@
+/*
+ * jobs_common.c - a change is told; what stands in a path or a query is read.
+ */
+#include "jobs/jobs_common.h"
+
+#include "jobs/job_input.h"
+#include "jobs/job_reply.h"
+
+void
+jobs_changed(struct jobs *jobs, const struct job_told *told, char hand)
+{
+	job_tell(&jobs->teller, told);
+	if (hand == 'p' && (told->state == JOB_STATE_QUEUED || told->state == JOB_STATE_SCHEDULED))
+		jobs->has_put = true;
+}
+
+bool
+jobs_wait_parse(struct span text, uint64_t *ms)
+{
+	uint64_t seconds = 0;
+
+	if (text.len < 1 || text.len > 2)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] < '0' || text.ptr[i] > '9')
+			return false;
+		seconds = 10 * seconds + (uint64_t)(text.ptr[i] - '0');
+	}
+	*ms = seconds * 1000;
+	return seconds <= JOBS_WAIT_MAX_S;
+}
+
+bool
+jobs_read_id(struct jobs *jobs, struct exchange *x, struct uuid *id)
+{
+	if (!jobs->queue) {
+		job_reply_no_store(x);
+		return false;
+	}
+	if (!uuid_parse(exchange_param(x, 0), id)) {
+		job_reply_no_id(x);
+		return false;
+	}
+	return job_accepts_json(x);
+}
+
+bool
+jobs_read_queue(struct jobs *jobs, struct exchange *x, struct span *name)
+{
+	if (!jobs->queue) {
+		job_reply_no_store(x);
+		return false;
+	}
+	*name = exchange_param(x, 0);
+	if (!job_name_valid(*name)) {
+		job_reply_no_queue(x);
+		return false;
+	}
+	return job_accepts_json(x);
+}

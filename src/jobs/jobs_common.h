@@ -1,0 +1,56 @@
+/*
+ * jobs_common.h - what the files of a worker's job queue share.
+ */
+#ifndef PLAZA_JOBS_JOBS_COMMON_H
+#define PLAZA_JOBS_JOBS_COMMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "base/span.h"
+#include "http/exchange.h"
+#include "jobs/job_teller.h"
+#include "jobs/jobs_host.h"
+#include "jobs/jobs_shared.h"
+#include "jobs/queue.h"
+
+struct job_waits;
+struct queue_waits;
+struct work;
+
+struct jobs {
+	struct loop *loop;
+	const struct config *config;
+	struct jobs_host host;
+	struct jobs_shared *shared;
+	struct queue *queue; /* NULL: no store.database */
+	struct job_waits *waits;
+	struct queue_waits *queue_waits;
+	struct work *work;
+	bool is_leaving;
+
+	struct jobs_reader reader;
+	struct pass_hook pass;
+	struct news_hook news;
+	struct watch news_timer; /* for news that is being written */
+	struct job_teller teller;
+	bool has_put; /* in this pass: its end rings the executors */
+};
+
+/* After the commit of a change of a job that `hand` runs: all of this host hear of it. */
+void jobs_changed(struct jobs *jobs, const struct job_told *told, char hand);
+
+/* `wait` of a query or of Prefer: whole seconds, 0 to JOBS_WAIT_MAX_S. */
+#define JOBS_WAIT_MAX_S 60
+#define JOBS_WAIT_RULE  "must be whole seconds from 0 to 60"
+bool jobs_wait_parse(struct span text, uint64_t *ms);
+
+/*
+ * The id in the path. False: answered, 404, or 503 without a database, or 406.
+ */
+bool jobs_read_id(struct jobs *jobs, struct exchange *x, struct uuid *id);
+/* The name of a queue in the path; the same. */
+bool jobs_read_queue(struct jobs *jobs, struct exchange *x, struct span *name);
+
+#endif
