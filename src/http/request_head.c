@@ -164,11 +164,13 @@ void
 request_peek(const struct request_parser *parser, const char *data, size_t len,
 	     struct request *request)
 {
-	const char *p = data, *const end = data + len;
-	const char *const wrong = data + parser->line_start;
 	struct request_parser scratch = {0};
 
 	*request = (struct request){.method = HTTP_METHODS, .version_minor = 1};
+	if (len == 0)
+		return;
+	const char *p = data, *const end = data + len;
+	const char *const wrong = data + parser->line_start;
 	while (is_empty_line(p, end))
 		p += 2;
 	p = request_parse_line(&scratch, p, end, request);

@@ -529,6 +529,16 @@ START_TEST(a_bad_head_tells_what_it_can)
 }
 END_TEST
 
+/* Who is turned away has not been read from. */
+START_TEST(without_bytes_nothing_is_told)
+{
+	parser = (struct request_parser){0};
+	request_peek(&parser, NULL, 0, &request);
+	ck_assert_int_eq(request.method, HTTP_METHODS);
+	ck_assert_uint_eq(request.path.len + request.n_fields, 0);
+}
+END_TEST
+
 START_TEST(long_heads_may_be_cut_anywhere)
 {
 	char head[1024];
@@ -597,6 +607,7 @@ main(void)
 	tcase_add_loop_test(tc, framed_heads_may_be_cut_anywhere, 0, N(bodies));
 	tcase_add_loop_test(tc, bad_heads_may_be_cut_anywhere, 0, N(messages));
 	tcase_add_loop_test(tc, a_bad_head_tells_what_it_can, 0, N(peeks));
+	tcase_add_test(tc, without_bytes_nothing_is_told);
 	tcase_add_test(tc, long_heads_may_be_cut_anywhere);
 	tcase_add_test(tc, a_slow_head_costs_no_more_than_its_bytes);
 	suite_add_tcase(s, tc);
