@@ -29,7 +29,8 @@ struct write {
 	void *ctx;
 	enum product_statement statement;
 	bool is_keyed;
-	bool was_again; /* sent again, for what was in its way may be gone */
+	bool was_again;  /* sent again, for what was in its way may be gone */
+	bool is_unknown; /* sent again, though it may have been done before */
 	/* takes its place when a row is refused: each row for itself; or it is the same */
 	enum product_statement fallback;
 	int n_params;
@@ -233,7 +234,6 @@ judge_write(const struct write *w, const struct lane_answer *answer, struct prod
 	    [HOW_KEY_USED] = PRODUCTS_KEY_USED, [HOW_UNMATCHED] = PRODUCTS_UNMATCHED,
 	    [HOW_LEFT_OUT] = PRODUCTS_LEFT_OUT, [HOW_ABSENT] = PRODUCTS_ABSENT,
 	};
-
 	const enum how how = how_it_went(w, answer);
 
 	a->outcome = outcomes[how];
@@ -283,6 +283,7 @@ tried_again(struct write *w, const struct lane_answer *answer)
 
 	if (!w->was_again && (was_missed || is_key_taken(w, answer))) {
 		w->was_again = true;
+		w->is_unknown = answer->outcome == LANE_UNKNOWN;
 	} else if (is_fallback_due(w, answer)) {
 		operation_log_refusal(answer);
 		w->statement = w->fallback;
@@ -305,7 +306,10 @@ write_done(struct lane_request *request, const struct lane_answer *answer)
 	if (tried_again(w, answer))
 		return;
 	struct products_answer a = operation_answer(request, answer);
-	if (w->is_keyed && answer->outcome == LANE_REFUSED && has_class(answer->sqlstate, "55P03"))
+	if (w->is_unknown && answer->outcome != LANE_OK)
+		a.outcome = PRODUCTS_UNKNOWN;
+	else if (w->is_keyed && answer->outcome == LANE_REFUSED &&
+		 has_class(answer->sqlstate, "55P03"))
 		a.outcome = PRODUCTS_KEY_BUSY;
 	else if (answer->outcome == LANE_OK)
 		judge_write(w, answer, &a, &kept);

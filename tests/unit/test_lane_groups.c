@@ -638,6 +638,37 @@ START_TEST(only_who_is_decided_is_sent_again)
 }
 END_TEST
 
+/* Who is told that it is unknown is told why the second attempt was refused, too. */
+static bool
+script_lost_and_refused(struct rig *r)
+{
+	if (phase == 0 && r->readies) {
+		phase = 1;
+		lock("lock table keys in exclusive mode");
+		ask[0].request.is_decided = true;
+		submit(&insert_each, "insert into keys values ($1::int4) returning k || ':'", 2);
+	} else if (phase == 1 && pg_server_number(&server, "select count(*) from pg_locks where "
+							   "not granted") == 1) {
+		phase = 2;
+		pg_server_sql(&server, TERMINATE);
+	} else if (phase == 2 && r->troubles) {
+		phase = 3;
+		PQclear(PQexec(locker, "insert into keys values (2)"));
+		PQclear(PQexec(locker, "commit"));
+		unlock();
+	}
+	return phase == 3 && all_answered(ask, n_asks);
+}
+
+START_TEST(an_unknown_outcome_has_its_error)
+{
+	rig_open(&rig);
+	rig_run(&rig, script_lost_and_refused);
+	expect(0, LANE_UNKNOWN, "23505");
+	ck_assert_str_eq(ask[0].constraint, "keys_pkey");
+}
+END_TEST
+
 /* The first attempt may have been committed, and nobody comes to ask. */
 static bool
 script_gone(struct rig *r)
@@ -1051,6 +1082,7 @@ main(void)
 	tcase_add_test(tc, a_connection_that_is_lent);
 	tcase_add_test(tc, only_who_is_decided_is_sent_again);
 	tcase_add_test(tc, unknown_stays_unknown);
+	tcase_add_test(tc, an_unknown_outcome_has_its_error);
 	tcase_add_test(tc, terminated_again_and_again);
 	tcase_add_test(tc, a_server_that_is_paused);
 	tcase_add_test(tc, many_who_wait_do_not_hide_a_silence);
