@@ -287,3 +287,11 @@ guard_check_url(const struct guard *guard, const struct fetch_url *url)
 			   : port_refused;
 	return check(guard, &to, url->kind == FETCH_HOST_IPV6);
 }
+
+bool
+guard_is_excepted(const struct guard *guard, const struct sockaddr *address)
+{
+	struct guard_address to;
+
+	return address_of(address, &to) && is_excepted(guard, &to.address, to.port);
+}

@@ -55,6 +55,9 @@ void guard_look(struct guard *guard, uint64_t now_ms);
 /* NULL: may be connected to; else a literal that says why not, to follow "the host ". */
 const char *guard_check(const struct guard *guard, const struct sockaddr *address);
 
+/* Whether fetch.allow covers it. */
+bool guard_is_excepted(const struct guard *guard, const struct sockaddr *address);
+
 /*
  * What can be said of a URL before its name is looked up: as guard_check for a host that is an
  * address, else whether any address may be had at its port.

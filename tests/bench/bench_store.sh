@@ -6,7 +6,7 @@
 #
 #   bench_store.sh [all|quick|get|post|list|bulk|latency|aside]
 #
-# Rates (load_store.c): the best of one or two workers and 64 or 256 connections against the best
+# Rates (load_api.c): the best of one or two workers and 64 or 256 connections against the best
 # of pgbench's numbers of clients; rounds take turns, and the best round of each counts. Commits wait
 # for the disk (fsync, synchronous_commit on). Ratios that are asked for stand beside; a missed one
 # does not fail the benchmark, which knows nothing of what else the machine does.
@@ -102,7 +102,7 @@ least() {
 
 # ours MODE CONNECTIONS WORKERS: "rate p50 p99 max"
 ours() {
-	"$bench/load_store" -c "$2" -d "$ms" -n "$rows" -s "$RANDOM" "$1" "${port[plazad$3]}"
+	"$bench/load_api" -c "$2" -d "$ms" -n "$rows" -s "$RANDOM" "$1" "${port[plazad$3]}"
 }
 
 # bench_of SCRIPT CLIENTS: transactions a second. It plans once, as we do, and its inserts need not
@@ -179,7 +179,7 @@ bulk() {
 	done >"$dir/copy.csv"
 	for ((i = 0; i < rounds; i++)); do
 		for workers in 1 2; do
-			v=$("$bench/load_store" -c 4 -d "$ms" bulk "${port[plazad$workers]}" | cut -d ' ' -f 1)
+			v=$("$bench/load_api" -c 4 -d "$ms" bulk "${port[plazad$workers]}" | cut -d ' ' -f 1)
 			keep bulk.ours "$(awk -v r="$v" 'BEGIN { printf "%.0f", r * 1000 }')"
 		done
 		seconds=$( { TIMEFORMAT=%R; time "${psql[@]}" \
@@ -213,7 +213,7 @@ latency() {
 
 # so that each reads far into the table, or all of it
 start_lists() {
-	"$bench/load_store" -c 8 -d $((ms * 3 / 2)) -p '/api/products?q=product&limit=100' \
+	"$bench/load_api" -c 8 -d $((ms * 3 / 2)) -p '/api/products?q=product&limit=100' \
 		-p '/api/products?price.gte=500&limit=100&count=exact' \
 		-p "/api/products?sort=price&limit=100&after=$deep" \
 		paths "${port[plazad1]}" >"$dir/lists.out" 2>"$dir/lists.log" &

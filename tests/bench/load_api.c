@@ -1,9 +1,9 @@
 /*
- * load_store.c - how many requests a second the product store answers, a closed loop: each
+ * load_api.c - how many requests a second the API answers, a closed loop: each
  * connection sends its next request when the answer to the last has come, as a client of pgbench
  * does.
  *
- * Usage: load_store [OPTION...] get|post|list|first|bulk|health|paths PORT
+ * Usage: load_api [OPTION...] get|post|list|first|bulk|job|waited-job|health|paths PORT
  *   -c CONNECTIONS   64
  *   -d MILLISECONDS  1000, after a tenth of it that is not counted
  *   -n PRODUCTS      ids are drawn from 1 to this; a list begins behind one of them, where
@@ -33,10 +33,21 @@
 /* A connection whose answer does not come within this is a mistake of somebody's. */
 #define PATIENCE_NS 10000000000u
 
-enum mode { MODE_GET, MODE_POST, MODE_LIST, MODE_FIRST, MODE_BULK, MODE_HEALTH, MODE_PATHS, MODES };
+enum mode {
+	MODE_GET,
+	MODE_POST,
+	MODE_LIST,
+	MODE_FIRST,
+	MODE_BULK,
+	MODE_JOB,
+	MODE_WAITED_JOB,
+	MODE_HEALTH,
+	MODE_PATHS,
+	MODES
+};
 
-static const char *const mode_names[MODES] = {"get",  "post",   "list", "first",
-					      "bulk", "health", "paths"};
+static const char *const mode_names[MODES] = {"get", "post",       "list",   "first", "bulk",
+					      "job", "waited-job", "health", "paths"};
 
 struct client {
 	int fd;
@@ -112,6 +123,13 @@ write_request(char *out)
 			     "POST /api/products %sContent-Type: application/json\r\n"
 			     "Content-Length: %d\r\n\r\n%s",
 			     tail, len, body);
+		break;
+	case MODE_JOB:
+	case MODE_WAITED_JOB:
+		n = snprintf(out, OUT_SIZE,
+			     "POST /api/jobs %sContent-Type: application/json\r\n%s"
+			     "Content-Length: 32\r\n\r\n{\"kind\":\"sleep\",\"args\":{\"ms\":0}}",
+			     tail, mode == MODE_JOB ? "" : "Prefer: wait=10\r\n");
 		break;
 	case MODE_PATHS:
 		n = snprintf(out, OUT_SIZE, "GET %s %s\r\n", path[next_path++ % n_paths], tail);
@@ -282,8 +300,9 @@ main(int argc, char **argv)
 	}
 	if (argc - optind != 2 || mode == MODES || !n_clients || !for_ms || !products || !port ||
 	    (mode == MODE_PATHS) != (n_paths > 0))
-		client_die("usage: load_store [-c CONNECTIONS] [-d MS] [-n PRODUCTS] [-s SEED] "
-			   "get|post|list|first|bulk|health PORT, or -p PATH... paths PORT");
+		client_die("usage: load_api [-c CONNECTIONS] [-d MS] [-n PRODUCTS] [-s SEED] "
+			   "get|post|list|first|bulk|job|waited-job|health PORT, or -p PATH... "
+			   "paths PORT");
 	client_raise_files();
 	if (mode == MODE_BULK)
 		make_bulk();

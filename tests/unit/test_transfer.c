@@ -1,0 +1,551 @@
+/* links: $(transfer_sources) tests/it/origin.c tests/it/origin.h
+ * -lcurl -levent_core -lz */
+/*
+ * test_transfer.c - requests to an origin that answers well, badly and never, and addresses that
+ * are only seen when connecting.
+ */
+#include "jobs/transfer.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../it/origin.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define BODY_MAX (1 << 20)
+
+static struct origin origin;
+static struct loop *loop;
+static struct guard guard;
+static struct config config;
+static struct transfers *all;
+static char *ports[] = {"80", "443"}, *allow[1], allowed[64];
+
+struct got {
+	struct transfer *transfer;
+	enum transfer_error error;
+	int status;
+	bool is_done, was_sent, has_location;
+	char location[64], type[64], detail[256];
+	uint64_t retry_after_ms;
+	size_t len, max;
+	char body[4096];
+};
+
+static unsigned pending;
+
+static void
+set_up(void)
+{
+	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	origin_start(&origin);
+	loop = loop_new();
+	snprintf(allowed, sizeof(allowed), "127.0.0.1:%u", origin.port);
+	allow[0] = allowed;
+	config.fetch_ports = (struct words){2, ports};
+	config.fetch_allow = (struct words){1, allow};
+	guard_init(&guard, &config);
+	all = transfers_new(&(struct transfers_settings){
+	    .loop = loop, .guard = &guard, .connect_timeout_ms = 2000, .connections = 16});
+	ck_assert_ptr_nonnull(all);
+	pending = 0;
+}
+
+static void
+tear_down(void)
+{
+	transfers_free(&all);
+	ck_assert_ptr_null(all);
+	guard_fini(&guard);
+	loop_free(&loop);
+	origin_stop(&origin);
+}
+
+static bool
+body_cb(const char *data, size_t len, void *ctx)
+{
+	struct got *got = ctx;
+
+	for (size_t i = 0; i < len && got->len + i < sizeof(got->body) - 1; i++)
+		got->body[got->len + i] = data[i];
+	got->len += len;
+	return got->len <= got->max;
+}
+
+static void
+done_cb(const struct transfer_end *end, void *ctx)
+{
+	struct got *got = ctx;
+
+	ck_assert(!got->is_done);
+	got->is_done = true;
+	got->error = end->error;
+	got->status = end->status;
+	got->was_sent = end->was_sent;
+	got->has_location = end->has_location;
+	got->retry_after_ms = end->retry_after_ms;
+	snprintf(got->location, sizeof(got->location), "%.*s", (int)end->location.len,
+		 end->location.len ? end->location.ptr : "");
+	snprintf(got->type, sizeof(got->type), "%.*s", (int)end->content_type.len,
+		 end->content_type.ptr);
+	snprintf(got->detail, sizeof(got->detail), "%s", end->detail);
+	if (--pending == 0)
+		loop_stop(loop);
+}
+
+static const struct transfer_events events = {body_cb, done_cb};
+
+/* `path` may be a whole URL. */
+static bool
+start_with(struct got *got, struct transfer_request *request, const char *path)
+{
+	struct fetch_url url;
+	char text[2000];
+	const char *why;
+
+	if (*path == '/')
+		snprintf(text, sizeof(text), "http://127.0.0.1:%u%s", origin.port, path);
+	else
+		snprintf(text, sizeof(text), "%s", path);
+	ck_assert_msg(fetch_url_parse(span_str(text), &url, &why) == FETCH_URL_OK, "%s", text);
+	memset(got, 0, sizeof(*got));
+	got->max = BODY_MAX;
+	request->url = &url;
+	if (!request->method)
+		request->method = "GET";
+	if (!request->timeout_ms)
+		request->timeout_ms = 20000;
+	got->transfer = transfer_start(all, request, &events, got);
+	pending += got->transfer != NULL;
+	return got->transfer != NULL;
+}
+
+static const struct got *
+get_for(const char *path, uint64_t timeout_ms)
+{
+	static struct got got;
+
+	ck_assert(start_with(&got, &(struct transfer_request){.timeout_ms = timeout_ms}, path));
+	loop_run(loop);
+	ck_assert(got.is_done);
+	return &got;
+}
+
+static const struct got *
+get(const char *path)
+{
+	return get_for(path, 0);
+}
+
+START_TEST(answer_comes_whole)
+{
+	const struct got *got = get("/ok");
+
+	ck_assert_int_eq(got->error, TRANSFER_OK);
+	ck_assert_int_eq(got->status, 200);
+	ck_assert_str_eq(got->body, "hello\n");
+	ck_assert_str_eq(got->type, "text/plain");
+	ck_assert(got->was_sent);
+	ck_assert(!got->has_location);
+	ck_assert_uint_eq(got->retry_after_ms, 0);
+	ck_assert_uint_eq(get("/size?n=1000000")->len, 1000000);
+}
+END_TEST
+
+static const struct {
+	const char *path;
+	enum transfer_error error;
+	int status;
+	const char *detail;
+} cases[] = {
+    {"/status?code=404", TRANSFER_OK, 404, ""},
+    {"/status?code=500", TRANSFER_OK, 500, ""},
+    {"/status?code=204", TRANSFER_OK, 204, ""},
+    {"/status?code=999", TRANSFER_OK, 999, ""},
+    {"/redirect?n=1", TRANSFER_OK, 302, ""},
+    {"/gzip", TRANSFER_OK, 200, ""},
+    {"/gzip?times=2", TRANSFER_BAD, 200, "compressed more than once"},
+    {"/gzip?times=3", TRANSFER_BAD, 200, "compressed more than once"},
+    {"/brotli", TRANSFER_BAD, 200, "other than gzip"},
+    {"/bomb", TRANSFER_TOO_LARGE, 200, ""},
+    {"/endless", TRANSFER_TOO_LARGE, 200, ""},
+    {"/heads", TRANSFER_TOO_LARGE, 200, "head"},
+    {"/interim", TRANSFER_TOO_LARGE, 0, "interim"},
+    {"/interim?n=3", TRANSFER_OK, 200, ""},
+    {"/trailers", TRANSFER_TOO_LARGE, 200, "head"},
+    {"/close", TRANSFER_BROKEN, 0, ""},
+    {"/cut", TRANSFER_BROKEN, 200, ""},
+    {"/garbage", TRANSFER_BAD, 0, ""},
+};
+
+START_TEST(origin_may_do_what_it_likes)
+{
+	const struct got *got = get(cases[_i].path);
+
+	ck_assert_msg(got->error == cases[_i].error, "%s: %d %s", cases[_i].path, got->error,
+		      got->detail);
+	ck_assert_int_eq(got->status, cases[_i].status);
+	ck_assert_msg(strstr(got->detail, cases[_i].detail), "%s: %s", cases[_i].path, got->detail);
+	/* nothing more was taken than was wanted */
+	ck_assert_uint_lt(got->len, BODY_MAX + 70000);
+	/* and the next one is served as if nothing had been */
+	ck_assert_str_eq(get("/ok")->body, "hello\n");
+}
+END_TEST
+
+/* One field without an end is curl's to bound, at 100 KiB. */
+START_TEST(line_without_end)
+{
+	const struct got *got = get("/line");
+
+	ck_assert_int_ne(got->error, TRANSFER_OK);
+	ck_assert_uint_lt(origin.seen->sent, 8 << 20);
+}
+END_TEST
+
+START_TEST(gzip_is_undone)
+{
+	ck_assert_str_eq(get("/gzip")->body, "{\"a\":1}");
+}
+END_TEST
+
+START_TEST(what_the_head_says)
+{
+	const struct got *got = get("/redirect?to=http%3A%2F%2Fa%2Fb");
+
+	ck_assert(got->has_location);
+	ck_assert_str_eq(got->location, "http://a/b");
+	ck_assert_uint_eq(get("/status?code=429&after=7")->retry_after_ms, 7000);
+	ck_assert_uint_eq(get("/status?code=429&after=99999999999")->retry_after_ms, 86400000);
+	ck_assert_str_eq(get("/body?type=a%2Fb%3Bcharset%3Dx")->type, "a/b;charset=x");
+	/* of an interim answer it says nothing */
+	ck_assert(!get("/interim?n=2")->has_location);
+}
+END_TEST
+
+START_TEST(connections_are_used_again)
+{
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
+	ck_assert_uint_eq(origin.seen->connections, 1);
+	ck_assert_uint_eq(origin.seen->requests, 5);
+}
+END_TEST
+
+START_TEST(request_is_what_was_asked_for)
+{
+	static const struct transfer_header headers[] = {
+	    {"X-Empty", SPAN_LIT("")},
+	    {"Accept", SPAN_LIT("a/b")},
+	    {"Content-Type", SPAN_LIT("application/json")},
+	};
+	struct transfer_request request = {
+	    .method = "POST",
+	    .headers = headers,
+	    .n_headers = 3,
+	    .has_body = true,
+	    .body = SPAN_LIT("{\"a\":\0001}"),
+	};
+	struct got got;
+
+	ck_assert(start_with(&got, &request, "/echo?x=1"));
+	loop_run(loop);
+	ck_assert_ptr_nonnull(strstr(got.body, "POST /echo?x=1 HTTP/1.1\r\n"));
+	ck_assert_ptr_nonnull(strstr(got.body, "\r\nX-Empty:\r\n"));
+	ck_assert_ptr_nonnull(strstr(got.body, "\r\nAccept: a/b\r\n"));
+	ck_assert_ptr_nonnull(strstr(got.body, "\r\nContent-Type: application/json\r\n"));
+	ck_assert_ptr_nonnull(strstr(got.body, "\r\nContent-Length: 8\r\n"));
+	ck_assert_ptr_nonnull(strstr(got.body, "\r\nUser-Agent: plaza/"));
+	ck_assert_ptr_nonnull(strstr(got.body, "\r\nAccept-Encoding: gzip, deflate\r\n"));
+	ck_assert_ptr_null(strstr(got.body, "Expect"));
+}
+END_TEST
+
+static const struct {
+	const char *method;
+	bool has_body;
+	const char *body, *line, *type, *length;
+} methods[] = {
+    {"GET", false, "", "GET /echo HTTP/1.1\r\n", NULL, NULL},
+    {"OPTIONS", false, "", "OPTIONS /echo HTTP/1.1\r\n", NULL, NULL},
+    {"DELETE", false, "", "DELETE /echo HTTP/1.1\r\n", NULL, NULL},
+    {"DELETE", true, "abc", "DELETE /echo HTTP/1.1\r\n", "text/plain; charset=utf-8", "3"},
+    {"POST", false, "", "POST /echo HTTP/1.1\r\n", NULL, "0"},
+    {"POST", true, "", "POST /echo HTTP/1.1\r\n", "text/plain; charset=utf-8", "0"},
+    {"PUT", true, "abc", "PUT /echo HTTP/1.1\r\n", "text/plain; charset=utf-8", "3"},
+    {"PATCH", true, "abc", "PATCH /echo HTTP/1.1\r\n", "text/plain; charset=utf-8", "3"},
+};
+
+START_TEST(methods_and_bodies)
+{
+	struct transfer_request request = {.method = methods[_i].method,
+					   .has_body = methods[_i].has_body,
+					   .body = span_str(methods[_i].body)};
+	char field[100];
+	struct got got;
+
+	ck_assert(start_with(&got, &request, "/echo"));
+	loop_run(loop);
+	ck_assert_int_eq(got.error, TRANSFER_OK);
+	ck_assert_ptr_nonnull(strstr(got.body, methods[_i].line));
+	snprintf(field, sizeof(field), "\r\nContent-Type: %s\r\n",
+		 methods[_i].type ? methods[_i].type : "");
+	ck_assert((strstr(got.body, field) != NULL) == (methods[_i].type != NULL));
+	ck_assert((strstr(got.body, "Content-Type") != NULL) == (methods[_i].type != NULL));
+	snprintf(field, sizeof(field), "\r\nContent-Length: %s\r\n",
+		 methods[_i].length ? methods[_i].length : "");
+	ck_assert((strstr(got.body, field) != NULL) == (methods[_i].length != NULL));
+	ck_assert_str_eq(strstr(got.body, "\r\n\r\n") + 4, methods[_i].body);
+}
+END_TEST
+
+START_TEST(head_has_no_body)
+{
+	struct got got;
+
+	ck_assert(start_with(&got, &(struct transfer_request){.method = "HEAD"}, "/size?n=1000"));
+	loop_run(loop);
+	ck_assert_int_eq(got.error, TRANSFER_OK);
+	ck_assert_int_eq(got.status, 200);
+	ck_assert_uint_eq(got.len, 0);
+	ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
+	ck_assert_uint_eq(origin.seen->connections, 1);
+}
+END_TEST
+
+/* ---- time ---- */
+
+START_TEST(time_is_bounded)
+{
+	static const char *const paths[] = {"/never", "/slow?ms=60000", "/drip?ms=20"};
+	const uint64_t begun = clock_monotonic_ms();
+	const struct got *got = get_for(paths[_i], 300);
+	const uint64_t took = clock_monotonic_ms() - begun;
+
+	ck_assert_int_eq(got->error, TRANSFER_TIMEOUT);
+	ck_assert(got->was_sent);
+	ck_assert_uint_ge(took, 300);
+	ck_assert_uint_lt(took, 3000);
+}
+END_TEST
+
+START_TEST(body_that_hardly_comes_is_ended)
+{
+	const uint64_t begun = clock_monotonic_ms();
+	const struct got *got = get_for("/drip?ms=50", 60000);
+	const uint64_t took = clock_monotonic_ms() - begun;
+
+	ck_assert_int_eq(got->error, TRANSFER_TIMEOUT);
+	ck_assert_int_eq(got->status, 200);
+	ck_assert_ptr_nonnull(strstr(got->detail, "too slowly"));
+	ck_assert_uint_ge(took, TRANSFER_SLOW_MS);
+	ck_assert_uint_lt(took, 2 * TRANSFER_SLOW_MS + 3000);
+}
+END_TEST
+
+/* Thinking is no slowness. */
+START_TEST(answer_may_be_long_in_coming)
+{
+	ck_assert_int_eq(get_for("/slow?ms=6500", 20000)->error, TRANSFER_OK);
+}
+END_TEST
+
+START_TEST(many_at_once)
+{
+	static struct got got[200];
+
+	for (size_t i = 0; i < 200; i++)
+		ck_assert(start_with(&got[i], &(struct transfer_request){0},
+				     i % 2 ? "/slow?ms=100" : "/ok"));
+	loop_run(loop);
+	for (size_t i = 0; i < 200; i++)
+		ck_assert_int_eq(got[i].error, TRANSFER_OK);
+	ck_assert_uint_ge(origin.seen->most_active, 100);
+}
+END_TEST
+
+static void
+cancel_cb(void *arg, short what)
+{
+	struct got *got = arg;
+
+	(void)what;
+	transfer_cancel(got->transfer);
+	if (--pending == 0)
+		loop_stop(loop);
+}
+
+START_TEST(cancel_is_at_once_and_silent)
+{
+	static const char *const paths[] = {"/never", "/drip?ms=10", "/endless", "/heads"};
+	struct got got;
+	struct watch timer;
+
+	ck_assert(start_with(&got, &(struct transfer_request){0}, paths[_i]));
+	got.max = SIZE_MAX;
+	watch_init_timer(&timer, loop, "cancel", cancel_cb, &got);
+	if (_i < 2) {
+		watch_start_ms(&timer, 100);
+		loop_run(loop);
+	} else {
+		cancel_cb(&got, 0);
+		loop_run(loop);
+	}
+	ck_assert(!got.is_done);
+	ck_assert_str_eq(get("/ok")->body, "hello\n");
+}
+END_TEST
+
+START_TEST(end_in_the_middle)
+{
+	struct got got[3];
+
+	ck_assert(start_with(&got[0], &(struct transfer_request){0}, "/never"));
+	ck_assert(start_with(&got[1], &(struct transfer_request){0}, "/endless"));
+	ck_assert(start_with(&got[2], &(struct transfer_request){0}, "http://localhost:1/"));
+	transfers_free(&all);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert(!got[i].is_done);
+}
+END_TEST
+
+/* ---- the guard ---- */
+
+START_TEST(private_address_is_seen_when_connecting)
+{
+	/* names that mean this machine, or might; the address of each is looked at */
+	static const char *const urls[] = {
+	    "http://localhost/",       "http://localhost:443/", "https://localhost/",
+	    "http://127.0.0.1/",       "http://127.0.0.2/",     "http://[::1]/",
+	    "http://169.254.169.254/", "http://10.0.0.1/",      "http://[::ffff:127.0.0.1]/",
+	    "http://0.0.0.0/",
+	};
+	const struct got *got = get(urls[_i]);
+
+	ck_assert_msg(got->error == TRANSFER_NOT_ALLOWED, "%s: %d %s", urls[_i], got->error,
+		      got->detail);
+	ck_assert_msg(strncmp(got->detail, "is at", 5) == 0, "%s", got->detail);
+	ck_assert_int_eq(got->status, 0);
+	ck_assert(!got->was_sent);
+}
+END_TEST
+
+START_TEST(name_counts_by_its_address)
+{
+	char url[100];
+
+	/* 127.0.0.1 is allowed at this port, by whatever name; ::1 is not */
+	snprintf(url, sizeof(url), "http://localhost:%u/ok", origin.port);
+	ck_assert_int_eq(get(url)->error, TRANSFER_OK);
+	snprintf(url, sizeof(url), "http://127.1:%u/ok", origin.port);
+	ck_assert_int_eq(get(url)->error, TRANSFER_OK);
+	snprintf(url, sizeof(url), "http://[::1]:%u/ok", origin.port);
+	ck_assert_int_eq(get(url)->error, TRANSFER_NOT_ALLOWED);
+}
+END_TEST
+
+START_TEST(our_own_port_is_refused_though_allowed)
+{
+	struct sockaddr_storage own = {0};
+	struct sockaddr_in *sin = (struct sockaddr_in *)&own;
+
+	sin->sin_family = AF_INET;
+	sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin->sin_port = htons(origin.port);
+	ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
+	ck_assert(guard_add_own(&guard, &own));
+	/* the old connection is looked at, too */
+	const struct got *got = get("/ok");
+	ck_assert_int_eq(got->error, TRANSFER_NOT_ALLOWED);
+	ck_assert_str_eq(got->detail, "is this server itself");
+	ck_assert_uint_eq(origin.seen->requests, 1);
+}
+END_TEST
+
+START_TEST(kept_connection_is_looked_at_again)
+{
+	ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
+	config.fetch_allow.n = 0;
+	const struct got *got = get("/ok");
+	ck_assert_int_eq(got->error, TRANSFER_NOT_ALLOWED);
+	ck_assert_uint_eq(origin.seen->requests, 1);
+}
+END_TEST
+
+/* ---- no connection ---- */
+
+START_TEST(nobody_listens)
+{
+	const unsigned short port = origin.port;
+	char url[64];
+
+	origin_stop(&origin);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", port);
+	const struct got *got = get(url);
+	ck_assert_int_eq(got->error, TRANSFER_UNREACHABLE);
+	ck_assert(!got->was_sent);
+	ck_assert_str_ne(got->detail, "");
+}
+END_TEST
+
+START_TEST(no_such_name)
+{
+	const struct got *got = get("http://no-such-host.invalid/");
+
+	ck_assert_int_eq(got->error, TRANSFER_UNREACHABLE);
+	ck_assert(!got->was_sent);
+}
+END_TEST
+
+START_TEST(tls_with_one_who_has_none)
+{
+	char url[64];
+
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/ok", origin.port);
+	const struct got *got = get(url);
+	ck_assert_int_eq(got->error, TRANSFER_UNTRUSTED);
+	ck_assert(!got->was_sent);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("transfer");
+	TCase *tcase = tcase_create("transfers");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 30);
+	tcase_add_test(tcase, answer_comes_whole);
+	tcase_add_loop_test(tcase, origin_may_do_what_it_likes, 0,
+			    sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(tcase, line_without_end);
+	tcase_add_test(tcase, gzip_is_undone);
+	tcase_add_test(tcase, what_the_head_says);
+	tcase_add_test(tcase, connections_are_used_again);
+	tcase_add_test(tcase, request_is_what_was_asked_for);
+	tcase_add_loop_test(tcase, methods_and_bodies, 0, sizeof(methods) / sizeof(methods[0]));
+	tcase_add_test(tcase, head_has_no_body);
+	tcase_add_loop_test(tcase, time_is_bounded, 0, 3);
+	tcase_add_test(tcase, body_that_hardly_comes_is_ended);
+	tcase_add_test(tcase, answer_may_be_long_in_coming);
+	tcase_add_test(tcase, many_at_once);
+	tcase_add_loop_test(tcase, cancel_is_at_once_and_silent, 0, 4);
+	tcase_add_test(tcase, end_in_the_middle);
+	tcase_add_loop_test(tcase, private_address_is_seen_when_connecting, 0, 10);
+	tcase_add_test(tcase, name_counts_by_its_address);
+	tcase_add_test(tcase, our_own_port_is_refused_though_allowed);
+	tcase_add_test(tcase, kept_connection_is_looked_at_again);
+	tcase_add_test(tcase, nobody_listens);
+	tcase_add_test(tcase, no_such_name);
+	tcase_add_test(tcase, tls_with_one_who_has_none);
+	suite_add_tcase(suite, tcase);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
