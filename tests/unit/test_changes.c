@@ -101,6 +101,11 @@ answer(const PGresult *result)
 				   .outcome = LANE_OK,
 				   .result = result,
 				   .n_rows = PQntuples(result),
+				   .sqlstate = "",
+				   .message = "",
+				   .constraint = "",
+				   .table = "",
+				   .column = "",
 			       });
 }
 
