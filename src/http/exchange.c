@@ -119,63 +119,6 @@ drop_kept(struct exchange *x)
 	x->wish.if_match = x->wish.if_none_match = span_from(NULL, 0);
 }
 
-/* ---- the access log ---- */
-
-/* As nginx has it: no status that a client was sent, because it left before. */
-#define STATUS_CLIENT_LEFT 499
-
-static void
-log_answer(struct exchange *x, int status, uint64_t bytes_out)
-{
-	struct door *door = x->door;
-	struct exchange_account *account = &x->account;
-
-	if (!door->access_log)
-		return;
-	struct access_entry entry = {
-	    .request = account->head,
-	    .kept = account->kept,
-	    .bad = door->bad_head,
-	    .peer = &x->peer,
-	    .status = status,
-	    .bytes_in = account->bytes_in,
-	    .bytes_out = bytes_out,
-	    .since_us = account->since_us,
-	    /* a head that could not be read is not counted yet */
-	    .n_requests = x->n_requests + (account->since_us == 0),
-	};
-
-	access_log_add(door->access_log, &entry);
-	*account = (struct exchange_account){0};
-}
-
-/*
- * What became of the answer shows only in what was written: out from `before` on. Mostly the body
- * of the reply is its end; then the head, which has no empty line but its last, ends right before
- * it.
- */
-static void
-log_written(struct exchange *x, const struct buffer *out, size_t before, size_t body_len)
-{
-	static const size_t status_at = sizeof("HTTP/1.1 ") - 1;
-	static const char empty_line[] = {'\r', '\n', '\r', '\n'};
-	const size_t len = out->len - before;
-
-	if (len == 0) {
-		log_answer(x, STATUS_CLIENT_LEFT, 0);
-		return;
-	}
-	const char *answer = out->data + before, *end_of_head = NULL;
-	if (len >= body_len + sizeof(empty_line))
-		end_of_head = answer + len - body_len - sizeof(empty_line);
-	if (!end_of_head || memcmp(end_of_head, empty_line, sizeof(empty_line)) != 0)
-		end_of_head = memmem(answer, len, empty_line, sizeof(empty_line));
-	assert(end_of_head);
-	int status = (answer[status_at] - '0') * 100 + (answer[status_at + 1] - '0') * 10 +
-		     (answer[status_at + 2] - '0');
-	log_answer(x, status, (uint64_t)(answer + len - (end_of_head + sizeof(empty_line))));
-}
-
 /* The handler has begun to answer: what it held of the request is gone. False: nobody is there. */
 static bool
 begin_answer(struct exchange *x)
@@ -213,7 +156,7 @@ exchange_reply_whole(struct exchange *x, const struct reply *reply)
 	bool is_written =
 	    answer_write(x, out, reply, body) || answer_write(x, out, &no_memory, body);
 	if (x->door->access_log)
-		log_written(x, out, before, reply->body.len);
+		exchange_account_written(x, out, before, reply->body.len);
 	drop_kept(x);
 	x->owner->on_written(x, is_written ? NULL : no_memory_left);
 }
@@ -239,7 +182,7 @@ exchange_stream(struct exchange *x, const struct reply *head, const struct strea
 	x->account.status = head->status;
 	x->account.bytes_out = 0;
 	if (!goes_on) {
-		log_answer(x, is_written ? head->status : STATUS_CLIENT_LEFT, 0);
+		exchange_account_end(x, is_written ? head->status : EXCHANGE_CLIENT_LEFT, 0);
 		drop_kept(x);
 	} else {
 		x->state = EXCHANGE_STREAMING;
@@ -287,7 +230,7 @@ leave_stream(struct exchange *x)
 {
 	assert(x->state == EXCHANGE_STREAMING);
 	x->state = EXCHANGE_NONE;
-	log_answer(x, x->account.status, x->account.bytes_out);
+	exchange_account_end(x, x->account.status, x->account.bytes_out);
 	drop_kept(x);
 }
 
@@ -332,7 +275,7 @@ exchange_run(struct exchange *x, struct span body, struct span rest)
 void
 exchange_forget(struct exchange *x)
 {
-	log_answer(x, STATUS_CLIENT_LEFT, 0);
+	exchange_account_end(x, EXCHANGE_CLIENT_LEFT, 0);
 	drop_kept(x);
 }
 
@@ -346,7 +289,7 @@ exchange_lose_client(struct exchange *x)
 		x->stream->stop(x->gone_ctx);
 		return;
 	}
-	log_answer(x, STATUS_CLIENT_LEFT, 0);
+	exchange_account_end(x, EXCHANGE_CLIENT_LEFT, 0);
 	x->state = EXCHANGE_LOST;
 	x->gone = NULL;
 	if (gone)
@@ -383,7 +326,7 @@ exchange_take_socket(struct exchange *x, const struct handshake_choice *choice,
 	    .head = span_from(out->data, len + door->rest.len),
 	};
 	x->hold = (struct address_hold){0};
-	log_answer(x, 101, 0);
+	exchange_account_end(x, 101, 0);
 	socket->fd = x->owner->take_fd(x);
 	return true;
 }

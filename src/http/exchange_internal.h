@@ -100,6 +100,15 @@ struct exchange {
 	struct address_hold hold; /* counts the connection, while it has its descriptor */
 };
 
+/* As nginx has it: no status that a client was sent, because it left before. */
+#define EXCHANGE_CLIENT_LEFT 499
+
+/* The request is over, with `bytes_out` of content: its line in the access log, if there is one. */
+void exchange_account_end(struct exchange *x, int status, uint64_t bytes_out);
+/* The same, from what was written: `out` from `before` on, of a reply with `body_len` bytes. */
+void exchange_account_written(struct exchange *x, const struct buffer *out, size_t before,
+			      size_t body_len);
+
 /* A head has been read: it is the request in hand. */
 void exchange_begin(struct exchange *x);
 
