@@ -1,0 +1,51 @@
+/*
+ * sources.h - the queues that an executor claims from: which of them may have something for it, and
+ * which is next. Pure. Runs in: executor.
+ */
+#ifndef PLAZA_JOBS_SOURCES_H
+#define PLAZA_JOBS_SOURCES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "jobs/queue.h"
+
+struct source {
+	char name[JOB_NAME_MAX + 1];
+	size_t len;
+	uint64_t arrived; /* of its cell, when it was looked at last */
+	bool wants;       /* a claim may bring something */
+	bool is_full;     /* behind the watermark, too */
+	bool wants_again; /* said while a claim was under way */
+	bool is_claiming;
+	bool is_blocked; /* as many of the queue were claimed as may be */
+};
+
+struct sources {
+	struct source *source;
+	size_t n, cap;
+	size_t next; /* turns go round */
+};
+
+void sources_fini(struct sources *sources);
+
+/* The source of a queue; made if it is new. NULL: out of memory, or no name of a queue. */
+struct source *sources_get(struct sources *sources, struct span queue);
+
+/* Something may be ready there. */
+void source_want(struct source *source, bool is_full);
+
+/* How many want a claim. */
+size_t sources_wanting(const struct sources *sources);
+/* The next of those, which is claimed from now; NULL: none. */
+struct source *sources_next(struct sources *sources);
+/* A claim has ended so. */
+void source_claimed(struct source *source, enum claim_end end);
+/* A claimed job of this queue has ended. */
+void source_unblock(struct source *source);
+/* A claim has failed: it comes again. */
+void source_failed(struct source *source);
+
+#endif

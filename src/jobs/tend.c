@@ -1,0 +1,374 @@
+/*
+ * tend.c - see tend.h. Each thing that is done has one timer and at most one call under way.
+ */
+#include "jobs/tend.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "jobs/jobs_shared.h"
+
+/* Others believe us dead after five of these. */
+#define BEAT_MS   2000
+#define QUEUES_MS 1000
+#define RESCUE_MS 2000
+/* Schedules that other hosts have made are found by then. */
+#define PROMOTE_MS 1000
+#define KEEP_MS    3600000
+/* After an answer that was none. */
+#define AGAIN_MS      500
+#define KEEP_AGAIN_MS 60000
+
+struct tend;
+
+struct chore {
+	struct tend *tend;
+	void (*begin)(struct tend *tend);
+	struct watch timer;
+	bool is_begun;
+	bool is_wanted; /* at once, when the one under way has ended */
+};
+
+struct tend {
+	struct loop *loop;
+	struct tend_settings settings;
+	struct jobs_shared *shared;
+	bool is_connected, is_known, is_draining;
+	struct chore beat, queues, rescue, promote, keep;
+	int64_t rescued; /* the dead one that the call under way is for; 0: none */
+	/* to measure how fast queues drain */
+	uint64_t drained[JOB_QUEUES], measured_ms;
+};
+
+static void
+chore_begin(struct chore *chore)
+{
+	watch_stop(&chore->timer);
+	if (chore->is_begun) {
+		chore->is_wanted = true;
+		return;
+	}
+	if (!chore->tend->is_connected || (chore != &chore->tend->beat && !chore->tend->is_known))
+		return;
+	chore->is_begun = true;
+	chore->is_wanted = false;
+	chore->begin(chore->tend);
+}
+
+static void
+chore_in(struct chore *chore, uint64_t ms)
+{
+	watch_start_ms(&chore->timer, ms);
+}
+
+/* Its answer is here. */
+static void
+chore_end(struct chore *chore, uint64_t next_ms)
+{
+	const struct tend *tend = chore->tend;
+
+	chore->is_begun = false;
+	if (!tend->is_connected || (tend->is_draining && chore != &tend->beat))
+		return;
+	chore_in(chore, chore->is_wanted ? 0 : next_ms);
+}
+
+static void
+chore_cb(void *arg, short what)
+{
+	(void)what;
+	chore_begin(arg);
+}
+
+static void
+chore_init(struct chore *chore, struct tend *tend, const char *name, void (*begin)(struct tend *))
+{
+	chore->tend = tend;
+	chore->begin = begin;
+	watch_init_timer(&chore->timer, tend->loop, name, chore_cb, chore);
+}
+
+/* ---- jobs that somebody has moved ---- */
+
+static void
+take_moved(struct tend *tend, const struct moved *moved)
+{
+	const struct tend_settings *s = &tend->settings;
+
+	for (size_t i = 0; i < moved->n; i++) {
+		const struct moved_row *row = &moved->row[i];
+		const struct job_told told = {
+		    .id = &row->id,
+		    .kind = row->kind,
+		    .queue = row->queue,
+		    .state = row->state,
+		    .progress = -1,
+		};
+		struct job_queue_cell *cell;
+
+		job_tell(s->teller, &told);
+		if (row->state != JOB_STATE_QUEUED)
+			continue;
+		cell = jobs_queue(s->segment, row->queue, true);
+		if (cell)
+			jobs_queue_ready(tend->shared, cell, 1, row->hand);
+		if (row->hand == 'p')
+			s->ready(row->queue, false, s->ctx);
+	}
+}
+
+/* ---- being alive ---- */
+
+static void
+beat_cb(const struct queue_answer *answer, const struct uuid *id, size_t n, void *ctx)
+{
+	struct tend *tend = ctx;
+	const struct tend_settings *s = &tend->settings;
+	const bool was_known = tend->is_known;
+
+	if (answer->outcome != QUEUE_OK) {
+		chore_end(&tend->beat, AGAIN_MS);
+		return;
+	}
+	tend->is_known = tend->is_connected;
+	chore_end(&tend->beat, BEAT_MS);
+	if (!tend->is_known)
+		return;
+	for (size_t i = 0; i < n; i++)
+		s->cancelled(&id[i], s->ctx);
+	if (!was_known && !tend->is_draining) {
+		chore_begin(&tend->rescue);
+		chore_begin(&tend->promote);
+		chore_begin(&tend->queues);
+		chore_begin(&tend->keep);
+	}
+	s->beaten(s->ctx);
+}
+
+static void
+beat_begin(struct tend *tend)
+{
+	queue_beat(tend->settings.queue, tend->settings.worker, beat_cb, tend);
+}
+
+/* ---- the dead ---- */
+
+static void
+rescue_cb(const struct queue_answer *answer, const struct moved *moved, void *ctx)
+{
+	struct tend *tend = ctx;
+
+	if (answer->outcome != QUEUE_OK) {
+		chore_end(&tend->rescue, AGAIN_MS);
+		return;
+	}
+	take_moved(tend, moved);
+	if (moved->n)
+		log_info("jobs: %zu %s taken from %s", moved->n, moved->n == 1 ? "was" : "were",
+			 tend->rescued ? "an executor that has died"
+				       : "those who had not been heard of");
+	if (tend->rescued && !moved->is_more)
+		jobs_forget_dead(tend->shared, tend->rescued);
+	chore_end(&tend->rescue, moved->is_more || jobs_dead(tend->shared) ? 0 : RESCUE_MS);
+}
+
+static void
+rescue_begin(struct tend *tend)
+{
+	tend->rescued = jobs_dead(tend->shared);
+	queue_rescue(tend->settings.queue, tend->rescued, rescue_cb, tend);
+}
+
+void
+tend_rescue(struct tend *tend)
+{
+	if (!tend->is_draining && jobs_dead(tend->shared))
+		chore_begin(&tend->rescue);
+}
+
+/* ---- the scheduled ---- */
+
+static void
+promote_cb(const struct queue_answer *answer, const struct moved *moved, void *ctx)
+{
+	struct tend *tend = ctx;
+	uint64_t next_ms = PROMOTE_MS;
+
+	if (answer->outcome != QUEUE_OK) {
+		chore_end(&tend->promote, AGAIN_MS);
+		return;
+	}
+	take_moved(tend, moved);
+	if (moved->is_more)
+		next_ms = 0;
+	else if (moved->next_ms >= 0 && moved->next_ms < PROMOTE_MS)
+		next_ms = (uint64_t)moved->next_ms;
+	chore_end(&tend->promote, next_ms);
+}
+
+static void
+promote_begin(struct tend *tend)
+{
+	queue_promote(tend->settings.queue, promote_cb, tend);
+}
+
+void
+tend_promote_in(struct tend *tend, uint64_t ms)
+{
+	/* later ones are seen by the next look */
+	if (ms < PROMOTE_MS && !tend->is_draining && !tend->promote.is_begun)
+		chore_in(&tend->promote, ms);
+}
+
+/* ---- the queues ---- */
+
+static void
+measure(struct tend *tend)
+{
+	const uint64_t now_ms = loop_now_ms(tend->loop), took_ms = now_ms - tend->measured_ms;
+
+	for (unsigned i = 0; i < JOB_QUEUES; i++) {
+		struct job_queue_cell *cell = &tend->shared->queue[i];
+		const uint64_t drained = atomic_load(&cell->drained);
+		const uint64_t n = drained > tend->drained[i] ? drained - tend->drained[i] : 0;
+
+		/* half of it is what was before: one second says little */
+		if (tend->measured_ms && took_ms)
+			atomic_store(&cell->rate,
+				     (atomic_load(&cell->rate) + n * 1000000 / took_ms) / 2);
+		tend->drained[i] = drained;
+	}
+	tend->measured_ms = now_ms;
+}
+
+/* Those whose names the database does not have. */
+static void
+forget_gone(struct tend *tend, const struct queue_row *row, size_t n)
+{
+	for (unsigned i = 0; i < JOB_QUEUES; i++) {
+		struct job_queue_cell *cell = &tend->shared->queue[i];
+		char name[JOB_QUEUE_NAME_MAX];
+		const size_t len = jobs_queue_name(tend->settings.segment, i, name);
+		size_t k = 0;
+
+		while (k < n && !span_eq(row[k].name, span_from(name, len)))
+			k++;
+		if (len == 0 || k < n)
+			continue;
+		/* what has been put there is not committed yet, maybe */
+		if (atomic_load(&cell->depth) > 0)
+			jobs_queue_set(cell, 0, 0, false);
+		else
+			jobs_queue_forget(cell);
+	}
+}
+
+static void
+queues_cb(const struct queue_answer *answer, const struct queue_row *row, size_t n, void *ctx)
+{
+	struct tend *tend = ctx;
+	const struct tend_settings *s = &tend->settings;
+
+	if (answer->outcome != QUEUE_OK) {
+		chore_end(&tend->queues, AGAIN_MS);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const int64_t depth = row[i].ready + row[i].later;
+		struct job_queue_cell *cell = jobs_queue(s->segment, row[i].name, true);
+
+		if (cell)
+			jobs_queue_set(cell, depth, row[i].depth < 0 ? 0 : row[i].depth,
+				       row[i].is_paused);
+		if (row[i].ready_p > 0 && !row[i].is_paused)
+			s->ready(row[i].name, true, s->ctx);
+	}
+	forget_gone(tend, row, n);
+	measure(tend);
+	chore_end(&tend->queues, QUEUES_MS);
+}
+
+static void
+queues_begin(struct tend *tend)
+{
+	queue_queues(tend->settings.queue, span_from(NULL, 0), queues_cb, tend);
+}
+
+/* ---- what is old ---- */
+
+static void
+keep_cb(const struct queue_answer *answer, void *ctx)
+{
+	struct tend *tend = ctx;
+
+	chore_end(&tend->keep, answer->outcome == QUEUE_OK ? KEEP_MS : KEEP_AGAIN_MS);
+}
+
+static void
+keep_begin(struct tend *tend)
+{
+	queue_keep(tend->settings.queue, keep_cb, tend);
+}
+
+/* ---- life ---- */
+
+struct tend *
+tend_new(struct loop *loop, const struct tend_settings *settings)
+{
+	struct tend *tend = calloc(1, sizeof(*tend));
+
+	if (!tend) {
+		log_error("jobs: out of memory");
+		return NULL;
+	}
+	tend->loop = loop;
+	tend->settings = *settings;
+	tend->shared = jobs_shared_of(settings->segment);
+	chore_init(&tend->beat, tend, "jobs beat", beat_begin);
+	chore_init(&tend->queues, tend, "jobs queues", queues_begin);
+	chore_init(&tend->rescue, tend, "jobs rescue", rescue_begin);
+	chore_init(&tend->promote, tend, "jobs promote", promote_begin);
+	chore_init(&tend->keep, tend, "jobs keep", keep_begin);
+	return tend;
+}
+
+static void
+stop_timers(struct tend *tend, bool all)
+{
+	if (all)
+		watch_stop(&tend->beat.timer);
+	watch_stop(&tend->queues.timer);
+	watch_stop(&tend->rescue.timer);
+	watch_stop(&tend->promote.timer);
+	watch_stop(&tend->keep.timer);
+}
+
+void
+tend_free(struct tend **tend)
+{
+	if (!*tend)
+		return;
+	stop_timers(*tend, true);
+	free(*tend);
+	*tend = NULL;
+}
+
+void
+tend_set_connected(struct tend *tend, bool connected)
+{
+	if (tend->is_connected == connected)
+		return;
+	tend->is_connected = connected;
+	tend->is_known = false;
+	if (connected)
+		chore_begin(&tend->beat);
+	else
+		stop_timers(tend, true);
+}
+
+void
+tend_drain(struct tend *tend)
+{
+	tend->is_draining = true;
+	stop_timers(tend, false);
+}

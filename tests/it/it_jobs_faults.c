@@ -1,0 +1,246 @@
+/*
+ * it_jobs_faults.c - what the executor and its database survive: killed at random, stopped for
+ * longer than anybody waits, cut off, restarted. Nothing is lost, nothing is done twice in the
+ * database's eyes, and each attempt that was cut short is on record.
+ */
+/* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
+ * tests/it/pg.c tests/it/job_db.c -lpq */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "harness.h"
+#include "job_db.h"
+#include "pg.h"
+
+/* Slow machines and sanitizers want longer. */
+static uint64_t
+within_ms(uint64_t ms)
+{
+	return it_has_sanitizers() ? 5 * ms : ms;
+}
+
+static void
+wait_results(long n)
+{
+	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'd'") >= n);
+}
+
+START_TEST(killed_at_random_under_load)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=20", NULL);
+	unsigned seed = (unsigned)getpid();
+	long until = 0;
+
+	job_put_sleeps("default", 600, 20);
+	/* each one that dies early makes the next one wait longer: six take three seconds */
+	for (int i = 0; i < 6; i++) {
+		until += 1 + rand_r(&seed) % 90;
+		wait_results(until);
+		kill(daemon_executor(d), SIGKILL);
+	}
+	job_expect_all_done(600);
+	/* what ran when it died has failed then, and says why */
+	ck_assert_int_gt(job_number("select count(*) from job_result where state = 'e'"), 0);
+	ck_assert_int_eq(job_number("select count(*) from job_result where state = 'e' and error "
+				    "not like 'lost%%'"),
+			 0);
+	/* at most what ran each time */
+	ck_assert_int_le(job_number("select count(*) from job_result where state = 'e'"), 6 * 20);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(the_successor_takes_its_jobs_at_once)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	const long dead = job_number("select worker from job_worker");
+
+	job_put_sleeps("default", 3, 3600000);
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	const uint64_t began = it_now_ms();
+	kill(daemon_executor(d), SIGKILL);
+	WAIT_UNTIL(job_number("select count(*) from job_lease where attempt = 2") == 3);
+	ck_assert_uint_lt(it_now_ms() - began, within_ms(1000));
+	ck_assert_int_eq(job_number("select count(*) from job_lease where worker = %ld", dead), 0);
+	ck_assert_int_eq(job_number("select count(*) from job_result where state = 'e'"), 3);
+	kill(daemon_pid(d), SIGTERM);
+	daemon_ended(d, 0);
+}
+END_TEST
+
+/* Its last attempt: dead, and not tried for ever. */
+START_TEST(what_always_kills_it_ends)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_do("select job_enqueue('sleep', '{\"ms\":3600000}', max_attempts => 2)");
+	for (int attempt = 1; attempt <= 2; attempt++) {
+		WAIT_UNTIL(job_number("select coalesce(max(attempt), 0) from job_lease") ==
+			   attempt);
+		kill(daemon_executor(d), SIGKILL);
+	}
+	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'x'") == 1);
+	ck_assert_int_eq(job_number("select count(*) from job_result where state = 'e'"), 1);
+	ck_assert_int_eq(job_number("select count(*) from job_ready"), 0);
+	daemon_stop(d);
+}
+END_TEST
+
+/* In a reload there are two; the one that drains is not replaced when it dies. */
+START_TEST(one_that_drains_is_looked_after_too)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	const pid_t old = daemon_executor(d);
+
+	job_put_sleeps("default", 3, 3600000);
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	ck_assert(daemon_reload(d));
+	job_wait_executors(2);
+	const uint64_t began = it_now_ms();
+	kill(old, SIGKILL);
+	WAIT_UNTIL(job_number("select count(*) from job_lease where attempt = 2") == 3);
+	ck_assert_uint_lt(it_now_ms() - began, within_ms(1500));
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(stopped_for_longer_than_anybody_waits)
+{
+	const char *conninfo = pg_fresh();
+	struct daemon *a = job_daemon(conninfo, NULL);
+	const pid_t stopped = daemon_executor(a);
+
+	job_put_sleeps("default", 3, 500);
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	kill(stopped, SIGSTOP);
+	const uint64_t began = it_now_ms();
+	/* another host has the same database */
+	char *database = it_printf("store.database=%s", conninfo);
+	struct daemon *b = daemon_start(database, NULL);
+	free(database);
+	WAIT_UNTIL(job_number("select count(*) from job_lease where attempt = 1") == 0);
+	const uint64_t took = it_now_ms() - began;
+	ck_assert_msg(took < within_ms(15000), "%llu ms", (unsigned long long)took);
+	job_wait_done(3);
+	/* it wakes, ends its jobs, and nobody believes it */
+	const size_t mark = daemon_log_mark(a);
+	kill(stopped, SIGCONT);
+	WAIT_UNTIL(daemon_log_count(a, mark, "taken from us") == 3);
+	job_expect_all_done(3);
+	ck_assert_int_eq(
+	    job_number("select count(*) from job_result where state = 'd' and attempt = 1"), 0);
+	/* and it works again */
+	job_wait_executors(2);
+	kill(daemon_executor(b), SIGSTOP);
+	job_put_sleeps("default", 3, 0);
+	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'd'") == 6);
+	kill(daemon_executor(b), SIGCONT);
+	daemon_stop(a);
+	daemon_stop(b);
+}
+END_TEST
+
+START_TEST(the_database_is_restarted_and_killed_under_load)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=20", NULL);
+	long until = 0;
+
+	job_put_sleeps("default", 600, 20);
+	for (int i = 0; i < 4; i++) {
+		until += 60;
+		wait_results(until);
+		if (i % 2)
+			pg_do("kill");
+		pg_do("restart");
+	}
+	job_expect_all_done(600);
+	/* nobody was away for so long that another one had to take them */
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(ends_wait_for_a_database_that_is_away)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_put_sleeps("default", 3, 700);
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	const size_t mark = daemon_log_mark(d);
+	pg_do("stop");
+	free(daemon_log_wait(d, mark, "executor warning: jobs: "));
+	/* they end meanwhile; it would be another run of theirs that took so long again */
+	const uint64_t ended = it_now_ms() + 800;
+	WAIT_UNTIL(it_now_ms() >= ended);
+	pg_do("restart");
+	job_expect_all_done(3);
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	ck_assert_int_lt(job_number("select max(ms) from job_result"), (long)within_ms(1500));
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(connections_are_cut_in_a_loop)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=20", NULL);
+
+	job_put_sleeps("default", 600, 10);
+	for (int i = 0; i < 30; i++) {
+		const long until = job_number("select count(*) from job_result") + 5;
+
+		job_number("select count(pg_terminate_backend(pid)) from pg_stat_activity where "
+			   "application_name = 'plazad'");
+		if (until < 550)
+			WAIT_UNTIL(job_number("select count(*) from job_result") >= until);
+	}
+	job_expect_all_done(600);
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_daemon_that_was_killed_leaves_nothing_behind)
+{
+	const char *conninfo = pg_fresh();
+	struct daemon *d = job_daemon(conninfo, NULL);
+
+	job_put_sleeps("default", 3, 300);
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	kill(daemon_pid(d), SIGKILL);
+	daemon_ended(d, 128 + SIGKILL);
+	/* nobody of this host knows of them: they are missed as another host's are */
+	char *database = it_printf("store.database=%s", conninfo);
+	d = daemon_start(database, NULL);
+	free(database);
+	job_expect_all_done(3);
+	ck_assert_int_eq(job_number("select min(attempt) from job_result where state = 'd'"), 2);
+	daemon_stop(d);
+}
+END_TEST
+
+static void
+fill(Suite *s)
+{
+	TCase *tc = it_case(s, "executors");
+	tcase_add_test(tc, killed_at_random_under_load);
+	tcase_add_test(tc, the_successor_takes_its_jobs_at_once);
+	tcase_add_test(tc, what_always_kills_it_ends);
+	tcase_add_test(tc, one_that_drains_is_looked_after_too);
+	tcase_add_test(tc, stopped_for_longer_than_anybody_waits);
+	tcase_add_test(tc, a_daemon_that_was_killed_leaves_nothing_behind);
+
+	tc = it_case(s, "databases");
+	tcase_add_test(tc, the_database_is_restarted_and_killed_under_load);
+	tcase_add_test(tc, ends_wait_for_a_database_that_is_away);
+	tcase_add_test(tc, connections_are_cut_in_a_loop);
+}
+
+int
+main(void)
+{
+	return it_main("jobs_faults", fill, IT_WITH_PG);
+}

@@ -1,0 +1,355 @@
+/*
+ * it_jobs_run.c - the executor at work: how many jobs run at a time, in which order and when, what
+ * stops them, and what a reload and a stop make of those that run.
+ */
+/* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
+ * tests/it/pg.c tests/it/job_db.c -lpq */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "harness.h"
+#include "http_client.h"
+#include "job_db.h"
+#include "pg.h"
+
+START_TEST(three_jobs_run_at_the_same_time)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_put_sleeps("default", 3, 1000);
+	ck_assert_int_eq(job_wait_done(3), 3);
+	/* by the database's clock, from the first one's beginning to the last one's end */
+	char *took = job_text("select max(at) - min(at - ms * interval '1 ms') < '1.2 s' from "
+			      "job_result");
+	ck_assert_str_eq(took, "t");
+	free(took);
+	ck_assert_int_ge(job_number("select min(ms) from job_result"), 990);
+	job_expect_all_done(3);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(no_more_than_jobs_concurrency_run)
+{
+	static const long bounds[] = {1, 3, 7};
+
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		char *option = it_printf("jobs.concurrency=%ld", bounds[i]);
+		struct daemon *d = job_daemon(pg_fresh(), option, NULL);
+		const long n = 30 * bounds[i];
+
+		job_put_sleeps("default", n, 20);
+		/* all of them are used, and never one more; over several queues, too */
+		job_put_sleeps("second", n, 20);
+		job_put_sleeps("third", n, 20);
+		ck_assert_int_eq(job_wait_done(3 * n), bounds[i]);
+		job_expect_all_done(3 * n);
+		daemon_stop(d);
+		free(option);
+	}
+}
+END_TEST
+
+START_TEST(many_jobs_of_no_time)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=1000", NULL);
+
+	job_put_sleeps("default", 5000, 0);
+	ck_assert_int_le(job_wait_done(5000), 1000);
+	job_expect_all_done(5000);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(what_is_put_is_begun_at_once)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	long total_ms = 0;
+
+	/* one after the other, each alone: the mean of the times until its end is stored */
+	for (int i = 0; i < 20; i++) {
+		job_put_sleeps("default", 1, 0);
+		job_wait_done(i + 1);
+	}
+	total_ms = job_number("select sum(extract(epoch from r.at - j.created) * 1000)::int "
+			      "from jobs j join job_result r using (id)");
+	/* a look each second, without a word from the database, would take 500 */
+	ck_assert_msg(total_ms / 20 < (it_has_sanitizers() ? 200 : 50), "%ld ms each",
+		      total_ms / 20);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(the_most_urgent_run_first)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=1", NULL);
+
+	/* all in one transaction: none is begun before all are there */
+	job_do(
+	    "select job_enqueue('sleep', priority => 9 - n %% 10) from generate_series(0, 29) n");
+	job_wait_done(30);
+	ck_assert_int_eq(
+	    job_number("select count(*) from (select j.priority, lag(j.priority) over "
+		       "(order by r.at) as before, j.created, lag(j.created) over (order by r.at) "
+		       "from jobs j join job_result r using (id)) t where before > priority"),
+	    0);
+	job_expect_all_done(30);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_scheduled_one_waits_for_its_time)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_do("select job_enqueue('sleep', run_at => now() + n * interval '300 ms') from "
+	       "generate_series(1, 5) n");
+	ck_assert_int_eq(job_number("select count(*) from job_later"), 5);
+	job_wait_done(5);
+	/* not before, and soon after */
+	ck_assert_int_eq(job_number("select count(*) from jobs j join job_result r using (id) "
+				    "where r.at < j.run_at"),
+			 0);
+	ck_assert_int_eq(job_number("select count(*) from jobs j join job_result r using (id) "
+				    "where r.at > j.run_at + interval '%s'",
+				    it_has_sanitizers() ? "3 s" : "1 s"),
+			 0);
+	job_expect_all_done(5);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(what_cannot_run_fails_for_good)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_do("select job_enqueue('sleep', '{\"ms\":-1}')");
+	job_do("select job_enqueue('sleep', '{\"hours\":1}')");
+	job_do("select job_enqueue('sleep', '{\"ms\":1.5}')");
+	/* one that the user's programs run is nobody's here */
+	job_do("select job_enqueue('bake')");
+	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'f'") == 3);
+	ck_assert_int_eq(job_number("select count(*) from job_result where error like "
+				    "'/args%%must%%' or error like '/args/hours%%'"),
+			 3);
+	ck_assert_int_eq(job_number("select count(*) from job_ready where hand = 'w'"), 1);
+	ck_assert_int_eq(job_number("select count(*) from job_result"), 3);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_paused_queue_rests)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_put_sleeps("rests", 1, 0);
+	job_wait_done(1);
+	job_do("update job_queue set paused = true where queue = 'rests'");
+	job_put_sleeps("rests", 2, 0);
+	/* others go on, for longer than it takes to look at all queues */
+	for (int i = 0; i < 3; i++) {
+		job_put_sleeps("default", 1, 600);
+		job_wait_done(i + 2);
+	}
+	ck_assert_int_eq(job_number("select count(*) from job_ready where queue = 'rests'"), 2);
+	ck_assert_int_eq(job_number("select count(*) from job_lease"), 0);
+	job_do("update job_queue set paused = false where queue = 'rests'");
+	job_expect_all_done(6);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_queue_has_its_own_bound)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=5", NULL);
+	long most = 0;
+
+	job_put_sleeps("narrow", 1, 0);
+	job_wait_done(1);
+	job_do("update job_queue set concurrency = 2 where queue = 'narrow'");
+	job_put_sleeps("narrow", 40, 10);
+	job_put_sleeps("default", 40, 10);
+	WAIT_UNTIL(({
+		const long now =
+		    job_number("select count(*) from job_lease where queue = 'narrow'");
+		most = now > most ? now : most;
+		job_number("select count(*) from job_result") == 81;
+	}));
+	ck_assert_int_eq(most, 2);
+	job_expect_all_done(81);
+	daemon_stop(d);
+}
+END_TEST
+
+static void
+wait_running(long n)
+{
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == n);
+}
+
+START_TEST(a_running_one_can_be_cancelled)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_put_sleeps("default", 2, 3600000);
+	wait_running(2);
+	/* as another host would: only the beat tells */
+	job_do("update job_lease set cancel = true where id = (select min(id::text)::uuid from "
+	       "job_lease)");
+	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'c'") == 1);
+	ck_assert_int_eq(job_number("select count(*) from job_lease where not cancel"), 1);
+	job_do("update job_lease set cancel = true");
+	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'c'") == 2);
+	ck_assert_int_eq(job_number("select count(*) from job_lease"), 0);
+	/* and their places are free */
+	job_put_sleeps("default", 3, 0);
+	job_wait_done(3);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_reload_lets_jobs_end_where_they_run)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	const pid_t old = daemon_executor(d);
+
+	job_put_sleeps("default", 3, 1500);
+	wait_running(3);
+	ck_assert(daemon_reload(d));
+	ck_assert(procfs_alive(old));
+	job_put_sleeps("default", 3, 0);
+	/* the new one begins nothing while the old one has all places */
+	ck_assert_int_eq(job_wait_done(6), 3);
+	WAIT_UNTIL(!procfs_alive(old));
+	job_wait_executors(1);
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	job_expect_all_done(6);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(reloads_under_load_keep_the_bound)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=4", NULL);
+	long most = 0;
+
+	job_put_sleeps("default", 400, 20);
+	for (int i = 0; i < 6; i++) {
+		const long until = job_number("select count(*) from job_result") + 30;
+
+		ck_assert(daemon_reload(d));
+		WAIT_UNTIL(({
+			const long now = job_number("select count(*) from job_lease");
+			most = now > most ? now : most;
+			job_number("select count(*) from job_result") >= until;
+		}));
+	}
+	const long rest = job_wait_done(400);
+	most = rest > most ? rest : most;
+	ck_assert_int_eq(most, 4);
+	job_expect_all_done(400);
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_stop_gives_back_what_runs)
+{
+	const char *conninfo = pg_fresh();
+	struct daemon *d = job_daemon(conninfo, "server.shutdown_timeout=3s", NULL);
+
+	job_put_sleeps("default", 2, 3600000);
+	job_put_sleeps("default", 1, 1000);
+	wait_running(3);
+	const uint64_t began = it_now_ms();
+	daemon_stop(d);
+	/* it had time to end, which one of them has used */
+	ck_assert_uint_lt(it_now_ms() - began, 3000 + (it_has_sanitizers() ? 2000 : 0));
+	ck_assert_int_eq(job_number("select count(*) from job_lease"), 0);
+	ck_assert_int_eq(job_number("select count(*) from job_ready where attempt = 0"), 2);
+	ck_assert_int_eq(job_number("select count(*) from job_result where state = 'd'"), 1);
+	ck_assert_int_eq(job_number("select count(*) from job_worker"), 0);
+	/* and the next one goes on with them */
+	d = job_daemon(conninfo, "server.shutdown_timeout=1s", NULL);
+	wait_running(2);
+	ck_assert_int_eq(job_number("select max(attempt) from job_lease"), 1);
+	daemon_stop(d);
+	ck_assert_int_eq(job_number("select count(*) from job_ready where attempt = 0"), 2);
+}
+END_TEST
+
+START_TEST(an_idle_one_stops_at_once)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	const uint64_t began = it_now_ms();
+
+	daemon_stop(d);
+	ck_assert_uint_lt(it_now_ms() - began, 3000);
+	ck_assert_int_eq(job_number("select count(*) from job_worker"), 0);
+}
+END_TEST
+
+START_TEST(the_room_hears_of_it)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	struct http_answer a;
+
+	job_do("select job_enqueue('sleep', '{\"ms\":1}', 'quiet')");
+	job_wait_done(1);
+	char *id = job_text("select id from jobs");
+	struct http_conn c;
+
+	http_open(&c, daemon_port(d));
+	for (bool heard = false; !heard;) {
+		http_exchange(&c, "GET", "/chat/_jobs/history", NULL, NULL, &a);
+		ck_assert_int_eq(a.status, 200);
+		heard = strstr(a.body, "\"state\":\"done\"") != NULL;
+		if (heard) {
+			const char *running = strstr(a.body, "\"state\":\"running\"");
+
+			ck_assert_msg(running && running < strstr(a.body, "\"state\":\"done\""),
+				      "%s", a.body);
+			ck_assert_msg(strstr(a.body, id) != NULL, "%s", a.body);
+			ck_assert_msg(strstr(a.body, "\"queue\":\"quiet\"") != NULL, "%s", a.body);
+			/* never what it was given */
+			ck_assert_msg(!strstr(a.body, "\"ms\""), "%s", a.body);
+		}
+		http_answer_fini(&a);
+	}
+	http_close(&c);
+	free(id);
+	daemon_stop(d);
+}
+END_TEST
+
+static void
+fill(Suite *s)
+{
+	TCase *tc = it_case(s, "running");
+	tcase_add_test(tc, three_jobs_run_at_the_same_time);
+	tcase_add_test(tc, no_more_than_jobs_concurrency_run);
+	tcase_add_test(tc, many_jobs_of_no_time);
+	tcase_add_test(tc, what_is_put_is_begun_at_once);
+	tcase_add_test(tc, the_most_urgent_run_first);
+	tcase_add_test(tc, a_scheduled_one_waits_for_its_time);
+	tcase_add_test(tc, what_cannot_run_fails_for_good);
+	tcase_add_test(tc, a_paused_queue_rests);
+	tcase_add_test(tc, a_queue_has_its_own_bound);
+	tcase_add_test(tc, a_running_one_can_be_cancelled);
+	tcase_add_test(tc, the_room_hears_of_it);
+
+	tc = it_case(s, "ends");
+	tcase_add_test(tc, a_reload_lets_jobs_end_where_they_run);
+	tcase_add_test(tc, reloads_under_load_keep_the_bound);
+	tcase_add_test(tc, a_stop_gives_back_what_runs);
+	tcase_add_test(tc, an_idle_one_stops_at_once);
+}
+
+int
+main(void)
+{
+	return it_main("jobs_run", fill, IT_WITH_PG);
+}
