@@ -23,6 +23,8 @@
 /* After a claim that was not answered as it should. */
 #define AGAIN_MS 200
 #define NEWS_MAX 256
+/* Parts, progress and chores that may wait for a lane beside the ends of jobs. */
+#define OTHER_REQUESTS 1000
 
 enum runner_state {
 	RUNNER_CLAIMING,
@@ -488,7 +490,13 @@ runner_new(struct loop *loop, const struct runner_settings *settings)
 {
 	struct runner *r = calloc(1, sizeof(*r));
 	const struct queue_settings queue = {
-	    .config = settings->config, .lanes = settings->lanes, .on_change = change_cb, .ctx = r};
+	    .config = settings->config,
+	    .lanes = settings->lanes,
+	    /* the ends of all that runs may come at once, and none of them had better wait */
+	    .limit = (size_t)settings->config->jobs_concurrency + OTHER_REQUESTS,
+	    .on_change = change_cb,
+	    .ctx = r,
+	};
 
 	if (!r) {
 		log_error("jobs: out of memory");
