@@ -5,7 +5,6 @@
 #ifndef PLAZA_JOBS_QUEUE_PRIVATE_H
 #define PLAZA_JOBS_QUEUE_PRIVATE_H
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
