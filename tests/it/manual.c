@@ -10,12 +10,14 @@
 #include "harness.h"
 #include "ws_client.h"
 
-/* every epoch on the page */
-#define EPOCH "9f2c61d0"
+/* every epoch on the page, and the id of each job that is asked for again */
+#define EPOCH  "9f2c61d0"
+#define JOB_ID "01a2075a-7c54-7b1e-9a3d-5b7c0e1d2f30"
 
 struct example {
 	struct daemon *d; /* not ours */
 	char epoch[17];   /* what EPOCH stands for */
+	char job_id[37];  /* and JOB_ID */
 	struct ws ws;
 	bool is_open;
 	unsigned n_commands, n_frames;
@@ -48,7 +50,8 @@ static const struct {
     {"\"since\":", "0123456789"},          {"\"pseq\":", "0123456789"},
     {"\nid: ", "0123456789abcdef"},        {"\nretry: ", "0123456789"},
     {"queue;dur=", "0123456789."},         {"db;dur=", "0123456789."},
-    {"\"next\":\"3.", "0123456789abcdef"},
+    {"\"next\":\"3.", "0123456789abcdef"}, {"\"id\":\"", "0123456789abcdef-"},
+    {"_at\":\"", "0123456789-:.TZ"},       {"\"deadline\":\"", "0123456789-:.TZ"},
 };
 
 /* With a star in place of what may differ; the caller frees. */
@@ -81,16 +84,17 @@ without_differing(const char *text)
 	return out;
 }
 
+/* What stands behind `before` in what was shown, which later commands name. */
 static void
-learn_epoch(struct example *e, const char *text)
+learn(const char *text, const char *before, char *out, size_t size)
 {
-	static const char before[] = "\"epoch\":\"";
 	const char *at = strstr(text, before);
 
 	if (!at)
 		return;
-	at += sizeof(before) - 1;
-	snprintf(e->epoch, sizeof(e->epoch), "%.*s", (int)strcspn(at, "\""), at);
+	at += strlen(before);
+	if (strcspn(at, "\"") < size)
+		snprintf(out, size, "%.*s", (int)strcspn(at, "\""), at);
 }
 
 static bool
@@ -112,7 +116,8 @@ compare(struct example *e, const char *what, const char *got, const char *shown)
 {
 	ck_assert_msg(is_same(got, shown), "%s\ngives:\n%s\nnot, as the page has it:\n%s", what,
 		      got, shown);
-	learn_epoch(e, got);
+	learn(got, "\"epoch\":\"", e->epoch, sizeof(e->epoch));
+	learn(got, "\"id\":\"", e->job_id, sizeof(e->job_id));
 }
 
 /* --- the page --- */
@@ -168,10 +173,12 @@ adapt(struct example *e, const char *text)
 	char *address = it_printf("127.0.0.1:%u", daemon_port(e->d));
 	char *a = replace(text, "127.0.0.1:8080", address);
 	char *b = replace(a, EPOCH, e->epoch);
+	char *c = replace(b, JOB_ID, e->job_id);
 
 	free(a);
+	free(b);
 	free(address);
-	return b;
+	return c;
 }
 
 /* --- running it --- */
