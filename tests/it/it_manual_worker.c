@@ -1,0 +1,183 @@
+/*
+ * it_manual_worker.c - the worker in sh of plaza-api(7), as it stands there: three of them run
+ * jobs, and are killed at random. No job is lost, and none has two ends.
+ */
+/* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
+ * tests/it/pg.c */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "http_client.h"
+#include "pg.h"
+
+#define WORKERS 3
+#define JOBS    30
+#define KILLS   8
+
+/* The display of the page that is a script. */
+static char *
+script_of_page(void)
+{
+	char *path = it_printf("%s/man/plaza-api.7", it_srcdir());
+	char *page = it_read_file(path), *out = NULL;
+	size_t len = 0;
+
+	ck_assert_ptr_nonnull(page);
+	const char *at = strstr(page, "\n#!/bin/sh\n");
+	ck_assert_msg(at != NULL, "%s has no script", path);
+	const char *end = strstr(++at, "\n.Ed");
+	ck_assert_ptr_nonnull(end);
+	FILE *f = open_memstream(&out, &len);
+	/* roff: \e is a backslash */
+	for (; at <= end; at++) {
+		if (at[0] == '\\' && at[1] == 'e') {
+			putc('\\', f);
+			at++;
+		} else {
+			putc(*at, f);
+		}
+	}
+	fclose(f);
+	free(page);
+	free(path);
+	return out;
+}
+
+static const char *
+write_program(const char *name, const char *text)
+{
+	const char *path = it_path(name);
+
+	it_write_file(path, text);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	return path;
+}
+
+static pid_t
+start_worker(const char *script, const char *url, const char *program)
+{
+	const pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		it_die_with_test();
+		/* so that the kill takes what it has started, too */
+		setpgid(0, 0);
+		execl(script, script, url, program, (char *)NULL);
+		_exit(127);
+	}
+	setpgid(pid, pid);
+	return pid;
+}
+
+static void
+kill_worker(pid_t pid)
+{
+	ck_assert_int_eq(kill(-pid, SIGKILL), 0);
+	it_wait_pid(pid);
+}
+
+static long
+count(const char *sql)
+{
+	char *text = pg_ask(sql);
+	const long n = strtol(text, NULL, 10);
+
+	free(text);
+	return n;
+}
+
+static void
+put_jobs(const struct daemon *d)
+{
+	for (unsigned i = 0; i < JOBS; i++) {
+		char *body = it_printf("{\"kind\":\"square\",\"args\":{\"n\":%u},"
+				       "\"max_attempts\":100}",
+				       i);
+		http_expect(daemon_port(d), "POST", "/api/jobs",
+			    "Content-Type: application/json\r\n", body, 202, NULL);
+		free(body);
+	}
+}
+
+START_TEST(killed_workers_lose_nothing)
+{
+	char *option = it_printf("store.database=%s", pg_fresh());
+	/* so long the job of a killed worker is nobody's */
+	struct daemon *d = daemon_start(option, "jobs.lease=1s", NULL);
+	char *url = it_printf("http://127.0.0.1:%u", daemon_port(d));
+	char *text = script_of_page();
+	const char *script = write_program("worker.sh", text);
+	/* it leaves a line for each time that a job is begun */
+	char *ledger = it_printf("%s", it_path("ledger"));
+	char *code = it_printf("#!/bin/sh\nn=$(jq .n)\necho \"$n\" >>'%s'\n"
+			       "printf '{\"square\":%%d}' $((n * n))\n",
+			       ledger);
+	const char *program = write_program("square.sh", code);
+	unsigned seed = (unsigned)getpid();
+	pid_t worker[WORKERS];
+
+	daemon_wait_store(d);
+	it_write_file(ledger, "");
+	put_jobs(d);
+	for (unsigned i = 0; i < WORKERS; i++)
+		worker[i] = start_worker(script, url, program);
+	/* one after the other is killed when some more jobs have been begun */
+	for (unsigned k = 0; k < KILLS; k++) {
+		char *lines = it_printf("select %u < count(*) from job_result", 2 * k);
+		const unsigned i = (unsigned)rand_r(&seed) % WORKERS;
+
+		WAIT_UNTIL(*pg_ask(lines) == 't');
+		kill_worker(worker[i]);
+		worker[i] = start_worker(script, url, program);
+		free(lines);
+	}
+	WAIT_UNTIL(count("select count(*) from job_result where state = 'd'") == JOBS);
+	for (unsigned i = 0; i < WORKERS; i++)
+		kill_worker(worker[i]);
+
+	/* each has one end, of its last attempt, with the result of its own arguments */
+	ck_assert_int_eq(count("select count(distinct id) from job_result where state = 'd'"),
+			 JOBS);
+	ck_assert_int_eq(count("select count(*) from job_result d join job_result e using (id) "
+			       "where d.state = 'd' and e.attempt > d.attempt"),
+			 0);
+	ck_assert_int_eq(count("select count(*) from jobs j join job_result r using (id) "
+			       "where r.state = 'd' and (r.result->>'square')::int = "
+			       "((j.args->>'n')::int) ^ 2"),
+			 JOBS);
+	ck_assert_int_eq(count("select count(*) from job_lease"), 0);
+	ck_assert_int_eq(count("select count(*) from job_ready"), 0);
+	char *begun = it_read_file(ledger);
+	for (unsigned i = 0; i < JOBS; i++) {
+		char *line = it_printf("\n%u\n", i), *all = it_printf("\n%s", begun);
+		ck_assert_msg(strstr(all, line) != NULL, "job %u was never begun", i);
+		free(all);
+		free(line);
+	}
+	daemon_stop(d);
+	free(begun);
+	free(code);
+	free(ledger);
+	free(text);
+	free(url);
+	free(option);
+}
+END_TEST
+
+static void
+fill(Suite *s)
+{
+	tcase_add_test(it_case(s, "worker"), killed_workers_lose_nothing);
+}
+
+int
+main(void)
+{
+	return it_main("manual_worker", fill, IT_WITH_PG);
+}
