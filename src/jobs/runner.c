@@ -396,10 +396,15 @@ left_cb(const struct ended_row *row, void *ctx)
 	if (row && row->state == JOB_STATE_SCHEDULED)
 		tend_promote_in(r->tend, row->in_ms);
 	if (row) {
+		struct job_queue_cell *cell = jobs_queue(r->settings.segment, row->queue, false);
 		struct source *source = sources_get(&r->sources, row->queue);
 
 		if (source)
 			source_unblock(source);
+		if (cell && row->state == JOB_STATE_QUEUED)
+			jobs_queue_put(r->shared, cell, 1, 'p');
+		else if (cell && row->state == JOB_STATE_SCHEDULED)
+			jobs_queue_expect(cell, 1);
 		if (source && row->state == JOB_STATE_QUEUED)
 			source_want(source, false);
 	}

@@ -90,8 +90,9 @@ chore_init(struct chore *chore, struct tend *tend, const char *name, void (*begi
 
 /* ---- jobs that somebody has moved ---- */
 
+/* `was_there`: they have been waiting all the time, for a later moment. */
 static void
-take_moved(struct tend *tend, const struct moved *moved)
+take_moved(struct tend *tend, const struct moved *moved, bool was_there)
 {
 	const struct tend_settings *s = &tend->settings;
 
@@ -110,8 +111,10 @@ take_moved(struct tend *tend, const struct moved *moved)
 		if (row->state != JOB_STATE_QUEUED)
 			continue;
 		cell = jobs_queue(s->segment, row->queue, true);
-		if (cell)
+		if (cell && was_there)
 			jobs_queue_ready(tend->shared, cell, 1, row->hand);
+		else if (cell)
+			jobs_queue_put(tend->shared, cell, 1, row->hand);
 		if (row->hand == 'p')
 			s->ready(row->queue, false, s->ctx);
 	}
@@ -162,7 +165,7 @@ rescue_cb(const struct queue_answer *answer, const struct moved *moved, void *ct
 		chore_end(&tend->rescue, AGAIN_MS);
 		return;
 	}
-	take_moved(tend, moved);
+	take_moved(tend, moved, false);
 	if (moved->n)
 		log_info("jobs: %zu %s taken from %s", moved->n, moved->n == 1 ? "was" : "were",
 			 tend->rescued ? "an executor that has died"
@@ -198,7 +201,7 @@ promote_cb(const struct queue_answer *answer, const struct moved *moved, void *c
 		chore_end(&tend->promote, AGAIN_MS);
 		return;
 	}
-	take_moved(tend, moved);
+	take_moved(tend, moved, true);
 	if (moved->is_more)
 		next_ms = 0;
 	else if (moved->next_ms >= 0 && moved->next_ms < PROMOTE_MS)
