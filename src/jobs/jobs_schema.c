@@ -27,7 +27,7 @@ static const struct {
 			      jobs_sql_partitions},
     [JOBS_STEP_PUT] = {"function job_put",
 		       HAS_CALL("job_put(uuid[],text,text[],text[],text,int[],int[],bigint[],"
-				"text[],text[])"),
+				"text[],text[],bool)"),
 		       jobs_sql_put},
     [JOBS_STEP_CLAIM] = {"function job_claim",
 			 HAS_CALL("job_claim(text,\"char\",int,bigint,bigint,int,bigint[],bigint,"
@@ -51,15 +51,18 @@ static const struct {
 			   jobs_sql_enqueue},
 };
 
-/* Tables of others that have our names: each of ours has a column that is hardly in another one. */
+/*
+ * Tables of others that have our names: each of ours has a column that is hardly in another one.
+ * Catalogs only: to_regclass sees what was committed after this statement's snapshot was taken.
+ */
 static const char wrong_template[] =
     "(select '@.' || t.name || ' is there and is not a table of the job queue; rename it, or set "
     "store.schema to another schema' from (values ('job_queue', 'paused'), ('jobs', 'ukey'), "
     "('job_ready', 'last'), ('job_later', 'last'), ('job_lease', 'lease'), ('job_result', 'no'), "
     "('job_part', 'part'), ('job_unique', 'key'), ('job_worker', 'beat'), ('job_kind', 'kind')) "
-    "t(name, col) where to_regclass('@.' || t.name) is not null and not exists (select from "
-    "pg_attribute a where a.attrelid = to_regclass('@.' || t.name) and a.attname = t.col and not "
-    "a.attisdropped) limit 1)";
+    "t(name, col) join pg_class c on c.relname = t.name and c.relnamespace = "
+    "to_regnamespace('@') where not exists (select from pg_attribute a where a.attrelid = c.oid "
+    "and a.attname = t.col and not a.attisdropped) limit 1)";
 
 /* What it calls runs as itself, but for what makes and drops partitions and what others call. */
 static const char grants_template[] =
@@ -140,6 +143,7 @@ jobs_schema_new(const char *schema)
 		return NULL;
 	}
 	s->steps = (struct pg_steps){
+	    .feature = "jobs",
 	    .schema = s->name,
 	    .table = "plaza_job_steps",
 	    .wrong = s->wrong,

@@ -9,13 +9,15 @@
  * itself, in the order of keys, so that two of these calls do not wait for each other crosswise.
  * What was put before with the same id is not put again: who does not know whether it was may ask
  * once more. in_given: 't' where the client has made the id. how: made, exists, differs; one that
- * was made and is ready is not in the answer unless it was looked at.
+ * was made and is ready is not in the answer unless it was looked at. in_make: make the rows of
+ * queues; a transaction that goes on for long does not, since others would wait for it: the claim
+ * does then.
  */
 const char jobs_sql_put[] =
     "create or replace function @.job_put(in_ids uuid[], in_given text, in_queues text[], in_kinds "
     "text[],\n"
     "\tin_hands text, in_priorities int[], in_max int[], in_run_at bigint[], in_args text[],\n"
-    "\tin_keys text[])\n"
+    "\tin_keys text[], in_make bool)\n"
     "\treturns table(ord bigint, how \"char\", id uuid, state \"char\", asked uuid)\n"
     "\tlanguage plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
     "\tset enable_mergejoin = off as $function$\n"
@@ -29,9 +31,11 @@ const char jobs_sql_put[] =
     "\tother uuid;\n"
     "\tsame bool;\n"
     "begin\n"
+    "if in_make then\n"
     "insert into @.job_queue(queue) select distinct u.queue from unnest(in_queues) u(queue)\n"
     "\twhere not exists (select from @.job_queue q where q.queue = u.queue) on conflict do "
     "nothing;\n"
+    "end if;\n"
     "select array_agg(u.ord) filter (where u.key is null and u.given = 'f'),\n"
     "\tarray_agg(u.ord order by u.queue collate \"C\", u.key collate \"C\", u.id)\n"
     "\tfilter (where u.key is not null or u.given = 't') into plain, care\n"
@@ -159,7 +163,7 @@ const char jobs_sql_enqueue[] =
     "'w' end,\n"
     "\tarray[priority], array[max_attempts],\n"
     "\tarray[greatest(1, (extract(epoch from run_at) * 1000)::bigint)], array[args::text],\n"
-    "\tarray[unique_key]) p;\n"
+    "\tarray[unique_key], false) p;\n"
     "perform pg_notify('plaza_jobs', queue);\n"
     "return coalesce(result, new_id);\n"
     "end $function$;\n"

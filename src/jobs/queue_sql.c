@@ -11,7 +11,8 @@
 static const struct pg_statement templates[QUEUE_STATEMENTS] = {
     [QUEUE_PUT] = {"job_put",
 		   "select p.* from @.job_put($1::uuid[], $2::text, $3::text[], $4::text[], "
-		   "$5::text, $6::int4[], $7::int4[], $8::int8[], $9::text[], $10::text[]) p "
+		   "$5::text, $6::int4[], $7::int4[], $8::int8[], $9::text[], $10::text[], "
+		   "true) p "
 		   "order by p.ord"},
     [QUEUE_CLAIM] = {"job_claim",
 		     "select c.* from @.job_claim($1::text, $2::\"char\", $3::int4, $4::int8, "
@@ -26,16 +27,21 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
     [QUEUE_CANCEL] = {"job_cancel", "select c.* from @.job_cancel($1::uuid[]) c"},
     [QUEUE_RETRY] = {"job_retry", "select r.* from @.job_retry($1::uuid[]) r"},
     [QUEUE_GET] = {"job_get", "select g.* from @.job_get($1::uuid[], true) g"},
-    [QUEUE_QUEUES] = {"job_queues",
-		      "select q.queue, r.n, r.n_p, l.n, e.n, r.ms, q.paused, q.concurrency, "
-		      "q.depth from @.job_queue q cross join lateral (select count(*) as n, "
-		      "count(*) filter (where r.hand = 'p') as n_p, "
-		      "(extract(epoch from now() - min(r.since)) * 1000)::int8 as ms "
-		      "from @.job_ready r where r.queue = q.queue) r cross join lateral "
-		      "(select count(*) as n from @.job_later l where l.queue = q.queue) l "
-		      "cross join lateral (select count(*) as n from @.job_lease e "
-		      "where e.queue = q.queue) e where $1::text is null or q.queue = $1::text "
-		      "order by q.queue"},
+    [QUEUE_QUEUES] =
+	{"job_queues",
+	 "select q.queue, r.n, r.n_p, l.n, e.n, r.ms, q.paused, q.concurrency, "
+	 "q.depth from (select q.queue, q.paused, q.concurrency, q.depth "
+	 "from @.job_queue q union all select n.queue, false, null, null from "
+	 "(select r.queue from @.job_ready r union select l.queue from @.job_later l) n "
+	 "where not exists (select from @.job_queue q where q.queue = n.queue)) q "
+	 "cross join lateral (select count(*) as n, "
+	 "count(*) filter (where r.hand = 'p') as n_p, "
+	 "(extract(epoch from now() - min(r.since)) * 1000)::int8 as ms "
+	 "from @.job_ready r where r.queue = q.queue) r cross join lateral "
+	 "(select count(*) as n from @.job_later l where l.queue = q.queue) l "
+	 "cross join lateral (select count(*) as n from @.job_lease e "
+	 "where e.queue = q.queue) e where $1::text is null or q.queue = $1::text "
+	 "order by q.queue"},
     [QUEUE_SET] = {"job_queue_set",
 		   "insert into @.job_queue as q (queue, paused, concurrency, depth) values "
 		   "($1::text, coalesce($2::bool, false), $4::int4, $6::int4) "

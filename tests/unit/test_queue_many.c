@@ -1,0 +1,408 @@
+/* links: $(queue_box) -levent_core -lpq -lcrypto -ljansson -lpthread */
+/*
+ * test_queue_many.c - many processes at one queue: bounds and leases hold whoever comes when, and
+ * what a claim costs does not grow with what is dead.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "queue_rig.h"
+
+static struct pg_server server;
+static struct queue_rig rig;
+
+static void
+start_server(void)
+{
+	pg_server_start(&server, "max_connections=100 autovacuum=off");
+}
+
+static void
+remove_server(void)
+{
+	pg_server_run(&server, "remove");
+}
+
+static void
+setup(void)
+{
+	queue_rig_init(&rig, &server, 3);
+}
+
+static void
+teardown(void)
+{
+	queue_rig_fini(&rig);
+}
+
+static void
+sql(const char *text)
+{
+	pg_server_sql(&server, text);
+}
+
+static long
+number(const char *text)
+{
+	return pg_server_number(&server, text);
+}
+
+/* Runs `fn` in so many processes at a time, each with a queue of its own. */
+static void
+in_processes(unsigned n, void (*fn)(unsigned i))
+{
+	pid_t child[16];
+
+	ck_assert_uint_le(n, 16);
+	for (unsigned i = 0; i < n; i++) {
+		child[i] = fork();
+		ck_assert_int_ge(child[i], 0);
+		if (child[i] == 0) {
+			/* not the parent's loop and connections */
+			queue_rig_join(&rig, &server, 2);
+			fn(i);
+			_exit(0);
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		int status = -1;
+		ck_assert_int_eq(waitpid(child[i], &status, 0), child[i]);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "process %u: %d", i,
+			      status);
+	}
+}
+
+/* ---- bounds ---- */
+
+#define JOBS    600
+#define CLAIMER 8
+#define BOUND   7
+
+/* Each claim, and each job it got, told to the database, which knows when. */
+static void
+claim_and_finish(unsigned i)
+{
+	const uint64_t until_ms = clock_monotonic_ms() + 50000;
+	PGconn *pg = pg_server_connect(&server);
+
+	for (;;) {
+		char text[200];
+		ck_assert(clock_monotonic_ms() < until_ms);
+		const size_t n = queue_rig_claim(&rig, 1 + i % 5, (int64_t)i % 3);
+		if (n == 0 && rig.end == CLAIM_EMPTY)
+			break;
+		ck_assert_uint_le(rig.running, BOUND);
+		struct claimed mine[8];
+		memcpy(mine, rig.claimed, n * sizeof(mine[0]));
+		for (size_t j = 0; j < n; j++) {
+			char id[UUID_TEXT_SIZE];
+			uuid_print(&mine[j].id, id);
+			/* another one that had it would be in the way */
+			snprintf(text, sizeof(text), "insert into had values ('%s', %u, '%s')", id,
+				 mine[j].attempt, mine[j].attempt > 1 ? "again" : "once");
+			PGresult *res = PQexec(pg, text);
+			ck_assert_msg(PQresultStatus(res) == PGRES_COMMAND_OK, "%s",
+				      PQerrorMessage(pg));
+			PQclear(res);
+		}
+		for (size_t j = 0; j < n; j++) {
+			rig.claimed[0] = mine[j];
+			/* some of the first attempts fail, and some are given back */
+			const unsigned turn = mine[j].id.byte[15] % 8;
+			const bool fails = turn == 0 && mine[j].attempt == 1;
+			ck_assert(!queue_rig_end(&rig, 0, fails ? JOB_RETRY : JOB_DONE)->is_lost);
+		}
+	}
+	PQfinish(pg);
+}
+
+START_TEST(claimers_never_exceed_the_bound_nor_share_a_job)
+{
+	sql("create table had(id uuid, attempt int, how text, primary key(id, attempt)); "
+	    "grant all on had to plaza; create table most(n int); "
+	    /* each commit that adds leases counts them all, alone */
+	    "create function count_leases() returns trigger language plpgsql as $$ begin "
+	    "insert into public.most select count(*) from public.job_lease; return null; "
+	    "end $$; "
+	    "create trigger count_leases after insert on job_lease for each statement execute "
+	    "function count_leases(); grant all on most to plaza; "
+	    "insert into job_queue(queue, concurrency) values ('q', 7)");
+	queue_rig_put_many(&rig, JOBS);
+	in_processes(CLAIMER, claim_and_finish);
+	ck_assert_int_eq(number("select count(*) from job_result where state = 'd'"), JOBS);
+	ck_assert_int_eq(number("select count(distinct id) from had"), JOBS);
+	ck_assert_int_eq(number("select count(*) from job_ready"), 0);
+	ck_assert_int_eq(number("select count(*) from job_lease"), 0);
+	ck_assert_int_eq(number("select max(n) from most"), BOUND);
+}
+END_TEST
+
+START_TEST(the_bound_holds_over_old_leases)
+{
+	struct claimed old[40];
+	const unsigned n = 300;
+
+	/* more stragglers than a claim remembers one by one, and many that come and go above them
+	 */
+	rig.config.jobs_queue_concurrency = 50;
+	queue_rig_put_many(&rig, n);
+	ck_assert_uint_eq(queue_rig_claim(&rig, 40, 0), 40);
+	memcpy(old, rig.claimed, sizeof(old));
+	for (int i = 0; i < 20; i++) {
+		ck_assert_uint_eq(queue_rig_claim(&rig, 100, 0), 10);
+		ck_assert_int_eq(rig.end, CLAIM_FULL);
+		ck_assert_uint_eq(rig.running, 50);
+		struct claimed quick[10];
+		memcpy(quick, rig.claimed, sizeof(quick));
+		for (int j = 0; j < 10; j++) {
+			rig.claimed[0] = quick[j];
+			queue_rig_end(&rig, 0, JOB_DONE);
+		}
+		/* the old ones end one by one, and their places are taken at once */
+		rig.claimed[0] = old[2 * i];
+		queue_rig_end(&rig, 0, JOB_DONE);
+		ck_assert_uint_eq(queue_rig_claim(&rig, 1, 0), 1);
+		ck_assert_uint_eq(rig.running, 40);
+		ck_assert_int_eq(number("select count(*) from job_lease"), 40);
+	}
+}
+END_TEST
+
+/* ---- keys ---- */
+
+#define KEYS 40
+
+static void
+put_keys(unsigned i)
+{
+	for (unsigned k = 0; k < KEYS; k++) {
+		struct job_new job[3];
+		char key[3][16];
+
+		/* arrays of keys in orders that differ */
+		for (unsigned j = 0; j < 3; j++) {
+			job[j] = queue_rig_job();
+			snprintf(key[j], sizeof(key[j]), "key%u",
+				 i % 2 ? (k + j) % KEYS : (KEYS + k - j) % KEYS);
+			job[j].unique = span_str(key[j]);
+		}
+		queue_rig_put_ask(&rig, job, 3);
+		ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+	}
+}
+
+START_TEST(a_key_has_one_effect)
+{
+	in_processes(8, put_keys);
+	ck_assert_int_eq(number("select count(*) from jobs"), KEYS);
+	ck_assert_int_eq(number("select count(*) from job_ready"), KEYS);
+	ck_assert_int_eq(number("select count(distinct ukey) from jobs"), KEYS);
+	ck_assert_int_eq(number("select count(*) from job_unique join jobs using (id) where key = "
+				"ukey"),
+			 KEYS);
+}
+END_TEST
+
+static struct uuid shared_id[KEYS];
+
+static void
+put_ids(unsigned i)
+{
+	for (unsigned k = 0; k < KEYS; k++) {
+		struct job_new job = queue_rig_job();
+
+		job.id = shared_id[i % 2 ? k : KEYS - 1 - k];
+		job.is_id_given = true;
+		job.priority = (int)i % 2;
+		queue_rig_put_ask(&rig, &job, 1);
+		ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+	}
+}
+
+START_TEST(an_id_has_one_effect)
+{
+	for (unsigned k = 0; k < KEYS; k++)
+		ck_assert(uuid_make(&shared_id[k]));
+	in_processes(8, put_ids);
+	ck_assert_int_eq(number("select count(*) from jobs"), KEYS);
+	ck_assert_int_eq(number("select count(*) from job_ready"), KEYS);
+}
+END_TEST
+
+/* ---- cancelled while claimed ---- */
+
+static void
+cancel_some(unsigned i)
+{
+	if (i % 2) {
+		while (queue_rig_claim(&rig, 3, 0) > 0 || rig.end != CLAIM_EMPTY) {
+			struct claimed mine[3];
+			const size_t n = rig.n;
+			memcpy(mine, rig.claimed, n * sizeof(mine[0]));
+			for (size_t j = 0; j < n; j++) {
+				rig.claimed[0] = mine[j];
+				queue_rig_end(&rig, 0, JOB_RETRY);
+			}
+		}
+		return;
+	}
+	for (unsigned k = 0; k < KEYS; k++) {
+		const unsigned before = rig.answers;
+		queue_cancel(rig.queue, &shared_id[i ? k : KEYS - 1 - k], queue_rig_cancel_cb,
+			     &rig);
+		queue_rig_wait(&rig, before + 1);
+		ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+		ck_assert_int_ne(rig.cancelled.how, CANCEL_ABSENT);
+	}
+}
+
+START_TEST(each_ends_once_though_cancelled_while_it_runs)
+{
+	for (unsigned k = 0; k < KEYS; k++) {
+		struct job_new job = queue_rig_job();
+		job.max_attempts = 100;
+		shared_id[k] = queue_rig_put(&rig, &job);
+	}
+	in_processes(4, cancel_some);
+	ck_assert_int_eq(number("select count(*) from job_result where state = 'c'"), KEYS);
+	ck_assert_int_eq(number("select count(*) from job_result where state in ('d', 'f', 'x')"),
+			 0);
+	ck_assert_int_eq(number("select count(*) from job_ready") +
+			     number("select count(*) from job_lease") +
+			     number("select count(*) from job_later"),
+			 0);
+}
+END_TEST
+
+/* ---- a pinned horizon ---- */
+
+/* Blocks that the backends of this database have touched, as far as they have told. */
+static long
+blocks(void)
+{
+	sql("select pg_stat_force_next_flush()");
+	return number("select sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) "
+		      "from pg_statio_user_tables where relname in ('job_ready', 'job_lease', "
+		      "'job_queue')");
+}
+
+/* What one claim of 10 jobs and their ends touch. */
+static long
+cost_of_a_claim(void)
+{
+	PGconn *pg = pg_server_connect(&server);
+	char text[600];
+	long most = -1;
+
+	/* a watermark is as old as it is in a process that has been at it for some seconds */
+	snprintf(text, sizeof(text),
+		 "explain (analyze, buffers, format json) select * from "
+		 "job_claim('q', 'w', 10, 0, 60000, 1000, array[0,0,0,0,0,%ld,0,0,0,0]::int8[], "
+		 "%ld, '{}')",
+		 number("select min(seq) - 1 from job_ready"),
+		 number("select last_value + 1 from job_lease_no"));
+	for (int i = 0; i < 2; i++) {
+		PGresult *res = PQexec(pg, text);
+		ck_assert_msg(PQresultStatus(res) == PGRES_TUPLES_OK, "%s", PQerrorMessage(pg));
+		const char *at = strstr(PQgetvalue(res, 0, 0), "\"Shared Hit Blocks\": ");
+		ck_assert_ptr_nonnull(at);
+		const long hit = strtol(at + 21, NULL, 10);
+		at = strstr(at, "\"Shared Read Blocks\": ");
+		ck_assert_ptr_nonnull(at);
+		/* the second time, what a fresh session looks up is there */
+		most = hit + strtol(at + 22, NULL, 10);
+		PQclear(res);
+	}
+	PQfinish(pg);
+	sql("delete from job_lease");
+	return most;
+}
+
+START_TEST(a_pinned_horizon_does_not_slow_claims)
+{
+	const unsigned n = 40;
+
+	queue_rig_put_many(&rig, n);
+	const long before = cost_of_a_claim();
+	PGconn *pin = pg_server_connect(&server);
+	PQclear(PQexec(pin, "begin isolation level repeatable read; select count(*) from jobs"));
+	/* 50,000 jobs pass */
+	const long touched = blocks();
+	for (unsigned i = 0; i < 50; i++) {
+		static struct claimed c[1000];
+		struct job_new many[1000];
+		for (unsigned j = 0; j < 1000; j++)
+			many[j] = queue_rig_job();
+		queue_rig_put_ask(&rig, many, 1000);
+		ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+		ck_assert_uint_eq(queue_rig_claim(&rig, 1000, 0), 1000);
+		memcpy(c, rig.claimed, sizeof(c));
+		const unsigned answers = rig.answers;
+		for (unsigned j = 0; j < 1000; j++) {
+			const struct ended ended = {
+			    .id = c[j].id, .lease = c[j].lease, .outcome = JOB_DONE};
+			queue_finish(rig.queue, &ended, queue_rig_finish_cb, &rig);
+		}
+		queue_rig_wait(&rig, answers + 1000);
+	}
+	/* none of them is gone */
+	sql("vacuum job_ready, job_lease");
+	ck_assert_int_ge(number("select n_dead_tup from pg_stat_user_tables where relname = "
+				"'job_ready'"),
+			 50000);
+	const long after = cost_of_a_claim();
+	ck_assert_msg(after < before + 60, "%ld blocks before, %ld after", before, after);
+	/* about ten of these tables for each job, whether it is the first or the last */
+	ck_assert_int_lt((blocks() - touched) / 50000, 40);
+	PQclear(PQexec(pin, "commit"));
+	PQfinish(pin);
+}
+END_TEST
+
+START_TEST(a_job_that_comes_late_is_not_overlooked)
+{
+	struct job_new job = queue_rig_job();
+	PGconn *slow = pg_server_connect(&server);
+
+	/* its number is drawn before those of others, and seen after they are claimed */
+	PQclear(PQexec(slow, "begin; select job_enqueue('late', queue => 'q')"));
+	for (int i = 0; i < 3; i++) {
+		queue_rig_put(&rig, &job);
+		job = queue_rig_job();
+		ck_assert_uint_eq(queue_rig_claim(&rig, 10, 0), 1);
+	}
+	PQclear(PQexec(slow, "commit"));
+	PQfinish(slow);
+	ck_assert_uint_eq(queue_rig_claim_full(&rig, 10, 0, true), 1);
+	ck_assert_str_eq(span_text(rig.claimed[0].kind), "late");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("queue, many");
+	TCase *tc = tcase_create("many");
+
+	tcase_add_unchecked_fixture(tc, start_server, remove_server);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, claimers_never_exceed_the_bound_nor_share_a_job);
+	tcase_add_test(tc, the_bound_holds_over_old_leases);
+	tcase_add_test(tc, a_key_has_one_effect);
+	tcase_add_test(tc, an_id_has_one_effect);
+	tcase_add_test(tc, each_ends_once_though_cancelled_while_it_runs);
+	tcase_add_test(tc, a_pinned_horizon_does_not_slow_claims);
+	tcase_add_test(tc, a_job_that_comes_late_is_not_overlooked);
+	tcase_set_timeout(tc, 200);
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
