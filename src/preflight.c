@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "connections.h"
 #include "generation.h"
 #include "hub/hub_segment.h"
+#include "jobs/jobs_schema.h"
 #include "pg/conninfo.h"
 #include "pg/look.h"
 #include "proc/process.h"
@@ -107,12 +109,45 @@ find_role(const struct config *config, char *role, size_t size)
 	conninfo_free(&conninfo);
 }
 
+/* Each feature's part of the schema, and its script. */
+struct schemas {
+	struct store_schema *store;
+	struct jobs_schema *jobs;
+};
+
+enum { SCHEMA_STORE, SCHEMA_JOBS, SCHEMAS };
+
+static void
+schemas_fini(struct schemas *schemas)
+{
+	store_schema_free(&schemas->store);
+	jobs_schema_free(&schemas->jobs);
+}
+
 static bool
-print_script(const struct store_schema *schema, uint64_t mask, const char *role, FILE *to)
+schemas_init(struct schemas *schemas, const struct config *config)
+{
+	schemas->store = store_schema_new(config->store_schema);
+	schemas->jobs = jobs_schema_new(config->store_schema);
+	if (schemas->store && schemas->jobs)
+		return true;
+	schemas_fini(schemas);
+	return false;
+}
+
+static const struct pg_steps *
+schemas_steps(const struct schemas *schemas, unsigned i)
+{
+	return i == SCHEMA_STORE ? &schemas->store->steps : &schemas->jobs->steps;
+}
+
+static bool
+print_script(const struct schemas *schemas, unsigned i, uint64_t mask, const char *role, FILE *to)
 {
 	struct buffer script = {0};
 
-	bool ok = store_schema_script(schema, mask, role, &script) &&
+	bool ok = (i == SCHEMA_STORE ? store_schema_script(schemas->store, mask, role, &script)
+				     : jobs_schema_script(schemas->jobs, mask, role, &script)) &&
 		  fwrite(script.data, 1, script.len, to) == script.len && fflush(to) == 0;
 	buffer_fini(&script);
 	return ok;
@@ -121,37 +156,43 @@ print_script(const struct store_schema *schema, uint64_t mask, const char *role,
 bool
 preflight_print_schema(const struct config *config)
 {
-	struct store_schema *schema = store_schema_new(config->store_schema);
+	struct schemas schemas;
 	char role[64];
+	bool ok = true;
 
-	if (!schema)
+	if (!schemas_init(&schemas, config))
 		return false;
 	find_role(config, role, sizeof(role));
-	bool ok = print_script(schema, UINT64_MAX, role, stdout);
-	store_schema_free(&schema);
+	for (unsigned i = 0; ok && i < SCHEMAS; i++)
+		ok = print_script(&schemas, i, UINT64_MAX, role, stdout);
+	schemas_fini(&schemas);
 	return ok;
 }
 
 /* In the child: as a worker would ask. */
 static void
-look_as_worker(const struct config *config, const struct store_schema *schema, pid_t parent, int fd)
+look_as_worker(const struct config *config, const struct schemas *schemas, pid_t parent, int fd)
 {
 	struct process_user user;
-	struct look look = {.outcome = LOOK_NO_ANSWER};
+	struct look look[SCHEMAS];
+	const bool ok = !process_user_find(config->server_user, config->server_group, &user) &&
+			process_user_become(&user) && process_die_with(parent);
 
-	if (!process_user_find(config->server_user, config->server_group, &user) &&
-	    process_user_become(&user) && process_die_with(parent))
-		look_at_steps(config->store_database, &schema->steps, config->store_connect_timeout,
-			      &look);
-	/* less than PIPE_BUF: whole or not at all */
-	_exit(write(fd, &look, sizeof(look)) == (ssize_t)sizeof(look) ? 0 : 1);
+	for (unsigned i = 0; i < SCHEMAS; i++)
+		look[i] = (struct look){.outcome = LOOK_NO_ANSWER};
+	for (unsigned i = 0; ok && i < SCHEMAS; i++)
+		look_at_steps(config->store_database, schemas_steps(schemas, i),
+			      config->store_connect_timeout, &look[i]);
+	_Static_assert(sizeof(look) <= PIPE_BUF, "whole or not at all");
+	_exit(write(fd, look, sizeof(look)) == (ssize_t)sizeof(look) ? 0 : 1);
 }
 
-/* Reads the child's answer. What blocks there, such as the look-up of a name, ends here. */
+/* Reads the child's answers. What blocks there, such as the look-up of a name, ends here. */
 static void
-await_look(const struct config *config, int fd, pid_t child, struct look *look)
+await_look(const struct config *config, int fd, pid_t child, struct look look[SCHEMAS])
 {
 	const uint64_t until_ms = clock_monotonic_ms() + config->store_connect_timeout + 500;
+	const size_t size = SCHEMAS * sizeof(look[0]);
 	struct pollfd fds = {fd, POLLIN, 0};
 	uint64_t now_ms;
 	int n = -1;
@@ -161,25 +202,30 @@ await_look(const struct config *config, int fd, pid_t child, struct look *look)
 		if (n < 0 && errno != EINTR)
 			break;
 	}
-	if (n <= 0 || read(fd, look, sizeof(*look)) != (ssize_t)sizeof(*look))
-		*look = (struct look){.outcome = LOOK_NO_ANSWER, .error = "no answer in time"};
+	if (n <= 0 || read(fd, look, size) != (ssize_t)size) {
+		for (unsigned i = 0; i < SCHEMAS; i++)
+			look[i] =
+			    (struct look){.outcome = LOOK_NO_ANSWER, .error = "no answer in time"};
+	}
 	kill(child, SIGKILL);
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
 static void
-look(const struct config *config, const struct store_schema *schema, struct look *found)
+look(const struct config *config, const struct schemas *schemas, struct look found[SCHEMAS])
 {
 	const pid_t parent = getpid();
 	int fd[2];
 
-	*found = (struct look){.outcome = LOOK_NO_ANSWER, .error = "no process to ask with"};
+	for (unsigned i = 0; i < SCHEMAS; i++)
+		found[i] =
+		    (struct look){.outcome = LOOK_NO_ANSWER, .error = "no process to ask with"};
 	if (pipe(fd) < 0)
 		return;
 	pid_t child = fork();
 	if (child == 0)
-		look_as_worker(config, schema, parent, fd[1]);
+		look_as_worker(config, schemas, parent, fd[1]);
 	close(fd[1]);
 	if (child > 0)
 		await_look(config, fd[0], child, found);
@@ -188,7 +234,8 @@ look(const struct config *config, const struct store_schema *schema, struct look
 
 /* All that it prints is SQL, the reason being a comment: it can go to psql as it is. */
 static bool
-judge(const struct config *config, const struct store_schema *schema, const struct look *found)
+judge(const struct config *config, const struct schemas *schemas, unsigned i,
+      const struct look *found)
 {
 	switch (found->outcome) {
 	case LOOK_NO_ANSWER:
@@ -202,10 +249,10 @@ judge(const struct config *config, const struct store_schema *schema, const stru
 	if (!found->missing)
 		return true;
 	fprintf(stderr,
-		"-- plazad: store.migrate = off, and the schema %s is not up to date.\n"
+		"-- plazad: store.migrate = off, and the schema %s is not up to date%s.\n"
 		"-- As a role that may, let psql run this, then start again.\n",
-		config->store_schema);
-	if (!print_script(schema, found->missing, found->role, stderr))
+		config->store_schema, i == SCHEMA_JOBS ? ", for the jobs" : "");
+	if (!print_script(schemas, i, found->missing, found->role, stderr))
 		log_error("the SQL cannot be printed; plazad -S prints all of it");
 	return false;
 }
@@ -213,15 +260,21 @@ judge(const struct config *config, const struct store_schema *schema, const stru
 bool
 preflight_schema(const struct config *config)
 {
-	struct look found;
+	struct look found[SCHEMAS];
+	struct schemas schemas;
+	bool ok = true;
 
 	if (!config->store_database[0] || config->store_migrate != STORE_MIGRATE_OFF)
 		return true;
-	struct store_schema *schema = store_schema_new(config->store_schema);
-	if (!schema)
+	if (!schemas_init(&schemas, config))
 		return false;
-	look(config, schema, &found);
-	bool ok = judge(config, schema, &found);
-	store_schema_free(&schema);
+	look(config, &schemas, found);
+	for (unsigned i = 0; i < SCHEMAS; i++) {
+		/* one database, one reason why there is no answer */
+		if (i && found[i].outcome == LOOK_NO_ANSWER && found[0].outcome == LOOK_NO_ANSWER)
+			continue;
+		ok = judge(config, &schemas, i, &found[i]) && ok;
+	}
+	schemas_fini(&schemas);
 	return ok;
 }

@@ -404,8 +404,8 @@ go_on(struct steps_run *run)
 	case STEPS_READING: take_next(run, 0); break;
 	case STEPS_TAKING:
 		if (run->was_made)
-			log_info("store: schema %s: step %zu is made: %s", run->steps->schema,
-				 run->at + 1, run->steps->step[run->at].name);
+			log_info("%s: schema %s: step %zu is made: %s", run->steps->feature,
+				 run->steps->schema, run->at + 1, run->steps->step[run->at].name);
 		run->present |= bit(run->at);
 		run->recorded |= bit(run->at);
 		take_next(run, run->at + 1);

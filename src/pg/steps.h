@@ -35,8 +35,9 @@ struct pg_step {
 };
 
 struct pg_steps {
-	const char *schema; /* quoted as an identifier; made when it is missing */
-	const char *table;  /* where steps are recorded, of this feature alone; made as well */
+	const char *feature; /* whose they are, for the log: "store" */
+	const char *schema;  /* quoted as an identifier; made when it is missing */
+	const char *table;   /* where steps are recorded, of this feature alone; made as well */
 	/*
 	 * A text expression: what is wrong with objects that others have made, or null. In it
 	 * current_setting('plaza.seen') is where `sought` is found by the role's own search_path,

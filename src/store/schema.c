@@ -384,6 +384,7 @@ store_schema_new(const char *schema)
 		return NULL;
 	}
 	s->steps = (struct pg_steps){
+	    .feature = "store",
 	    .schema = s->name,
 	    .table = "plaza_steps",
 	    .wrong = s->wrong,

@@ -16,6 +16,7 @@ static const struct pg_step step = {
     .checksum = "of notes",
 };
 static const struct pg_steps steps = {
+    .feature = "notes",
     .schema = "public",
     .table = "plaza_steps",
     .remedy = "let another role make it",
