@@ -3,9 +3,11 @@
  */
 #include "jobs/kinds.h"
 
+#include "jobs/kind_fetch.h"
 #include "jobs/kind_sleep.h"
 
 static const struct job_kind *const kinds[] = {
+    &job_kind_fetch,
     &job_kind_sleep,
 };
 

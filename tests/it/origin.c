@@ -32,7 +32,7 @@ struct conn {
 	char *out; /* what is to be sent */
 	size_t out_len, sent;
 	const char *again; /* then this, for ever */
-	size_t again_len;
+	size_t again_len, again_sent;
 	uint64_t next_ms;  /* not before */
 	uint64_t pause_ms; /* after each piece of `again` */
 	bool is_active, closes, is_silent;
@@ -363,6 +363,7 @@ end_answer(struct conn *c)
 	c->out = NULL;
 	c->out_len = c->sent = 0;
 	c->again = NULL;
+	c->again_sent = 0;
 	c->pause_ms = c->next_ms = 0;
 	if (c->is_active)
 		seen->active--;
@@ -445,17 +446,18 @@ can_write(struct conn *c)
 			return !closes && take_request(c);
 		}
 		const bool is_first = c->sent < c->out_len;
-		const char *from = is_first ? c->out + c->sent : c->again;
-		const ssize_t n =
-		    send(c->fd, from, is_first ? c->out_len - c->sent : c->again_len, MSG_NOSIGNAL);
+		const char *from = is_first ? c->out + c->sent : c->again + c->again_sent;
+		const size_t len = is_first ? c->out_len - c->sent : c->again_len - c->again_sent;
+		const ssize_t n = send(c->fd, from, len, MSG_NOSIGNAL);
 		if (n < 0)
 			return errno == EAGAIN;
 		seen->sent += (size_t)n;
-		if (is_first)
+		if (is_first) {
 			c->sent += (size_t)n;
-		else if ((size_t)n < c->again_len)
-			return false; /* what follows would make no sense */
-		else if (c->pause_ms)
+			continue;
+		}
+		c->again_sent = (c->again_sent + (size_t)n) % c->again_len;
+		if (c->pause_ms)
 			c->next_ms = now_ms() + c->pause_ms;
 	}
 	return true;
