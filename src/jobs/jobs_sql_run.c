@@ -226,7 +226,7 @@ const char jobs_sql_rescue[] =
     "\tgone bigint[] := case when in_dead > 0 then array[in_dead] else '{}' end;\n"
     "\ttaken bigint[];\n"
     "begin\n"
-    "if in_others and pg_postmaster_start_time() < now() - interval '12 s' then\n"
+    "if in_others then\n"
     "\tgone := gone || array(select w.worker from @.job_worker w\n"
     "\t\twhere w.beat < now() - interval '10 s');\n"
     "\tif in_all then\n"

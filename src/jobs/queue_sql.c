@@ -51,7 +51,10 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
     [QUEUE_BEAT] = {"job_beat", "select b.* from @.job_beat($1::int8) b"},
     [QUEUE_BURY] = {"job_bury", "delete from @.job_worker w where w.worker = $1::int8 and not "
 				"exists (select from @.job_lease l where l.worker = w.worker)"},
-    [QUEUE_RESCUE] = {"job_rescue", "select r.* from @.job_rescue($1::int8, $2::bool, $3::bool) r"},
+    [QUEUE_RESCUE] = {"job_rescue", /* a server that has only just come back has heard of nobody */
+		      "select r.* from @.job_rescue($1::int8, $2::bool and "
+		      "pg_catalog.pg_postmaster_start_time() < now() - interval '12 s', "
+		      "$3::bool) r"},
     [QUEUE_DISOWN] = {"job_disown", "select d.* from @.job_disown($1::int8, $2::uuid[]) d"},
     [QUEUE_PROMOTE] = {"job_promote", "select p.* from @.job_promote($1::bool) p"},
     [QUEUE_KEEP] = {"job_keep", "select @.job_keep(now(), $1::int8)"},
