@@ -119,6 +119,11 @@ jobs_new(struct loop *loop, const struct jobs_host *host)
 		jobs_free(&jobs);
 		return NULL;
 	}
+	if (jobs->config->store_database[0]) {
+		/* before the lanes' hooks: what is asked for on hearing leaves in the same pass */
+		jobs->pass = (struct pass_hook){.fn = pass_end, .name = "jobs", .arg = jobs};
+		loop_add_pass_hook(loop, &jobs->pass);
+	}
 	if (!open_queue(jobs)) {
 		jobs_free(&jobs);
 		return NULL;
@@ -132,9 +137,7 @@ jobs_new(struct loop *loop, const struct jobs_host *host)
 	};
 	if (jobs->queue) {
 		job_teller_init(&jobs->teller, loop);
-		jobs->pass = (struct pass_hook){.fn = pass_end, .name = "jobs", .arg = jobs};
 		jobs->news = (struct news_hook){.fn = has_news, .arg = jobs};
-		loop_add_pass_hook(loop, &jobs->pass);
 		loop_add_news_hook(loop, &jobs->news);
 	}
 	return jobs;
