@@ -197,7 +197,7 @@ static const struct form {
     {"{\"kind\":\"sleep\",\"args\":null}", JSON, 422, "validation", "/args"},
     {"{\"kind\":\"sleep\",\"args\":{\"hours\":1}}", JSON, 422, "validation", "/args/hours"},
     {"{\"kind\":\"x\"}", "Content-Type: text/plain\r\n", 415, NULL, NULL},
-    {"{\"kind\":\"x\"}", JSON "Accept: text/html\r\n", 406, "not-acceptable", NULL},
+    {"{\"kind\":\"x\"}", JSON "Accept: application/problem+json\r\n", 406, "not-acceptable", NULL},
 };
 
 START_TEST(forms_that_are_none)
