@@ -484,6 +484,7 @@ START_TEST(a_transaction_enqueues)
 	queue_rig_end(&rig, 0, JOB_DONE);
 	ck_assert_int_eq(queue_rig_state(&rig, &uuid), JOB_STATE_DONE);
 	ck_assert_uint_eq(rig.job[0].priority, 2);
+	ck_assert_int_eq(rig.job[0].run_at_ms, 0);
 }
 END_TEST
 
@@ -506,6 +507,14 @@ START_TEST(enqueued_jobs_are_as_those_of_others)
 	ck_assert_str_eq(value("select count(*) from job_later where last = 9 and run_at between "
 			       "now() + interval '59 min' and now() + interval '61 min'"),
 			 "1");
+	/* any JSON for the kinds of others, and any text as a key */
+	sql("select job_enqueue('json', 'null'), job_enqueue('json', '[7]'), "
+	    "job_enqueue('json', unique_key => 'a \xc3\xa4 b'), "
+	    "job_enqueue('json', run_at => '1920-01-01')");
+	ck_assert_str_eq(value("select count(*) from job_ready join jobs using (id) where kind = "
+			       "'json'"),
+			 "4");
+	sql("delete from job_ready r using jobs j where j.id = r.id and kind = 'json'");
 	/* many together */
 	sql("select job_enqueue('mine', json_build_object('n', i)) from generate_series(1, 1000) "
 	    "i");
@@ -531,8 +540,7 @@ static const struct {
     {"repeat('k', 65)", "kind: accepted are"},
     {"E'k\\n'", "kind: accepted are"},
     {"'\xc3\xa4'", "kind: accepted are"},
-    {"'k', null", "args: accepted is a JSON object"},
-    {"'k', '[1]'", "args: accepted is a JSON object"},
+    {"'k', null", "args: accepted is JSON"},
     {"'k', json_build_object('a', repeat('x', 32768))",
      "args: accepted are at most 32768 bytes, these are 32778"},
     {"'k', queue => null", "queue: accepted are"},
@@ -545,8 +553,10 @@ static const struct {
     {"'k', run_at => 'infinity'", "run_at: accepted is a time up to the year 9999"},
     {"'k', run_at => '-infinity'", "run_at: accepted is"},
     {"'k', run_at => '10000-01-01 00:00Z'", "run_at: accepted is"},
-    {"'k', unique_key => ''", "unique_key: accepted are 1 to 255 visible ASCII characters"},
-    {"'k', unique_key => 'a b'", "unique_key: accepted are"},
+    {"'k', unique_key => ''", "unique_key: accepted are 1 to 255 bytes without control characters"},
+    {"'k', unique_key => E'a\\tb'", "unique_key: accepted are"},
+    {"'k', unique_key => E'\\x7f'", "unique_key: accepted are"},
+    {"'k', unique_key => repeat('\xc3\xa4', 128)", "unique_key: accepted are"},
     {"'k', unique_key => repeat('u', 256)", "unique_key: accepted are"},
 };
 
