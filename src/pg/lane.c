@@ -326,7 +326,9 @@ abandon_batch(struct lane *lane)
 	/* take them out first: answers may call back into this lane */
 	memset(&lane->batch, 0, sizeof(lane->batch));
 	watch_stop(&lane->silence);
-	for (unsigned i = 0; i < batch.n_places; i++) {
+	/* those of the groups before `next` have been answered, and may be gone */
+	for (unsigned i = batch_is_empty(&batch) ? 0 : batch.group[batch.next].first;
+	     i < batch.n_places; i++) {
 		if (batch.request[i])
 			deadline_disarm(&batch.request[i]->deadline);
 	}

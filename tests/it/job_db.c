@@ -81,6 +81,8 @@ try_sql(const char *sql)
 	return NULL;
 }
 
+static char *ask(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
 static char *
 ask(const char *fmt, va_list ap)
 {

@@ -945,6 +945,40 @@ START_TEST(who_was_answered_may_be_gone)
 }
 END_TEST
 
+/* Nobody may look at it any more, wherever its memory is used again. */
+static void
+spoil_it(struct ask *a)
+{
+	freed++;
+	memset(a, 0xee, sizeof(*a));
+}
+
+static bool
+script_half(struct rig *r)
+{
+	static const struct lane_kind alone = {.max = 1, .send = rig_send_each};
+
+	if (phase == 0 && r->readies) {
+		phase = 1;
+		for (int i = 0; i < 3; i++)
+			submit(&alone, "select $1 || ':'", i)->then = spoil_it;
+		submit(&alone, "select $1 || ':' || pg_sleep(60)", 3);
+	}
+	return freed == 3;
+}
+
+/* Some groups of a batch are through when the lane is given up. */
+START_TEST(who_was_answered_is_left_alone)
+{
+	freed = 0;
+	rig_open(&rig);
+	rig_run(&rig, script_half);
+	lane_free(&rig.lane);
+	expect(3, LANE_STOPPED, "");
+	memset(ask, 0, 3 * sizeof(ask[0]));
+}
+END_TEST
+
 /* Answers that do things */
 
 static unsigned again;
@@ -1088,6 +1122,7 @@ main(void)
 	tcase_add_test(tc, many_who_wait_do_not_hide_a_silence);
 	tcase_add_test(tc, lanes_stand_in_for_each_other);
 	tcase_add_test(tc, who_was_answered_may_be_gone);
+	tcase_add_test(tc, who_was_answered_is_left_alone);
 	tcase_add_test(tc, answers_free_and_ask_again);
 	tcase_add_loop_test(tc, no_memory_for_a_group, 0, N(memory_cases));
 	tcase_set_timeout(tc, 60);
