@@ -71,7 +71,7 @@ write_error(struct buffer *out, const char *before, const char *pointer, const c
 }
 
 bool
-product_batch_refuse(struct product_batch *batch, const struct product_errors *errors)
+product_batch_refuse(struct product_batch *batch, const struct mistakes *errors)
 {
 	struct buffer *out = &batch->text;
 	bool ok = append(out, SPAN_LIT("{\"status\":422,\"errors\":["));

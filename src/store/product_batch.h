@@ -35,7 +35,7 @@ void product_batch_free(struct product_batch **batch);
 /* One more, of PRODUCT_BATCH_MAX; false in all of these: out of memory. */
 bool product_batch_add(struct product_batch *batch, const struct product_input *input)
     __attribute__((warn_unused_result));
-bool product_batch_refuse(struct product_batch *batch, const struct product_errors *errors)
+bool product_batch_refuse(struct product_batch *batch, const struct mistakes *errors)
     __attribute__((warn_unused_result));
 void product_batch_end(struct product_batch *batch);
 

@@ -19,7 +19,8 @@ struct bulk {
 	struct exchange *x;
 	struct product_batch *batch;
 	bool is_atomic;
-	struct product_errors errors; /* of all, if it is atomic; else of the product in hand */
+	struct mistakes errors; /* of all, if it is atomic; else of the product in hand */
+	size_t place;           /* mistakes_enter_item's */
 };
 
 static void
@@ -44,12 +45,12 @@ bulk_new(struct exchange *x)
 	}
 	bulk->x = x;
 	bulk->is_atomic = prefer_has(exchange_request(x), SPAN_LIT("atomic"));
-	product_errors_init(&bulk->errors);
+	mistakes_init(&bulk->errors);
 	return bulk;
 }
 
 static void
-reply_invalid(struct exchange *x, const struct product_errors *errors, const char *detail)
+reply_invalid(struct exchange *x, const struct mistakes *errors, const char *detail)
 {
 	exchange_problem(x, &(struct problem){
 				.status = 422,
@@ -96,7 +97,7 @@ static void
 begin_product(struct bulk *bulk)
 {
 	if (bulk->is_atomic)
-		bulk->errors.item = (long)bulk->batch->n;
+		bulk->place = mistakes_enter_item(&bulk->errors, bulk->batch->n);
 	else
 		bulk->errors.n = 0;
 }
@@ -105,6 +106,8 @@ begin_product(struct bulk *bulk)
 static bool
 end_product(struct bulk *bulk, bool is_right, const struct product_input *input)
 {
+	if (bulk->is_atomic)
+		mistakes_leave(&bulk->errors, bulk->place);
 	if (is_right)
 		return product_batch_add(bulk->batch, input);
 	/* of an atomic one nothing but the errors will be told */

@@ -14,7 +14,7 @@
 #include "store/product_write_reply.h"
 
 static void
-reply_invalid(struct exchange *x, const struct product_errors *errors)
+reply_invalid(struct exchange *x, const struct mistakes *errors)
 {
 	exchange_problem(x, &(struct problem){
 				.status = 422,
@@ -39,9 +39,9 @@ create_one(struct exchange *x, const struct products *products, const json_t *js
 	   const struct idempotency *key)
 {
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	if (product_read(json, PRODUCT_NEW, 0, &input, &errors))
 		products_insert(products, &input, key, create_done, x);
 	else
@@ -144,14 +144,14 @@ update(struct exchange *x, const struct products *products, enum product_form fo
 {
 	struct change change;
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 
 	if (!read_change(x, products, &change))
 		return;
 	json_t *json = json_body_read(x);
 	if (!json)
 		return;
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	if (product_read(json, form, change.id, &input, &errors))
 		products_update(products, change.id, &input, &change.match, &change.key,
 				update_done, x);

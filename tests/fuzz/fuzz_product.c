@@ -1,4 +1,4 @@
-/* links: src/store/product_json.c src/store/price.c src/http/json_text.c
+/* links: src/store/product_json.c src/store/price.c src/http/mistakes.c src/http/json_text.c
  * -ljansson -lm */
 /*
  * fuzz_product.c - bodies of products: whatever comes, it is a product with a name and a price that
@@ -6,8 +6,8 @@
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_product tests/fuzz/fuzz_product.c \
- *		src/store/product_json.c src/store/price.c src/http/json_text.c \
- *		src/base/buffer.c -ljansson -lm
+ *		src/store/product_json.c src/store/price.c src/http/mistakes.c src/http/json_text.c \
+ *		-ljansson -lm
  *	./fuzz_product -max_len=512 tests/fuzz/corpus/product
  */
 #include <stdint.h>
@@ -51,9 +51,9 @@ check_input(const struct product_input *input, enum product_form form)
 }
 
 static void
-check_errors(const struct product_errors *errors)
+check_errors(const struct mistakes *errors)
 {
-	check(errors->n >= 1 && errors->n <= PRODUCT_ERRORS_MAX);
+	check(errors->n >= 1 && errors->n <= MISTAKES_MAX);
 	for (size_t i = 0; i < errors->n; i++) {
 		const char *pointer = errors->error[i].pointer;
 		check(pointer && errors->error[i].detail && errors->error[i].detail[0]);
@@ -66,10 +66,11 @@ static void
 try(const json_t *json, enum product_form form, long item)
 {
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 
-	product_errors_init(&errors);
-	errors.item = item;
+	mistakes_init(&errors);
+	if (item >= 0)
+		mistakes_enter_item(&errors, (size_t)item);
 	if (product_read(json, form, 7, &input, &errors)) {
 		check(errors.n == 0);
 		check_input(&input, form);
@@ -86,7 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct span text = span_from(size ? (const char *)data : "", size);
 	struct json_text_error error;
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 	json_t *json = json_text_load(text, &rules, &error);
 
 	if (json) {
@@ -103,7 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *comma = memchr(text.ptr, ',', text.len);
 	const size_t at = comma ? (size_t)(comma - text.ptr) : text.len;
 	const size_t rest = at < text.len ? at + 1 : at;
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	if (product_read_text(span_from(text.ptr, at), span_from(text.ptr + rest, text.len - rest),
 			      &input, &errors))
 		check_input(&input, PRODUCT_NEW);

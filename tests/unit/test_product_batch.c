@@ -24,7 +24,7 @@ add(struct product_batch *batch, const char *name, const char *price)
 static void
 refuse(struct product_batch *batch, const char *pointer, const char *detail)
 {
-	struct product_errors errors = {.n = 1, .error = {{.pointer = pointer, .detail = detail}}};
+	const struct mistakes errors = {.n = 1, .error = {{.pointer = pointer, .detail = detail}}};
 
 	ck_assert(product_batch_refuse(batch, &errors));
 }

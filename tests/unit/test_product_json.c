@@ -1,4 +1,4 @@
-/* links: src/store/product_json.c src/store/price.c src/http/json_body.c src/http/json_text.c
+/* links: src/store/product_json.c src/store/price.c src/http/mistakes.c src/http/json_body.c src/http/json_text.c
  * tests/unit/fake_exchange.c -ljansson -lm */
 /*
  * test_product_json.c - products as clients send them.
@@ -37,10 +37,10 @@ static const struct good_case {
 START_TEST(accepted)
 {
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 	json_t *json = load(good[_i].json);
 
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	ck_assert(product_read(json, PRODUCT_NEW, 0, &input, &errors));
 	ck_assert_uint_eq(errors.n, 0);
 	ck_assert(span_eq(input.name, span_str(good[_i].name)));
@@ -96,11 +96,11 @@ static const struct bad_case {
 START_TEST(refused)
 {
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 	json_t *json = load(bad[_i].json);
 	char pointers[200] = "";
 
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	ck_assert_msg(!product_read(json, bad[_i].form, 7, &input, &errors), "%s", bad[_i].json);
 	for (size_t i = 0; i < errors.n; i++) {
 		const char *p = errors.error[i].pointer;
@@ -132,10 +132,10 @@ START_TEST(a_change_says_what_it_changes)
 {
 	const struct change_case *c = &changes[_i];
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 	json_t *json = load(c->json);
 
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	ck_assert_msg(product_read(json, c->form, 7, &input, &errors), "%s", c->json);
 	ck_assert_uint_eq(errors.n, 0);
 	ck_assert_int_eq(input.name.ptr != NULL, c->name != NULL);
@@ -170,11 +170,11 @@ START_TEST(text_is_read_as_json_strings_are)
 {
 	const struct text_case *c = &texts[_i];
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 	char pointers[200] = "";
 
-	product_errors_init(&errors);
-	errors.item = 3;
+	mistakes_init(&errors);
+	mistakes_enter_item(&errors, 3);
 	bool ok = product_read_text(c->name, c->price, &input, &errors);
 	ck_assert_int_eq(ok, c->kept != NULL);
 	if (ok) {
@@ -197,13 +197,14 @@ START_TEST(errors_of_a_list)
 	static const bool ok[] = {true, false, false, true};
 	static const char *const pointers[] = {"/1/name", "/1/price", "/1/a~1b", "/2"};
 	struct product_input input;
-	struct product_errors errors;
+	struct mistakes errors;
 
-	product_errors_init(&errors);
+	mistakes_init(&errors);
 	for (size_t i = 0; i < 4; i++) {
 		json_t *json = load(items[i]);
-		errors.item = (long)i;
+		const size_t place = mistakes_enter_item(&errors, i);
 		ck_assert_int_eq(product_read(json, PRODUCT_NEW, 0, &input, &errors), ok[i]);
+		mistakes_leave(&errors, place);
 		json_decref(json);
 	}
 	ck_assert_uint_eq(errors.n, 4);
@@ -231,9 +232,9 @@ START_TEST(name_length_counts_bytes)
 			strcat(text, names[i].character);
 		strcat(text, "\"}");
 		struct product_input input;
-		struct product_errors errors;
+		struct mistakes errors;
 		json_t *json = load(text);
-		product_errors_init(&errors);
+		mistakes_init(&errors);
 		ck_assert_int_eq(product_read(json, PRODUCT_NEW, 0, &input, &errors), names[i].ok);
 		json_decref(json);
 	}
@@ -244,30 +245,30 @@ END_TEST
 START_TEST(errors_are_bounded)
 {
 	json_t *json = json_object();
-	char key[PRODUCT_KEY_MAX + 2];
+	char key[MISTAKES_KEY_MAX + 2];
 
 	for (size_t i = 0; i < 1000; i++) {
 		snprintf(key, sizeof(key), "key %zu", i);
 		json_object_set_new(json, key, json_null());
 	}
 	struct product_input input;
-	struct product_errors errors;
-	product_errors_init(&errors);
+	struct mistakes errors;
+	mistakes_init(&errors);
 	ck_assert(!product_read(json, PRODUCT_NEW, 0, &input, &errors));
-	ck_assert_uint_eq(errors.n, PRODUCT_ERRORS_MAX);
+	ck_assert_uint_eq(errors.n, MISTAKES_MAX);
 	ck_assert_str_eq(errors.error[errors.n - 1].pointer, "");
 	json_decref(json);
 
-	for (size_t len = PRODUCT_KEY_MAX; len <= PRODUCT_KEY_MAX + 1; len++) {
+	for (size_t len = MISTAKES_KEY_MAX; len <= MISTAKES_KEY_MAX + 1; len++) {
 		json = load("{\"name\":\"a\",\"price\":1}");
 		memset(key, '~', len);
 		key[len] = '\0';
 		json_object_set_new(json, key, json_null());
-		product_errors_init(&errors);
+		mistakes_init(&errors);
 		ck_assert(!product_read(json, PRODUCT_NEW, 0, &input, &errors));
 		ck_assert_uint_eq(errors.n, 1);
 		ck_assert_uint_eq(strlen(errors.error[0].pointer),
-				  len > PRODUCT_KEY_MAX ? 0 : 1 + 2 * len);
+				  len > MISTAKES_KEY_MAX ? 0 : 1 + 2 * len);
 		json_decref(json);
 	}
 }
