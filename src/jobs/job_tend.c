@@ -100,6 +100,12 @@ ids_done(struct lane_request *request, const struct lane_answer *answer)
 	/* request is the first member */
 	struct tending *t = (struct tending *)request;
 	struct queue_answer a = queue_judge(answer);
+
+	if (a.outcome == QUEUE_OK && answer->n_rows == 1 &&
+	    !cell_text(answer->result, answer->row, 0).ptr) {
+		a.outcome = QUEUE_DOWN;
+		a.is_read_only = true;
+	}
 	const size_t n = a.outcome == QUEUE_OK ? (size_t)answer->n_rows : 0;
 	struct uuid *id = n ? calloc(n, sizeof(*id)) : NULL;
 

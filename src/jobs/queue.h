@@ -76,6 +76,7 @@ struct queue_answer {
 	enum queue_outcome outcome; /* if it is not QUEUE_OK there are no rows */
 	unsigned retry_after_s;     /* of BUSY and DOWN, 1 to 60 */
 	uint64_t waited_us, took_us;
+	bool is_read_only; /* of a beat: the server takes no writes, so it was not written down */
 };
 
 /*
@@ -332,7 +333,10 @@ void queue_set(struct queue *queue, const struct queue_change *change, queue_que
 typedef void queue_ids_fn(const struct queue_answer *answer, const struct uuid *id, size_t n,
 			  void *ctx);
 
-/* Every 2 s: worker > 0 is alive. Rows: its jobs whose cancel was asked for. */
+/*
+ * Every 2 s: worker > 0 is alive. Rows: its jobs whose cancel was asked for. DOWN and read-only on
+ * a standby.
+ */
 void queue_beat(struct queue *queue, int64_t worker, queue_ids_fn *done, void *ctx);
 /* It has ended in order, and holds no lease. */
 void queue_bury(struct queue *queue, int64_t worker, queue_ids_fn *done, void *ctx);

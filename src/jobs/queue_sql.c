@@ -48,7 +48,10 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
 		   "on conflict (queue) do update set paused = coalesce($2::bool, q.paused), "
 		   "concurrency = case when $3::bool then $4::int4 else q.concurrency end, "
 		   "depth = case when $5::bool then $6::int4 else q.depth end, idle = null"},
-    [QUEUE_BEAT] = {"job_beat", "select b.* from @.job_beat($1::int8) b"},
+    [QUEUE_BEAT] = {"job_beat", /* no id: a standby, and nothing was tried that it refuses */
+		    "select b.* from @.job_beat($1::int8) b where "
+		    "pg_catalog.current_setting('transaction_read_only') = 'off' union all select "
+		    "null where pg_catalog.current_setting('transaction_read_only') = 'on'"},
     [QUEUE_BURY] = {"job_bury", "delete from @.job_worker w where w.worker = $1::int8 and not "
 				"exists (select from @.job_lease l where l.worker = w.worker)"},
     [QUEUE_RESCUE] = {"job_rescue", /* a server that has only just come back has heard of nobody */

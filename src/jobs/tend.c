@@ -34,6 +34,7 @@ struct tend {
 	struct tend_settings settings;
 	struct jobs_shared *shared;
 	bool is_connected, is_known, is_draining;
+	bool is_read_only; /* the server, at the last beat */
 	struct chore beat, queues, rescue, promote, keep;
 	int64_t rescued; /* the dead one that the call under way is for; 0: none */
 	/* to measure how fast queues drain */
@@ -123,12 +124,25 @@ take_moved(struct tend *tend, const struct moved *moved, bool was_there)
 /* ---- being alive ---- */
 
 static void
+note_read_only(struct tend *tend, const struct queue_answer *answer)
+{
+	if (answer->is_read_only && !tend->is_read_only)
+		log_warning("jobs: the database takes no writes (it is a standby, or "
+			    "default_transaction_read_only is on): nothing is run until it does");
+	else if (answer->outcome == QUEUE_OK && tend->is_read_only)
+		log_info("jobs: the database takes writes");
+	if (answer->is_read_only || answer->outcome == QUEUE_OK)
+		tend->is_read_only = answer->is_read_only;
+}
+
+static void
 beat_cb(const struct queue_answer *answer, const struct uuid *id, size_t n, void *ctx)
 {
 	struct tend *tend = ctx;
 	const struct tend_settings *s = &tend->settings;
 	const bool was_known = tend->is_known;
 
+	note_read_only(tend, answer);
 	if (answer->outcome != QUEUE_OK) {
 		chore_end(&tend->beat, AGAIN_MS);
 		return;
