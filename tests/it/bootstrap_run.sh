@@ -64,7 +64,7 @@ begin()
 end()
 {
 	local mine
-	mine=$(sed -nE 's|^.*The products stay in (.*)/pg\.$|\1|p' "$log")
+	mine=$(sed -nE 's|^.*Products and jobs stay in (.*)/pg\.$|\1|p' "$log")
 	kill "-$1" "$runner"
 	wait "$runner" || :
 	runner=
