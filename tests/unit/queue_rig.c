@@ -84,7 +84,7 @@ queue_rig_join(struct queue_rig *rig, const struct pg_server *server, unsigned l
 	    .store_connect_timeout = 5000,
 	    .store_statement_timeout = 30000,
 	    .store_queue_limit = 100000,
-	    .store_queue_timeout = 30000,
+	    .store_queue_timeout = 10000,
 	    .jobs_queue_concurrency = 1000,
 	    .jobs_queue_depth = 10000,
 	    .jobs_lease = 60000,
