@@ -575,6 +575,8 @@ set_all(struct transfer *t, const struct transfer_request *request)
 	       SET(easy, HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
 	       SET(easy, SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
 	       SET(easy, SSL_VERIFYPEER, 1L) && SET(easy, SSL_VERIFYHOST, 2L) &&
+	       /* with a folder beside the file, curl would read all of it for each connection */
+	       SET(easy, CAPATH, NULL) &&
 	       (!settings->ca_file || SET(easy, CAINFO, settings->ca_file)) &&
 	       SET(easy, OPENSOCKETFUNCTION, open_socket_cb) && SET(easy, OPENSOCKETDATA, t) &&
 	       SET(easy, PREREQFUNCTION, ready_cb) && SET(easy, PREREQDATA, t) &&

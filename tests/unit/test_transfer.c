@@ -1,19 +1,25 @@
-/* links: $(transfer_sources) tests/it/origin.c tests/it/origin.h
- * -lcurl -levent_core -lz */
+/* links: $(transfer_sources) tests/it/origin.c tests/it/origin.h tests/unit/tls_origin.c
+ * -lcurl -levent_core -lssl -lcrypto -lz */
 /*
  * test_transfer.c - requests to an origin that answers well, badly and never, and addresses that
  * are only seen when connecting.
  */
 #include "jobs/transfer.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../it/origin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tls_origin.h"
 
 #define BODY_MAX (1 << 20)
 
@@ -37,6 +43,90 @@ struct got {
 
 static unsigned pending;
 
+/* ---- names ---- */
+
+/* Those that end in .test are looked up here; libcurl's resolver calls this getaddrinfo. */
+static const struct {
+	const char *name, *address[3];
+} names[] = {
+    {"private.test", {"10.0.0.1"}},
+    {"metadata.test", {"169.254.169.254"}},
+    {"loopback.test", {"127.0.0.1", "::1"}},
+    {"mapped.test", {"::ffff:127.0.0.1"}},
+    {"embedded.test", {"64:ff9b::7f00:1", "2002:7f00:1::1"}},
+    {"mixed.test", {"10.0.0.1", "169.254.169.254", "127.0.0.1"}},
+    {"hangs.test", {NULL}},
+};
+
+static int hold[2]; /* a lookup that hangs does so until this is closed */
+
+static struct addrinfo *
+address_of(const char *text, const char *port)
+{
+	/* in one block each, as freeaddrinfo of glibc wants it */
+	struct addrinfo *info = calloc(1, sizeof(*info) + sizeof(struct sockaddr_in6));
+	struct sockaddr_in *sin = (struct sockaddr_in *)(info + 1);
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)(info + 1);
+
+	info->ai_addr = (struct sockaddr *)(info + 1);
+	info->ai_socktype = SOCK_STREAM;
+	info->ai_protocol = IPPROTO_TCP;
+	info->ai_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	if (info->ai_family == AF_INET) {
+		info->ai_addrlen = sizeof(*sin);
+		inet_pton(AF_INET, text, &sin->sin_addr);
+		sin->sin_port = htons((uint16_t)atoi(port));
+	} else {
+		info->ai_addrlen = sizeof(*sin6);
+		inet_pton(AF_INET6, text, &sin6->sin6_addr);
+		sin6->sin6_port = htons((uint16_t)atoi(port));
+	}
+	info->ai_addr->sa_family = (sa_family_t)info->ai_family;
+	return info;
+}
+
+int
+getaddrinfo(const char *restrict node, const char *restrict service,
+	    const struct addrinfo *restrict hints, struct addrinfo **restrict found)
+{
+	int (*theirs)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	char byte;
+
+	for (size_t i = 0; node && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(node, names[i].name) != 0)
+			continue;
+		if (!names[i].address[0]) {
+			if (read(hold[0], &byte, 1) < 0)
+				return EAI_SYSTEM;
+			return EAI_AGAIN;
+		}
+		*found = NULL;
+		for (size_t n = 3; n-- > 0;) {
+			if (!names[i].address[n])
+				continue;
+			struct addrinfo *info = address_of(names[i].address[n], service);
+			info->ai_next = *found;
+			*found = info;
+		}
+		return 0;
+	}
+	*(void **)&theirs = dlsym(RTLD_NEXT, "getaddrinfo");
+	return theirs(node, service, hints, found);
+}
+
+/* ---- the rig ---- */
+
+static void
+open_transfers(const char *ca_file)
+{
+	all = transfers_new(&(struct transfers_settings){.loop = loop,
+							 .guard = &guard,
+							 .connect_timeout_ms = 2000,
+							 .connections = 16,
+							 .ca_file = ca_file});
+	ck_assert_ptr_nonnull(all);
+}
+
 static void
 set_up(void)
 {
@@ -48,15 +138,15 @@ set_up(void)
 	config.fetch_ports = (struct words){2, ports};
 	config.fetch_allow = (struct words){1, allow};
 	guard_init(&guard, &config);
-	all = transfers_new(&(struct transfers_settings){
-	    .loop = loop, .guard = &guard, .connect_timeout_ms = 2000, .connections = 16});
-	ck_assert_ptr_nonnull(all);
+	ck_assert_int_eq(pipe(hold), 0);
+	open_transfers(NULL);
 	pending = 0;
 }
 
 static void
 tear_down(void)
 {
+	close(hold[1]);
 	transfers_free(&all);
 	ck_assert_ptr_null(all);
 	guard_fini(&guard);
@@ -447,6 +537,72 @@ START_TEST(name_counts_by_its_address)
 }
 END_TEST
 
+static const struct {
+	const char *host;
+	bool at_origin; /* at its port, which is allowed on 127.0.0.1 */
+	enum transfer_error error;
+} lookups[] = {
+    {"private.test", false, TRANSFER_NOT_ALLOWED},
+    {"private.test", true, TRANSFER_NOT_ALLOWED},
+    {"metadata.test", false, TRANSFER_NOT_ALLOWED},
+    {"loopback.test", false, TRANSFER_NOT_ALLOWED},
+    {"loopback.test", true, TRANSFER_OK},
+    {"mapped.test", false, TRANSFER_NOT_ALLOWED},
+    {"embedded.test", false, TRANSFER_NOT_ALLOWED},
+    {"mixed.test", false, TRANSFER_NOT_ALLOWED},
+    /* each address for itself */
+    {"mixed.test", true, TRANSFER_OK},
+};
+
+START_TEST(name_is_what_it_was_looked_up_as)
+{
+	char url[100];
+
+	snprintf(url, sizeof(url), "http://%s:%u/ok", lookups[_i].host,
+		 lookups[_i].at_origin ? origin.port : 80);
+	const struct got *got = get(url);
+	ck_assert_msg(got->error == lookups[_i].error, "%s: %d %s", url, got->error, got->detail);
+	ck_assert_uint_eq(origin.seen->requests, got->error == TRANSFER_OK);
+}
+END_TEST
+
+static bool has_passed;
+
+static void
+pass_cb(void *arg, short what)
+{
+	(void)arg;
+	(void)what;
+	has_passed = true;
+}
+
+/* The loop goes on, the time is kept, and nobody waits for the thread. */
+START_TEST(lookup_that_hangs_holds_nobody)
+{
+	const uint64_t begun = clock_monotonic_ms();
+	struct watch timer;
+	struct got got;
+
+	watch_init_timer(&timer, loop, "pass", pass_cb, NULL);
+	watch_start_ms(&timer, 100);
+	const struct got *ended = get_for("http://hangs.test/", 300);
+	ck_assert_int_eq(ended->error, TRANSFER_UNREACHABLE);
+	ck_assert(has_passed);
+	ck_assert_uint_lt(clock_monotonic_ms() - begun, 2500);
+	/* a cancel, and the end of all of it */
+	ck_assert(start_with(&got, &(struct transfer_request){0}, "http://hangs.test/"));
+	pending--;
+	ck_assert_int_eq(get_for("/never", 200)->error, TRANSFER_TIMEOUT);
+	transfer_cancel(got.transfer);
+	ck_assert(!got.is_done);
+	ck_assert(start_with(&got, &(struct transfer_request){0}, "http://hangs.test/"));
+	pending--;
+	ck_assert_int_eq(get_for("/never", 200)->error, TRANSFER_TIMEOUT);
+	transfers_free(&all);
+	ck_assert_uint_lt(clock_monotonic_ms() - begun, 5000);
+}
+END_TEST
+
 START_TEST(our_own_port_is_refused_though_allowed)
 {
 	struct sockaddr_storage own = {0};
@@ -511,6 +667,37 @@ START_TEST(tls_with_one_who_has_none)
 }
 END_TEST
 
+START_TEST(certificate_must_be_trusted_and_of_that_name)
+{
+	static const struct {
+		const char *host;
+		bool is_trusted;
+		int max_version;
+		enum transfer_error error;
+	} servers[] = {
+	    {"localhost", false, 0, TRANSFER_UNTRUSTED},
+	    {"127.0.0.1", true, 0, TRANSFER_UNTRUSTED},
+	    {"loopback.test", true, 0, TRANSFER_UNTRUSTED},
+	    {"localhost", true, 0, TRANSFER_OK},
+	    {"localhost", true, TLS1_2_VERSION, TRANSFER_OK},
+	    {"localhost", true, TLS1_1_VERSION, TRANSFER_UNTRUSTED},
+	};
+	struct tls_origin server;
+	char url[64];
+
+	tls_origin_start(&server, servers[_i].max_version);
+	snprintf(allowed, sizeof(allowed), "127.0.0.1:%u", server.port);
+	transfers_free(&all);
+	open_transfers(servers[_i].is_trusted ? server.ca_file : NULL);
+	snprintf(url, sizeof(url), "https://%s:%u/", servers[_i].host, server.port);
+	const struct got *got = get(url);
+	ck_assert_msg(got->error == servers[_i].error, "%d %s", got->error, got->detail);
+	ck_assert_str_eq(got->body, got->error == TRANSFER_OK ? "secret\n" : "");
+	ck_assert(got->was_sent == (got->error == TRANSFER_OK));
+	tls_origin_stop(&server);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -537,11 +724,15 @@ main(void)
 	tcase_add_test(tcase, end_in_the_middle);
 	tcase_add_loop_test(tcase, private_address_is_seen_when_connecting, 0, 10);
 	tcase_add_test(tcase, name_counts_by_its_address);
+	tcase_add_loop_test(tcase, name_is_what_it_was_looked_up_as, 0,
+			    sizeof(lookups) / sizeof(lookups[0]));
+	tcase_add_test(tcase, lookup_that_hangs_holds_nobody);
 	tcase_add_test(tcase, our_own_port_is_refused_though_allowed);
 	tcase_add_test(tcase, kept_connection_is_looked_at_again);
 	tcase_add_test(tcase, nobody_listens);
 	tcase_add_test(tcase, no_such_name);
 	tcase_add_test(tcase, tls_with_one_who_has_none);
+	tcase_add_loop_test(tcase, certificate_must_be_trusted_and_of_that_name, 0, 6);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
