@@ -9,6 +9,8 @@
 #include "jobs/queue_private.h"
 
 #define LOG_QUIET_MS 10000
+/* Somebody has to grant it; or jobs are not wanted here. */
+#define LOG_DENIED_MS 3600000
 
 static bool
 has_class(const char *sqlstate, const char *sqlstate_class)
@@ -27,9 +29,15 @@ log_refusal(const struct lane_answer *answer)
 	if (strcmp(answer->sqlstate, last) == 0 && now_ms < quiet_until_ms)
 		return;
 	snprintf(last, sizeof(last), "%s", answer->sqlstate);
-	quiet_until_ms = now_ms + LOG_QUIET_MS;
-	log_error("jobs: the database reports %s: %s", last[0] ? last : "an error without a code",
-		  answer->message);
+	const bool is_denied = has_class(answer->sqlstate, "42501");
+	quiet_until_ms = now_ms + (is_denied ? LOG_DENIED_MS : LOG_QUIET_MS);
+	if (is_denied)
+		log_error("jobs: %s: no jobs until their owner runs the grants at the end of what "
+			  "plazad -S prints (plazad(8))",
+			  answer->message);
+	else
+		log_error("jobs: the database reports %s: %s",
+			  last[0] ? last : "an error without a code", answer->message);
 }
 
 /* PostgreSQL's appendix A, "Error Codes" */
@@ -42,8 +50,9 @@ judge_error(const struct lane_answer *answer)
 	if (has_class(s, "57014") || has_class(s, "55P03") || has_class(s, "40"))
 		return QUEUE_BUSY;
 	log_refusal(answer);
-	/* a full disk, no memory; a standby; shutting down */
-	if (has_class(s, "53") || has_class(s, "25006") || has_class(s, "57P"))
+	/* a right that is missing; a full disk, no memory; a standby; shutting down */
+	if (has_class(s, "42501") || has_class(s, "53") || has_class(s, "25006") ||
+	    has_class(s, "57P"))
 		return QUEUE_DOWN;
 	return QUEUE_REFUSED;
 }

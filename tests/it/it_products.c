@@ -727,8 +727,9 @@ END_TEST
 
 START_TEST(uses_a_table_that_is_there)
 {
-	/* by a role that may read and write what another one has made, and nothing else */
+	/* by a role that may read and write what another one has made, but no jobs */
 	char *option = fresh_option();
+	struct http_answer a;
 	struct daemon *d = daemon_start(option, NULL);
 
 	expect_post(d, "{\"name\":\"old\",\"price\":3}", 201, NULL);
@@ -741,6 +742,13 @@ START_TEST(uses_a_table_that_is_there)
 		    "grant usage on products_id_seq to plaza"));
 	d = daemon_start(option, NULL);
 	free(option);
+	daemon_expect_error(d, "jobs: permission denied for table job_");
+	char *line = daemon_log_wait(d, 0, "jobs: permission denied for table job_worker");
+	ck_assert_msg(strstr(line, "the grants at the end of what plazad -S prints"), "%s", line);
+	free(line);
+	http_request(daemon_port(d), "POST", "/api/jobs", JSON, "{\"kind\":\"sleep\"}", &a);
+	ck_assert_msg(a.status == 503, "%s%s", a.head, a.body);
+	http_answer_fini(&a);
 	http_expect_get(daemon_port(d), PRODUCTS "/1", 200,
 			"{\"id\":1,\"name\":\"old\",\"price\":3.00,\"version\":1}");
 	expect_post(d, "{\"name\":\"new\",\"price\":4}", 201,
