@@ -67,9 +67,9 @@ read_conditions(struct exchange *x)
 
 	lists->len = 0;
 	for (size_t i = 0; i < request->n_fields; i++)
-		if (is_condition(request->field[i].id))
+		if (is_condition(request->field[i].id) && request->times[request->field[i].id] > 1)
 			room += request->field[i].value.len + 1;
-	if (!buffer_reserve(lists, room, SIZE_MAX / 4))
+	if (room && !buffer_reserve(lists, room, SIZE_MAX / 4))
 		return;
 	x->wish.if_match = joined(lists, request, FIELD_IF_MATCH);
 	x->wish.if_none_match = joined(lists, request, FIELD_IF_NONE_MATCH);
