@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define TYPES 4
+#define TYPES 5
 
 struct result {
 	struct quality quality[TYPES];
@@ -54,7 +54,7 @@ static struct result
 ask(struct request *request)
 {
 	static const char *const types[TYPES] = {"text/plain", "application/problem+json",
-						 "application/json", "a/b"};
+						 "application/json", "text/html", "a/b"};
 	struct result result;
 
 	for (size_t i = 0; i < TYPES; i++) {
@@ -68,7 +68,10 @@ ask(struct request *request)
 	check(result.text == ERROR_TEXT || result.quality[0].q < QUALITY_MAX);
 	check(result.text == ERROR_TEXT || result.quality[1].is_explicit ||
 	      result.quality[2].is_explicit);
-	check(result.problem == ERROR_PROBLEM || result.quality[0].is_explicit);
+	/* or it is HTML that is named, and no JSON is taken */
+	check(result.problem == ERROR_PROBLEM || result.quality[0].is_explicit ||
+	      (result.quality[3].is_explicit && result.quality[1].q == 0 &&
+	       result.quality[2].q == 0));
 	check(result.text == ERROR_TEXT || result.problem == ERROR_PROBLEM);
 	for (size_t i = 0; i < request->n_fields; i += 2)
 		free((void *)(uintptr_t)request->field[i].value.ptr);
