@@ -307,7 +307,7 @@ conn_read_linger(struct conn *c)
 static void
 conn_read_eof(struct conn *c)
 {
-	const struct exchange *x = &c->exchange;
+	struct exchange *x = &c->exchange;
 
 	c->is_eof = true;
 	conn_pause(c);
@@ -316,8 +316,11 @@ conn_read_eof(struct conn *c)
 		return;
 	}
 	/* RFC 9112 9.6 lets a client shut its side once it has asked: what it asked is answered */
-	if (c->state == CONN_BUSY || c->is_stalled)
+	if (c->state == CONN_BUSY || c->is_stalled) {
+		/* it may be answered in this call, and freed */
+		exchange_note_shut(x);
 		return;
+	}
 	if (c->out.len) {
 		conn_wait(c);
 		return;

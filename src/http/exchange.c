@@ -54,6 +54,14 @@ exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx)
 {
 	x->gone = gone;
 	x->gone_ctx = ctx;
+	x->is_shut_gone = false;
+}
+
+void
+exchange_on_shut(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx)
+{
+	exchange_on_gone(x, gone, ctx);
+	x->is_shut_gone = true;
 }
 
 /* Where the answer goes now. */
@@ -277,6 +285,17 @@ exchange_forget(struct exchange *x)
 {
 	exchange_account_end(x, EXCHANGE_CLIENT_LEFT, 0);
 	drop_kept(x);
+}
+
+void
+exchange_note_shut(struct exchange *x)
+{
+	void (*gone)(struct exchange * x, void *ctx) = x->gone;
+
+	if (x->state != EXCHANGE_PENDING || !gone || !x->is_shut_gone)
+		return;
+	x->gone = NULL;
+	gone(x, x->gone_ctx);
 }
 
 void

@@ -143,6 +143,13 @@ void exchange_error(struct exchange *x, int status, const char *message, const c
 void exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx);
 
 /*
+ * The same, and `gone` is called as well when the client shuts its side: that may be one that has
+ * asked all that it wants (RFC 9112 9.6), and gets the answer, or one that has left, which nobody
+ * can tell from it. For what gives something away that would be lost.
+ */
+void exchange_on_shut(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx);
+
+/*
  * For a route's upgrade handler only, instead of a reply: the socket of an accepted WebSocket
  * handshake, taken out of the front door for good.
  */

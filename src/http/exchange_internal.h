@@ -92,6 +92,7 @@ struct exchange {
 	size_t body_limit;   /* bytes, when a body is still to be read */
 	void (*gone)(struct exchange *x, void *ctx);
 	void *gone_ctx;
+	bool is_shut_gone; /* a client that shuts its side is gone, too */
 	/* STREAMING, and then their ctx is gone_ctx; else NULL */
 	const struct stream_calls *stream;
 
@@ -135,5 +136,7 @@ void exchange_proceed(struct exchange *x);
  * streaming one, which becomes NONE.
  */
 void exchange_lose_client(struct exchange *x);
+/* It has shut its side, and may be there still. */
+void exchange_note_shut(struct exchange *x);
 
 #endif
