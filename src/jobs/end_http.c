@@ -92,22 +92,7 @@ end_done(const struct queue_answer *answer, const struct ended_row *row, void *c
 	} else if (row->is_lost) {
 		job_reply_lost(call->x);
 	} else {
-		const struct job_told told = {.id = &call->id,
-					      .kind = row->kind,
-					      .queue = row->queue,
-					      .state = row->state,
-					      .progress = -1};
-
-		/* it is back in its queue, now or later */
-		struct job_queue_cell *cell =
-		    job_state_is_final(row->state)
-			? NULL
-			: jobs_queue(call->jobs->host.segment, row->queue, true);
-		if (cell && row->state == JOB_STATE_QUEUED)
-			jobs_queue_put(call->jobs->shared, cell, 1, row->hand);
-		else if (cell)
-			jobs_queue_expect(cell, 1);
-		jobs_changed(call->jobs, &told, row->hand);
+		jobs_ended(call->jobs, &call->id, row);
 		uuid_print(&call->id, id);
 		bool ok = buffer_printf(&body, JOB_REPLY_MAX,
 					"{\"id\":\"%s\",\"state\":\"%s\",\"attempt\":%u", id,

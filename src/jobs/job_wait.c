@@ -31,9 +31,10 @@ struct waiter {
 	struct watch timer;
 	enum waiter_state state;
 	enum wait_use use;
-	bool is_over;  /* its time, or its client: the next look is the last */
-	bool has_news; /* since it began to look */
-	bool has_seen; /* it has found the job once */
+	bool is_over;       /* its time, or its client: the next look is the last */
+	bool has_news;      /* since it began to look */
+	bool has_seen;      /* it has found the job once */
+	struct buffer made; /* WAIT_PUT: the job as it was put */
 };
 
 LIST_HEAD(bucket, waiter);
@@ -57,12 +58,33 @@ waiter_free(struct waiter *w)
 {
 	watch_stop(&w->timer);
 	LIST_REMOVE(w, link);
+	buffer_fini(&w->made);
 	if (--w->waits->n == 0)
 		watch_stop(&w->waits->look_timer);
 	free(w);
 }
 
 /* --- its answer --- */
+
+/* It was put, whatever became of the database since. */
+static void
+reply_made(struct exchange *x, const struct uuid *id, struct buffer *made)
+{
+	char fields[80], text[UUID_TEXT_SIZE];
+
+	uuid_print(id, text);
+	snprintf(fields, sizeof(fields), "Location: " JOBS_PATH "/%s\r\n", text);
+	job_reply_json(x, true, 202, made, NULL, fields);
+}
+
+static void
+reply_trouble(struct waiter *w, const struct queue_answer *answer)
+{
+	if (w->use == WAIT_PUT)
+		reply_made(w->x, &w->id, &w->made);
+	else
+		job_reply_trouble(w->x, answer);
+}
 
 static void
 reply(struct waiter *w, const struct queue_answer *answer, const struct job_row *row)
@@ -97,7 +119,7 @@ look_done(const struct queue_answer *answer, const struct job_row *row, size_t n
 	if (is_trouble && w->has_seen && !w->is_over)
 		return;
 	if (is_trouble) {
-		job_reply_trouble(w->x, answer);
+		reply_trouble(w, answer);
 	} else if (n == 0) {
 		job_reply_absent(w->x, &w->id, w->waits->jobs->config->jobs_retention);
 	} else if (w->is_over || job_state_is_final(row->state)) {
@@ -153,13 +175,22 @@ gone_cb(struct exchange *x, void *ctx)
 
 void
 job_wait(struct job_waits *waits, struct exchange *x, const struct uuid *id, uint64_t wait_ms,
-	 enum wait_use use)
+	 enum wait_use use, struct buffer *made)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
 
+	if (!w && made) {
+		reply_made(x, id, made);
+		return;
+	}
 	if (!w) {
 		job_reply_no_memory(x);
 		return;
+	}
+	if (made) {
+		w->made = *made;
+		*made = (struct buffer){0};
+		w->has_seen = true;
 	}
 	w->waits = waits;
 	w->x = x;
@@ -250,7 +281,7 @@ answer_at_end(struct waiter *w)
 {
 	const struct queue_answer answer = {.outcome = QUEUE_DOWN, .retry_after_s = 1};
 
-	job_reply_trouble(w->x, &answer);
+	reply_trouble(w, &answer);
 	waiter_free(w);
 }
 

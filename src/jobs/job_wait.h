@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "http/exchange.h"
 #include "jobs/uuid.h"
 
@@ -29,9 +30,12 @@ struct job_waits *job_waits_new(struct jobs *jobs);
 /* The queue is gone already, so that nothing is under way any more. */
 void job_waits_free(struct job_waits **waits);
 
-/* Answers `x` when the job has ended, and in `wait_ms` at the latest; 0: at once. */
+/*
+ * Answers `x` when the job has ended, and in `wait_ms` at the latest; 0: at once. `made`, of
+ * WAIT_PUT only, is the job as it was put, and taken: that is the answer if it cannot be read.
+ */
 void job_wait(struct job_waits *waits, struct exchange *x, const struct uuid *id, uint64_t wait_ms,
-	      enum wait_use use);
+	      enum wait_use use, struct buffer *made);
 
 /* Something has happened to this job; NULL: nobody knows to which. */
 void job_waits_hear(struct job_waits *waits, const struct job_news *news);

@@ -14,6 +14,36 @@ jobs_changed(struct jobs *jobs, const struct job_told *told, char hand)
 		jobs->has_put = true;
 }
 
+void
+jobs_ended(struct jobs *jobs, const struct uuid *id, const struct ended_row *row)
+{
+	const struct job_told told = {
+	    .id = id, .kind = row->kind, .queue = row->queue, .state = row->state, .progress = -1};
+	/* it is back in its queue, now or later */
+	struct job_queue_cell *cell = job_state_is_final(row->state)
+					  ? NULL
+					  : jobs_queue(jobs->host.segment, row->queue, true);
+
+	if (cell && row->state == JOB_STATE_QUEUED)
+		jobs_queue_put(jobs->shared, cell, 1, row->hand);
+	else if (cell)
+		jobs_queue_expect(cell, 1);
+	jobs_changed(jobs, &told, row->hand);
+}
+
+void
+jobs_stir(struct jobs *jobs, struct job_queue_cell *cell)
+{
+	/* of no job: workers ask again after any news */
+	const struct job_news news = {.state = JOB_STATE_QUEUED};
+
+	if (cell)
+		jobs_queue_ready(jobs->shared, cell, 0, 'p');
+	jobs->has_put = true;
+	jobs_tell(jobs->shared, &news);
+	jobs->teller.has_told = true;
+}
+
 bool
 jobs_wait_parse(struct span text, uint64_t *ms)
 {

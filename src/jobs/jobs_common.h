@@ -41,6 +41,11 @@ struct jobs {
 /* After the commit of a change of a job that `hand` runs: all of this host hear of it. */
 void jobs_changed(struct jobs *jobs, const struct job_told *told, char hand);
 
+/* The same for one that was claimed, where it is now. */
+void jobs_ended(struct jobs *jobs, const struct uuid *id, const struct ended_row *row);
+/* Something may be claimed that was held back: whoever waits on this host asks again. */
+void jobs_stir(struct jobs *jobs, struct job_queue_cell *cell);
+
 /* `wait` of a query or of Prefer: whole seconds, 0 to JOBS_WAIT_MAX_S. */
 #define JOBS_WAIT_MAX_S 60
 #define JOBS_WAIT_RULE  "must be whole seconds from 0 to 60"

@@ -147,14 +147,17 @@ reply_one(struct put *p, const struct queue_answer *answer, const struct put_row
 		return;
 	}
 	/* it is read from the database: it may have ended long ago */
-	if (row->state == PUT_EXISTS || p->wants_wait) {
-		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms,
-			 row->state == PUT_EXISTS ? WAIT_AGAIN : WAIT_PUT);
+	if (row->state == PUT_EXISTS) {
+		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms, WAIT_AGAIN, NULL);
+		return;
+	}
+	const bool is_written = write_new(&body, &p->job[0], row);
+	if (is_written && p->wants_wait) {
+		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms, WAIT_PUT, &body);
 		return;
 	}
 	uuid_print(&row->id, id);
 	snprintf(fields, sizeof(fields), "Location: " JOBS_PATH "/%s\r\n", id);
-	const bool is_written = write_new(&body, &p->job[0], row);
 	job_reply_json(p->x, is_written, 202, &body, answer, fields);
 }
 

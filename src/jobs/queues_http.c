@@ -17,9 +17,11 @@
 #include "jobs/job_json.h"
 #include "jobs/job_reply.h"
 #include "jobs/jobs_common.h"
-#include "jobs/work_http.h"
 
-/* How often a queue is looked at that seems to be empty, and one that does not. */
+/*
+ * A queue that seems to be empty is looked at soon, and then less and less often as long as nothing
+ * is heard: what runs may run for long. Another one is not.
+ */
 #define LOOK_SOON_MS  20
 #define LOOK_LATER_MS 1000
 #define WAITS_MAX     1000
@@ -37,7 +39,8 @@ struct queue_wait {
 	struct watch end_timer, look_timer;
 	enum wait_state state;
 	bool is_over; /* the next look is the last */
-	bool is_soon; /* that look was planned to be soon */
+	bool is_soon; /* that look is planned to be as soon as any */
+	uint64_t pause_ms;
 	size_t name_len;
 	char name[JOB_NAME_MAX];
 };
@@ -136,8 +139,11 @@ static void
 pause_look(struct queue_wait *w)
 {
 	w->state = WAIT_PAUSING;
-	w->is_soon = seems_empty(w);
-	watch_start_ms(&w->look_timer, w->is_soon ? LOOK_SOON_MS : LOOK_LATER_MS);
+	w->pause_ms *= 2;
+	if (w->pause_ms > LOOK_LATER_MS || !seems_empty(w))
+		w->pause_ms = LOOK_LATER_MS;
+	w->is_soon = w->pause_ms <= LOOK_SOON_MS;
+	watch_start_ms(&w->look_timer, w->pause_ms);
 }
 
 static void
@@ -212,6 +218,7 @@ wait_start(struct jobs *jobs, struct exchange *x, struct span name, uint64_t wai
 	}
 	w->waits = waits;
 	w->x = x;
+	w->pause_ms = LOOK_SOON_MS / 2;
 	w->name_len = name.len;
 	memcpy(w->name, name.ptr, name.len);
 	watch_init_timer(&w->end_timer, jobs->loop, "wait for a queue", end_timer_cb, w);
@@ -288,8 +295,10 @@ queue_waits_hear(struct queue_waits *waits)
 
 	LIST_FOREACH(w, &waits->head, link)
 	{
-		if (w->state == WAIT_PAUSING && !w->is_soon && seems_empty(w))
+		if (w->state == WAIT_PAUSING && !w->is_soon && seems_empty(w)) {
+			w->pause_ms = LOOK_SOON_MS / 2;
 			pause_look(w);
+		}
 	}
 }
 
@@ -378,11 +387,8 @@ set_done(const struct queue_answer *answer, const struct queue_row *row, size_t 
 		jobs_queue_set(cell, row->ready + row->later, row->depth > 0 ? row->depth : 0,
 			       row->is_paused);
 	/* what was held back before may be claimed now */
-	if (cell && !row->is_paused) {
-		jobs_queue_ready(list->jobs->shared, cell, 0, 'p');
-		jobs_ring(segment, list->jobs->host.bell);
-		work_hear(list->jobs->work);
-	}
+	if (!row->is_paused)
+		jobs_stir(list->jobs, cell);
 	const bool ok = job_queue_json(&body, row, list->jobs->config, cell ? cell->rate : 0);
 	job_reply_json(list->x, ok, 200, &body, answer, NULL);
 	free(list);

@@ -26,6 +26,9 @@
 /* What other hosts do, and deadlines that run out, ring nobody here. */
 #define LOOK_MS 1000
 
+/* Jobs of a queue for which those who wait are woken at the same time. */
+#define HEAR_MAX 16
+
 /* Queues that somebody waits for; more are not waited for at all. */
 #define LINES_MAX JOB_QUEUES
 
@@ -120,14 +123,20 @@ write_claimed(struct buffer *out, const struct claimed *job)
 	       job_time_json(out, job->deadline_ms) && buffer_append(out, "}", 1, JOB_REPLY_MAX);
 }
 
+struct back {
+	struct jobs *jobs;
+	struct uuid id;
+};
+
 static void
 given_back(const struct queue_answer *answer, const struct ended_row *row, void *ctx)
 {
-	struct jobs *jobs = ctx;
+	struct back *back = ctx;
 
 	/* otherwise its deadline gives it back */
 	if (answer->outcome == QUEUE_OK && !row->is_lost)
-		work_hear(jobs->work);
+		jobs_ended(back->jobs, &back->id, row);
+	free(back);
 }
 
 /* Nobody is there to run them. */
@@ -140,7 +149,13 @@ give_back(struct jobs *jobs, const struct claim_result *result)
 		    .lease = result->job[i].lease,
 		    .outcome = JOB_GIVEN_BACK,
 		};
-		queue_finish(jobs->queue, &ended, given_back, jobs);
+		struct back *back = malloc(sizeof(*back));
+
+		/* without memory they wait for their deadlines */
+		if (!back)
+			return;
+		*back = (struct back){jobs, ended.id};
+		queue_finish(jobs->queue, &ended, given_back, back);
 	}
 }
 
@@ -223,6 +238,21 @@ make_due(struct parked *p)
 	TAILQ_INSERT_TAIL(&p->line->work->due, p, due_link);
 }
 
+/* There may be more than those that were claimed: the next in line asks. */
+static void
+wake_next(struct line *line)
+{
+	struct parked *p;
+
+	TAILQ_FOREACH(p, &line->head, link)
+	{
+		if (p->state == CLAIM_PARKED && !p->is_due) {
+			make_due(p);
+			return;
+		}
+	}
+}
+
 static void
 claim_done(const struct queue_answer *answer, const struct claim_result *result, void *ctx)
 {
@@ -230,9 +260,11 @@ claim_done(const struct queue_answer *answer, const struct claim_result *result,
 	struct work *work = p->line->work;
 	const bool is_ok = answer->outcome == QUEUE_OK;
 
-	p->state = CLAIM_PARKED;
 	if (is_ok && result->n)
 		tell_claimed(work->jobs, line_name(p->line), result);
+	if (is_ok && result->end == CLAIM_MORE)
+		wake_next(p->line);
+	p->state = CLAIM_PARKED;
 	if (is_ok && !result->n && !p->is_over) {
 		if (p->has_news)
 			make_due(p);
@@ -330,7 +362,7 @@ park(struct work *work, struct exchange *x, struct span queue, unsigned max, uin
 		     work->jobs->is_leaving;
 	if (!p->is_over)
 		p->is_over = !watch_start_ms(&p->timer, wait_ms);
-	exchange_on_gone(x, gone_cb, p);
+	exchange_on_shut(x, gone_cb, p);
 	/* behind those who wait already there is nothing now */
 	if (is_first || p->is_over) {
 		make_due(p);
@@ -349,7 +381,10 @@ depth_of(const struct jobs *jobs, struct span queue)
 	return cell ? cell->depth : 1;
 }
 
-/* Of each line the first ones, as many as may find a job, and `least` at the least. */
+/*
+ * Of each line the first ones, as many as may find a job, and `least` at the least; each that finds
+ * as many as it wants wakes one more.
+ */
 static void
 hear(struct work *work, int64_t least)
 {
@@ -360,6 +395,7 @@ hear(struct work *work, int64_t least)
 	{
 		int64_t left = depth_of(work->jobs, line_name(line));
 
+		left = left < HEAR_MAX ? left : HEAR_MAX;
 		left = left > least ? left : least;
 		TAILQ_FOREACH(p, &line->head, link)
 		{
