@@ -594,28 +594,29 @@ progress_cb(struct job_run *run, unsigned percent)
 
 static const struct job_run_events run_events = {done_cb, part_run_cb, progress_cb};
 
-/* Why it cannot be run here; NULL: it can. */
+/* Why it cannot be run, and what becomes of it; NULL: it can. */
 static const char *
-read_job(struct hand *hand, const struct claimed *job, char why[ERROR_MAX])
+read_job(struct hand *hand, const struct claimed *job, char why[ERROR_MAX],
+	 enum job_outcome *outcome)
 {
 	static const struct json_text_rules rules = {
 	    .what = "args", .max = JOB_ARGS_MAX, .allows_nul = true};
 	struct json_text_error error;
 	struct mistakes mistakes;
 
+	/* the plazad of another host may know it; and there may be memory another time */
+	*outcome = JOB_RETRY;
 	if (!hand->kind)
 		return "this plazad has no such kind";
+	if (job->parts.len &&
+	    !(hand->parts = json_loadb(job->parts.ptr, job->parts.len, JSON_DECODE_ANY, NULL)))
+		return "its parts cannot be read: out of memory";
 	hand->args = json_text_load(job->args, &rules, &error);
 	if (!hand->args) {
+		if (error.status != 503)
+			*outcome = JOB_FAILED;
 		snprintf(why, ERROR_MAX, "%s", error.detail);
 		return why;
-	}
-	if (job->parts.len) {
-		hand->parts = json_loadb(job->parts.ptr, job->parts.len, JSON_DECODE_ANY, NULL);
-		if (!json_is_array(hand->parts)) {
-			json_decref(hand->parts);
-			hand->parts = NULL;
-		}
 	}
 	mistakes_init(&mistakes);
 	const size_t place = mistakes_enter(&mistakes, SPAN_LIT("args"));
@@ -623,8 +624,10 @@ read_job(struct hand *hand, const struct claimed *job, char why[ERROR_MAX])
 	mistakes_leave(&mistakes, place);
 	if (is_good)
 		return NULL;
-	snprintf(why, ERROR_MAX, "%s: %s", mistakes.n ? mistakes.error[0].pointer : "/args",
-		 mistakes.n ? mistakes.error[0].detail : "not accepted");
+	if (mistakes.n == 0)
+		return "its args cannot be checked: out of memory";
+	*outcome = JOB_FAILED;
+	snprintf(why, ERROR_MAX, "%s: %s", mistakes.error[0].pointer, mistakes.error[0].detail);
 	return why;
 }
 
@@ -651,6 +654,7 @@ bool
 hands_take(struct hands *hands, struct span queue, const struct claimed *job)
 {
 	struct hand *hand = calloc(1, sizeof(*hand));
+	enum job_outcome outcome;
 	char why[ERROR_MAX];
 
 	if (!hand)
@@ -666,7 +670,7 @@ hands_take(struct hands *hands, struct span queue, const struct claimed *job)
 	TAILQ_INSERT_TAIL(&hands->all, hand, all);
 	LIST_INSERT_HEAD(bucket_of(hands, &hand->id), hand, bucket);
 	hands->n++;
-	const char *refused = read_job(hand, job, why);
+	const char *refused = read_job(hand, job, why, &outcome);
 
 	uuid_print(&hand->id, hand->run.id);
 	hand->run.attempt = job->attempt;
@@ -678,9 +682,7 @@ hands_take(struct hands *hands, struct span queue, const struct claimed *job)
 	if (hands->gives_back)
 		job_run_done(&hand->run, JOB_GIVEN_BACK, span_from(NULL, 0), NULL, 0);
 	else if (refused)
-		/* a kind that is unknown may be known to the plazad of another host */
-		job_run_done(&hand->run, hand->kind ? JOB_FAILED : JOB_RETRY, span_from(NULL, 0),
-			     refused, 0);
+		job_run_done(&hand->run, outcome, span_from(NULL, 0), refused, 0);
 	else
 		hand->kind->start(&hand->run);
 	return true;
