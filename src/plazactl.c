@@ -20,6 +20,9 @@ struct command {
 static const struct command commands[] = {
     {"chat", chat_command,
      "ROOM   talk in a room, and come back to it when the connection is lost"},
+    {"fetch", fetch_command, "URL...   URLs fetched by the server, as a job of its queue"},
+    {"jobs", jobs_command,
+     "list|put|show|cancel|retry|wait|queues   the jobs of the server, and its queues"},
     {"products", products_command,
      "import|export FILE   a file into the product store, or the store into a file"},
     {"ws", ws_command, "URL   lines to messages and messages to lines, over a WebSocket"},

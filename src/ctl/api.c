@@ -1,5 +1,5 @@
 /*
- * api.c - requests to the HTTP API. Called by: products_import.c, products_export.c.
+ * api.c - requests to the HTTP API.
  */
 #include "ctl/api.h"
 
@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "ctl/ctl.h"
 
 #define CONNECT_MS 10000L
 /* a connection on which nothing comes for so long is given up */
@@ -31,8 +32,7 @@ static volatile sig_atomic_t interrupted;
 static void
 interrupt_cb(int sig)
 {
-	(void)sig;
-	interrupted = 1;
+	interrupted = sig;
 }
 
 void
@@ -58,6 +58,15 @@ bool
 api_is_interrupted(void)
 {
 	return interrupted != 0;
+}
+
+int
+api_take_interrupt(void)
+{
+	const int sig = interrupted;
+
+	interrupted = 0;
+	return sig;
 }
 
 /* --- what libcurl calls --- */
@@ -126,7 +135,7 @@ progress_cb(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 	(void)down_all, (void)down, (void)up_all, (void)up;
 	if (api->calls->tick)
 		api->calls->tick(api->ctx, NULL);
-	return interrupted;
+	return interrupted != 0;
 }
 
 /* --- one attempt --- */
@@ -161,14 +170,17 @@ prepare(struct api *api, const struct api_request *request, struct curl_slist **
 	    (request->type && !add_field(fields, "Expect", "")))
 		return false;
 	if (curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *fields) != CURLE_OK)
+	    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *fields) != CURLE_OK ||
+	    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) != CURLE_OK)
 		return false;
-	if (!request->type)
-		return curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;
-	return curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len) ==
-		   CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.ptr) == CURLE_OK;
+	/* the name alone: whether there is a body is told by what follows */
+	if (curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method) != CURLE_OK)
+		return false;
+	return !request->type ||
+	       (curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+				 (curl_off_t)request->body.len) == CURLE_OK &&
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.ptr) == CURLE_OK);
 }
 
 /* True: there is a whole answer. */
@@ -243,6 +255,12 @@ wait_until(struct api *api, uint64_t until_ms, const char *why)
 	return !interrupted;
 }
 
+bool
+api_pause(struct api *api, uint64_t ms)
+{
+	return wait_until(api, clock_monotonic_ms() + ms, NULL);
+}
+
 void
 api_send(struct api *api, const struct api_request *request, struct api_answer *answer)
 {
@@ -312,6 +330,24 @@ api_problem(const struct api_answer *answer)
 		snprintf(text, sizeof(text), "HTTP status %d", answer->status);
 	json_decref(json);
 	return text;
+}
+
+void
+api_fail(const struct api *api, const char *path, const struct api_answer *answer, int *exit)
+{
+	const bool is_first = *exit == CTL_OK;
+
+	if (!answer->status) {
+		ctl_fail(exit, "%s", answer->why);
+		return;
+	}
+	ctl_fail(exit, "%s%s: %d: %s", api->server, path, answer->status, api_problem(answer));
+	json_t *json =
+	    json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL);
+	const char *hint = json_string_value(json_object_get(json, "hint"));
+	if (is_first && hint)
+		fprintf(stderr, "hint: %s\n", hint);
+	json_decref(json);
 }
 
 const char *

@@ -45,8 +45,9 @@ struct api {
 };
 
 struct api_request {
+	const char *method; /* NULL: POST if there is a type, else GET */
 	const char *path;   /* with its query */
-	const char *type;   /* Content-Type; NULL: it is a GET */
+	const char *type;   /* Content-Type; NULL: it has no body */
 	const char *accept; /* Accept */
 	const char *key;    /* Idempotency-Key, or NULL */
 	struct span body;
@@ -75,8 +76,13 @@ const char *api_server_check(const char *text);
 void api_send(struct api *api, const struct api_request *request, struct api_answer *answer);
 void api_answer_fini(struct api_answer *answer);
 
+/* False when it was interrupted. */
+bool api_pause(struct api *api, uint64_t ms);
+
 /* What a problem answer says, in a line; good until the next call. */
 const char *api_problem(const struct api_answer *answer);
+/* ctl_fail with all that is known of why it failed, and what the server has as a hint. */
+void api_fail(const struct api *api, const char *path, const struct api_answer *answer, int *exit);
 
 /*
  * From here on SIGINT, SIGTERM and SIGHUP end requests, and the second one the process; SIGPIPE is
@@ -84,5 +90,7 @@ const char *api_problem(const struct api_answer *answer);
  */
 void api_take_interrupts(void);
 bool api_is_interrupted(void);
+/* The signal, or 0; from here on requests are made again. */
+int api_take_interrupt(void);
 
 #endif

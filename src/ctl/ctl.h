@@ -15,6 +15,8 @@ enum ctl_exit {
 
 /* argv[0] is the command's name; getopt may be used from the start. Returns an enum ctl_exit. */
 int chat_command(int argc, char **argv);
+int fetch_command(int argc, char **argv);
+int jobs_command(int argc, char **argv);
 int products_command(int argc, char **argv);
 int ws_command(int argc, char **argv);
 

@@ -46,16 +46,16 @@ count_rows(struct export *export, struct span piece)
 		if (is_csv && piece.ptr[i] == '"')
 			export->is_quoted = !export->is_quoted;
 		if (piece.ptr[i] == '\n' && !export->is_quoted)
-			export->progress.rows++;
+			export->progress.count++;
 	}
-	export->progress.done = export->progress.rows;
+	export->progress.done = export->progress.count;
 }
 
 /* How many products came; the first line of CSV is none. */
 static uint64_t
 n_rows(const struct export *export)
 {
-	const uint64_t lines = export->progress.rows;
+	const uint64_t lines = export->progress.count;
 
 	return export->args->format == ROWS_CSV && lines ? lines - 1 : lines;
 }
@@ -92,7 +92,7 @@ again_cb(void *ctx)
 	if (!export->path[0] || ftruncate(export->fd, 0) != 0 ||
 	    lseek(export->fd, 0, SEEK_SET) != 0)
 		return false;
-	export->progress.rows = export->progress.done = 0;
+	export->progress.count = export->progress.done = 0;
 	export->has_written = export->is_quoted = false;
 	return true;
 }
@@ -203,11 +203,8 @@ fetch(struct export *export)
 	else if (answer.status != 200 && export->write_errno)
 		ctl_fail(&export->exit, "%s: %s", export->args->file,
 			 strerror(export->write_errno));
-	else if (!answer.status)
-		ctl_fail(&export->exit, "%s", answer.why);
 	else if (answer.status != 200)
-		ctl_fail(&export->exit, "%s" PATH "/export: %d: %s", export->api.server,
-			 answer.status, api_problem(&answer));
+		api_fail(&export->api, PATH "/export", &answer, &export->exit);
 	bool ok = answer.status == 200;
 	api_answer_fini(&answer);
 	return ok;
@@ -228,7 +225,7 @@ products_export(const struct products_args *args)
 	}
 	export->args = args;
 	export->fd = -1;
-	progress_init(&export->progress, stderr, args->has_terminal, "exporting");
+	progress_init(&export->progress, stderr, args->has_terminal, "exporting", "rows");
 	api_take_interrupts();
 	if (!open_output(export)) {
 		ctl_fail(&export->exit, "%s: %s", args->file, strerror(errno));

@@ -203,9 +203,8 @@ send_rows(struct import *import, unsigned from, unsigned n)
 		refuse_row(import, import->batch.row[from].line, api_problem(&answer));
 		ok = true;
 	} else if (answer.status) {
-		snprintf(why, sizeof(why), "%s" PATH ": %d: %s", import->api.server, answer.status,
-			 api_problem(&answer));
-		fail(import, why);
+		progress_hide(&import->progress);
+		api_fail(&import->api, PATH, &answer, &import->exit);
 	} else {
 		snprintf(why, sizeof(why), "line %lu: %s", import->batch.row[from].line,
 			 answer.why);
@@ -224,7 +223,7 @@ send_batch(struct import *import)
 	batch->n = 0;
 	batch->text.len = 0;
 	import->progress.done = import->rows.bytes;
-	import->progress.rows = import->imported;
+	import->progress.count = import->imported;
 	progress_show(&import->progress, NULL);
 	return ok;
 }
@@ -315,7 +314,7 @@ products_import(const struct products_args *args)
 			 fd < 0 ? strerror(errno) : "out of memory");
 	} else {
 		rows_init(&import->rows, fd, args->format);
-		progress_init(&import->progress, stderr, args->has_terminal, "importing");
+		progress_init(&import->progress, stderr, args->has_terminal, "importing", "rows");
 		if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
 			import->progress.all = (uint64_t)info.st_size;
 		api_take_interrupts();

@@ -1,5 +1,5 @@
 /*
- * progress.c - the line that is written over. Called by: products_import.c, products_export.c.
+ * progress.c - the line that is written over.
  */
 #include "ctl/progress.h"
 
@@ -14,9 +14,11 @@
 #define BAR_MAX  40
 
 void
-progress_init(struct progress *progress, FILE *out, bool is_terminal, const char *what)
+progress_init(struct progress *progress, FILE *out, bool is_terminal, const char *what,
+	      const char *unit)
 {
-	*progress = (struct progress){.out = out, .is_terminal = is_terminal, .what = what};
+	*progress =
+	    (struct progress){.out = out, .is_terminal = is_terminal, .what = what, .unit = unit};
 	progress->begun_ms = clock_monotonic_ms();
 }
 
@@ -31,10 +33,11 @@ progress_line(const struct progress *progress, uint64_t now_ms, const char *note
 	if (columns >= PROGRESS_LINE_MAX)
 		columns = PROGRESS_LINE_MAX - 1;
 	if (note)
-		snprintf(tail, sizeof(tail), "%" PRIu64 " rows; %s", progress->rows, note);
+		snprintf(tail, sizeof(tail), "%" PRIu64 " %s; %s", progress->count, progress->unit,
+			 note);
 	else
-		snprintf(tail, sizeof(tail), "%" PRIu64 " rows, %" PRIu64 "/s", progress->rows,
-			 ms ? progress->rows * 1000 / ms : 0);
+		snprintf(tail, sizeof(tail), "%" PRIu64 " %s, %" PRIu64 "/s", progress->count,
+			 progress->unit, ms ? progress->count * 1000 / ms : 0);
 	if (!progress->all) {
 		snprintf(out, columns + 1, "%s %s", progress->what, tail);
 		return;

@@ -15,12 +15,14 @@ struct progress {
 	bool is_terminal;
 	const char *what;   /* "importing" */
 	uint64_t done, all; /* whatever is measured; all 0: nobody knows */
-	uint64_t rows;
+	const char *unit;   /* "rows": what is counted */
+	uint64_t count;
 	uint64_t begun_ms, shown_ms;
 	bool is_shown; /* a line is on the screen that has to go before anything else is written */
 };
 
-void progress_init(struct progress *progress, FILE *out, bool is_terminal, const char *what);
+void progress_init(struct progress *progress, FILE *out, bool is_terminal, const char *what,
+		   const char *unit);
 
 /* Shows it, some times a second. `note` stands in place of the speed, or is NULL. */
 void progress_show(struct progress *progress, const char *note);

@@ -53,7 +53,8 @@ START_TEST(a_line_fits_the_terminal)
 	struct progress progress = {.what = "importing",
 				    .done = lines[_i].done,
 				    .all = lines[_i].all,
-				    .rows = lines[_i].rows,
+				    .unit = "rows",
+				    .count = lines[_i].rows,
 				    .begun_ms = 5000};
 	char out[PROGRESS_LINE_MAX];
 
@@ -65,7 +66,8 @@ END_TEST
 
 START_TEST(no_width_is_passed)
 {
-	struct progress progress = {.what = "exporting", .done = 1, .all = 3, .rows = 123456789};
+	struct progress progress = {
+	    .what = "exporting", .done = 1, .all = 3, .unit = "rows", .count = 123456789};
 	char out[PROGRESS_LINE_MAX], note[300];
 
 	memset(note, 'n', sizeof(note) - 1);
@@ -88,9 +90,9 @@ START_TEST(it_is_shown_and_taken_away_on_a_terminal_alone)
 		FILE *out = open_memstream(&text, &len);
 		struct progress progress;
 
-		progress_init(&progress, out, is_terminal, "importing");
+		progress_init(&progress, out, is_terminal, "importing", "rows");
 		progress_show(&progress, NULL);
-		progress.rows = 5;
+		progress.count = 5;
 		/* too soon for another one */
 		progress_show(&progress, NULL);
 		progress_hide(&progress);
