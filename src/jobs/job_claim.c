@@ -37,13 +37,13 @@ enum {
 static bool
 claim_send(struct lane *lane, struct lane_request *const *request, unsigned n)
 {
-	const struct claiming *c = (const struct claiming *)request[0];
+	struct claiming *c = (struct claiming *)request[0];
 	struct queue *q = c->q;
 	const char hand[] = {c->claim.hand, '\0'}, *marks[3];
 	char max[16], worker[24], lease[24], ceiling[24];
 
 	(void)n;
-	if (!watermarks_ask(q->watermarks, c->claim.queue, c->claim.hand, c->claim.is_full,
+	if (!watermarks_ask(q->watermarks, c->claim.queue, c->claim.hand, &c->claim.is_full,
 			    loop_now_ms(q->loop), marks))
 		return false;
 	snprintf(max, sizeof(max), "%u", c->claim.max);
@@ -127,6 +127,8 @@ tell_jobs(struct claiming *c, const struct queue_answer *a, const struct lane_an
 		give_up(c);
 		return;
 	}
+	if (c->claim.is_full)
+		watermarks_looked(c->q->watermarks, c->claim.queue, c->claim.hand, answer->took_us);
 	watermarks_leases(c->q->watermarks, c->claim.queue,
 			  cell_number(answer->result, last, CLAIM_LEASE),
 			  cell_text(answer->result, last, CLAIM_OLD));

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <sys/queue.h>
 
+/* so many that one is old enough */
+#define MARK_STEP_MS 16
+#define MARKS        (WATERMARK_AGE_MS / MARK_STEP_MS + 2)
+
 #define QUEUES_MAX   256
 #define NAME_MAX_LEN 64 /* JOB_NAME_MAX */
 #define HANDS        2
@@ -17,11 +21,16 @@
 #define OLD_SIZE   (34 * 21)
 #define MARKS_SIZE (PRIORITIES * 21 + 3)
 
+/* The highest numbers that were claimed by some time. */
+struct mark {
+	uint64_t at_ms;
+	int64_t seq[PRIORITIES];
+};
+
 struct hand_marks {
-	/* the highest number that was claimed until now; as it was when turned_ms was; and as that
-	 * one was before, at least WATERMARK_AGE_MS ago */
-	int64_t highest[PRIORITIES], recent[PRIORITIES], sure[PRIORITIES];
-	uint64_t turned_ms, full_ms;
+	int64_t highest[PRIORITIES];
+	struct mark mark[MARKS]; /* the newest first, MARK_STEP_MS apart at least */
+	uint64_t full_ms, full_again_ms;
 };
 
 struct queue_marks {
@@ -103,6 +112,8 @@ make(struct watermarks *marks, struct span name)
 	memcpy(q->name, name.ptr, name.len);
 	q->name_len = name.len;
 	memcpy(q->old, "{}", 3);
+	for (unsigned i = 0; i < HANDS; i++)
+		q->hand[i].full_again_ms = WATERMARK_FULL_MIN_MS;
 	TAILQ_INSERT_HEAD(&marks->queues, q, link);
 	marks->n++;
 	return q;
@@ -117,15 +128,26 @@ hand_of(struct queue_marks *q, char hand)
 static void
 turn(struct hand_marks *h, uint64_t now_ms)
 {
-	if (now_ms - h->turned_ms < WATERMARK_AGE_MS)
+	if (now_ms - h->mark[0].at_ms < MARK_STEP_MS)
 		return;
-	memcpy(h->sure, h->recent, sizeof(h->sure));
-	memcpy(h->recent, h->highest, sizeof(h->recent));
-	h->turned_ms = now_ms;
+	memmove(h->mark + 1, h->mark, (MARKS - 1) * sizeof(h->mark[0]));
+	memcpy(h->mark[0].seq, h->highest, sizeof(h->highest));
+	h->mark[0].at_ms = now_ms;
+}
+
+/* The newest one that is old enough. */
+static const struct mark *
+mark_of(const struct hand_marks *h, uint64_t now_ms)
+{
+	unsigned i = 0;
+
+	while (i < MARKS - 1 && now_ms - h->mark[i].at_ms < WATERMARK_AGE_MS)
+		i++;
+	return &h->mark[i];
 }
 
 bool
-watermarks_ask(struct watermarks *marks, struct span queue, char hand, bool is_full,
+watermarks_ask(struct watermarks *marks, struct span queue, char hand, bool *is_full,
 	       uint64_t now_ms, const char *values[3])
 {
 	struct queue_marks *q = find(marks, queue);
@@ -135,19 +157,33 @@ watermarks_ask(struct watermarks *marks, struct span queue, char hand, bool is_f
 		return false;
 	struct hand_marks *h = hand_of(q, hand);
 	turn(h, now_ms);
-	if (is_full || now_ms - h->full_ms >= WATERMARK_FULL_MS) {
+	if (*is_full || now_ms - h->full_ms >= h->full_again_ms) {
 		h->full_ms = now_ms;
-		is_full = true;
+		*is_full = true;
 	}
+	const struct mark *mark = mark_of(h, now_ms);
 	for (unsigned i = 0; i < PRIORITIES; i++)
 		len += (size_t)snprintf(marks->marks + len, sizeof(marks->marks) - len,
-					"%c%" PRId64, i ? ',' : '{', is_full ? 0 : h->sure[i]);
+					"%c%" PRId64, i ? ',' : '{', *is_full ? 0 : mark->seq[i]);
 	memcpy(marks->marks + len, "}", 2);
 	snprintf(marks->from, sizeof(marks->from), "%" PRId64, q->from);
 	values[0] = marks->marks;
 	values[1] = marks->from;
 	values[2] = q->old;
 	return true;
+}
+
+void
+watermarks_looked(struct watermarks *marks, struct span queue, char hand, uint64_t took_us)
+{
+	struct queue_marks *q = find(marks, queue);
+	const uint64_t again_ms = took_us * WATERMARK_FULL_TIMES / 1000;
+
+	if (!q)
+		return;
+	hand_of(q, hand)->full_again_ms = again_ms < WATERMARK_FULL_MIN_MS   ? WATERMARK_FULL_MIN_MS
+					  : again_ms > WATERMARK_FULL_MAX_MS ? WATERMARK_FULL_MAX_MS
+									     : again_ms;
 }
 
 void

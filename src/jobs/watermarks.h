@@ -12,10 +12,16 @@
 
 #include "base/span.h"
 
-/* A transaction that was under way may still bring jobs below what was claimed. */
-#define WATERMARK_AGE_MS 1000
-/* So often it is looked below all the same. */
-#define WATERMARK_FULL_MS 5000
+/*
+ * A transaction that was under way may still bring jobs below what was claimed: for so long nothing
+ * is passed over. Where jobs rush by, this is what a claim finds of dead rows.
+ */
+#define WATERMARK_AGE_MS 64
+/* So often it is looked below all the same: the less often the longer it takes. */
+#define WATERMARK_FULL_MIN_MS 250
+#define WATERMARK_FULL_MAX_MS 5000
+/* time between such looks, in times that one takes */
+#define WATERMARK_FULL_TIMES 100
 
 struct watermarks;
 
@@ -26,10 +32,12 @@ void watermarks_forget(struct watermarks *marks);
 
 /*
  * The parameters of job_claim, texts of arrays and a number: in_marks, in_from, in_old. Valid until
- * the next call. False: out of memory.
+ * the next call. *is_full: look at all; set when it is time to. False: out of memory.
  */
-bool watermarks_ask(struct watermarks *marks, struct span queue, char hand, bool is_full,
+bool watermarks_ask(struct watermarks *marks, struct span queue, char hand, bool *is_full,
 		    uint64_t now_ms, const char *values[3]);
+/* A look at all took so long. */
+void watermarks_looked(struct watermarks *marks, struct span queue, char hand, uint64_t took_us);
 
 /* A job of this number was claimed. */
 void watermarks_claimed(struct watermarks *marks, struct span queue, char hand, unsigned priority,

@@ -109,44 +109,49 @@ END_TEST
 static const char *values[3];
 
 static const char *
-marks(struct watermarks *w, char hand, bool is_full, uint64_t now_ms)
+marks(struct watermarks *w, char hand, uint64_t now_ms)
 {
-	ck_assert(watermarks_ask(w, Q, hand, is_full, now_ms, values));
-	return values[0];
+	bool is_full = false;
+
+	ck_assert(watermarks_ask(w, Q, hand, &is_full, now_ms, values));
+	if (is_full)
+		ck_assert_str_eq(values[0], "{0,0,0,0,0,0,0,0,0,0}");
+	return is_full ? "full" : values[0];
 }
+
+#define NONE  "{0,0,0,0,0,0,0,0,0,0}"
+#define FIRST "{9,0,0,0,0,70,0,0,0,0}"
 
 START_TEST(marks_follow_what_was_claimed_after_a_while)
 {
 	struct watermarks *w = watermarks_new();
 	uint64_t now_ms = 100000;
 
-	ck_assert_str_eq(marks(w, 'p', false, now_ms), "{0,0,0,0,0,0,0,0,0,0}");
+	ck_assert_str_eq(marks(w, 'p', now_ms), "full");
 	ck_assert_str_eq(values[1], "0");
 	ck_assert_str_eq(values[2], "{}");
+	ck_assert_str_eq(marks(w, 'p', now_ms), NONE);
 	watermarks_claimed(w, Q, 'p', 5, 70, now_ms);
 	watermarks_claimed(w, Q, 'p', 0, 9, now_ms);
 	watermarks_claimed(w, Q, 'p', 5, 60, now_ms);
-	/* not before WATERMARK_AGE_MS has gone by */
-	for (; now_ms < 100000 + WATERMARK_AGE_MS; now_ms += 100)
-		ck_assert_str_eq(marks(w, 'p', false, now_ms), "{0,0,0,0,0,0,0,0,0,0}");
-	now_ms = 100000 + 2 * WATERMARK_AGE_MS + 100;
-	marks(w, 'p', false, now_ms);
-	ck_assert_str_eq(marks(w, 'p', false, now_ms + WATERMARK_AGE_MS), "{9,0,0,0,0,70,0,0,0,0}");
-	/* now and then, and when asked for, all of it */
-	ck_assert_str_eq(marks(w, 'p', true, now_ms + WATERMARK_AGE_MS + 1),
-			 "{0,0,0,0,0,0,0,0,0,0}");
-	ck_assert_str_eq(marks(w, 'p', false, now_ms + WATERMARK_AGE_MS + 2),
-			 "{9,0,0,0,0,70,0,0,0,0}");
-	ck_assert_str_eq(marks(w, 'p', false, now_ms + WATERMARK_AGE_MS + 1 + WATERMARK_FULL_MS),
-			 "{0,0,0,0,0,0,0,0,0,0}");
+	/* not before it is old enough, and then soon, while others follow */
+	for (now_ms++; now_ms < 100000 + WATERMARK_AGE_MS; now_ms++)
+		ck_assert_str_eq(marks(w, 'p', now_ms), NONE);
+	for (; now_ms < 100000 + 2 * WATERMARK_AGE_MS; now_ms++) {
+		if (strcmp(marks(w, 'p', now_ms), FIRST) == 0)
+			break;
+		watermarks_claimed(w, Q, 'p', 5, (int64_t)now_ms, now_ms);
+	}
+	ck_assert_str_eq(marks(w, 'p', now_ms), FIRST);
+	ck_assert_uint_le(now_ms, 100000 + WATERMARK_AGE_MS + 20);
 	/* of the other hand nothing is known, of leases both have the same */
-	ck_assert_str_eq(marks(w, 'w', false, now_ms), "{0,0,0,0,0,0,0,0,0,0}");
+	ck_assert_str_eq(marks(w, 'w', now_ms), "full");
 	watermarks_leases(w, Q, 31, SPAN_LIT("{7,8}"));
-	marks(w, 'w', false, now_ms);
+	ck_assert_str_eq(marks(w, 'w', now_ms), NONE);
 	ck_assert_str_eq(values[1], "31");
 	ck_assert_str_eq(values[2], "{7,8}");
 	watermarks_forget(w);
-	marks(w, 'w', false, now_ms);
+	ck_assert_str_eq(marks(w, 'w', now_ms), "full");
 	ck_assert_str_eq(values[1], "0");
 	ck_assert_str_eq(values[2], "{}");
 	watermarks_free(&w);
@@ -154,17 +159,45 @@ START_TEST(marks_follow_what_was_claimed_after_a_while)
 }
 END_TEST
 
+/* How long a look at all takes, in us, and when the next one is. */
+static const struct {
+	uint64_t took_us, again_ms;
+} looks[] = {
+    {0, WATERMARK_FULL_MIN_MS},
+    {1000, WATERMARK_FULL_MIN_MS},
+    {10000, 1000},
+    {1000000, WATERMARK_FULL_MAX_MS},
+};
+
+START_TEST(all_is_looked_at_now_and_then)
+{
+	struct watermarks *w = watermarks_new();
+	bool is_full = true;
+
+	ck_assert_str_eq(marks(w, 'p', 100000), "full");
+	watermarks_looked(w, Q, 'p', looks[_i].took_us);
+	ck_assert_str_eq(marks(w, 'p', 100000 + looks[_i].again_ms - 1), NONE);
+	ck_assert_str_eq(marks(w, 'p', 100000 + looks[_i].again_ms), "full");
+	/* and when asked for */
+	ck_assert(watermarks_ask(w, Q, 'p', &is_full, 100000 + looks[_i].again_ms + 1, values));
+	ck_assert(is_full);
+	ck_assert_str_eq(marks(w, 'p', 100000 + 2 * looks[_i].again_ms), NONE);
+	watermarks_free(&w);
+}
+END_TEST
+
 START_TEST(marks_of_many_queues)
 {
 	struct watermarks *w = watermarks_new();
 	char name[20];
+	bool is_full = false;
 
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 400; i++) {
 			snprintf(name, sizeof(name), "queue%d", i);
-			ck_assert(watermarks_ask(w, span_str(name), 'p', false, 1, values));
+			ck_assert(watermarks_ask(w, span_str(name), 'p', &is_full, 1, values));
 			watermarks_leases(w, span_str(name), i + 1, SPAN_LIT("{}"));
-			ck_assert(watermarks_ask(w, span_str(name), 'p', false, 1, values));
+			ck_assert(watermarks_ask(w, span_str(name), 'p', &is_full, 1, values));
 			ck_assert_int_eq(atoi(values[1]), i + 1);
 		}
 	}
@@ -172,7 +205,7 @@ START_TEST(marks_of_many_queues)
 	char old[2000];
 	memset(old, '1', sizeof(old));
 	watermarks_leases(w, span_str(name), 9999, span_from(old, sizeof(old)));
-	ck_assert(watermarks_ask(w, span_str(name), 'p', false, 1, values));
+	ck_assert(watermarks_ask(w, span_str(name), 'p', &is_full, 1, values));
 	ck_assert_int_eq(atoi(values[1]), 400);
 	watermarks_free(&w);
 }
@@ -189,6 +222,8 @@ main(void)
 	tcase_add_test(tc, texts);
 	tcase_add_test(tc, states);
 	tcase_add_test(tc, marks_follow_what_was_claimed_after_a_while);
+	tcase_add_loop_test(tc, all_is_looked_at_now_and_then, 0,
+			    (int)(sizeof(looks) / sizeof(looks[0])));
 	tcase_add_test(tc, marks_of_many_queues);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
