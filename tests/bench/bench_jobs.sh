@@ -242,8 +242,7 @@ flow() {
 fill() {
 	local before
 	[ -s "$dir/thousand" ] ||
-		awk 'BEGIN { for (printf "["; n < 1000; n++) printf "%s{\"kind\":\"sleep\",\"args\":{\"ms\":0}}", n ? "," : ""; print "]" }' \
-			>"$dir/thousand"
+		jq -nc '[range(1000) | {kind: "sleep", args: {ms: 0}}]' >"$dir/thousand"
 	before=$(run_sql "select count(*) from $1.job_ready")
 	# what is behind the # is not sent
 	api "$1" "/api/jobs#[1-$((jobs / 1000))]" -H 'Content-Type: application/json' -d "@$dir/thousand" >/dev/null
