@@ -76,33 +76,10 @@ static const char grants_template[] =
 
 static const char remedy[] = "let a role that may run what plazad -S prints (plazad(8))";
 
-/* Each @ of the template is `schema`. */
-static char *
-fill_in(const char *template, const char *schema)
-{
-	size_t size = strlen(template) + 1, schema_len = strlen(schema);
-
-	for (const char *at = template; (at = strchr(at, '@')) != NULL; at++)
-		size += schema_len;
-	char *text = malloc(size), *p = text;
-	if (!text)
-		return NULL;
-	for (const char *at = template; *at; at++) {
-		if (*at == '@') {
-			memcpy(p, schema, schema_len);
-			p += schema_len;
-		} else {
-			*p++ = *at;
-		}
-	}
-	*p = '\0';
-	return text;
-}
-
 char *
 jobs_schema_text(const struct jobs_schema *s, const char *template)
 {
-	return fill_in(template, s->name);
+	return steps_text(template, s->name);
 }
 
 static bool
@@ -111,8 +88,8 @@ fill_steps(struct jobs_schema *s)
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < JOBS_STEPS; i++) {
-		s->present[i] = fill_in(templates[i].present, s->name);
-		s->sql[i] = fill_in(templates[i].sql, s->name);
+		s->present[i] = steps_text(templates[i].present, s->name);
+		s->sql[i] = steps_text(templates[i].sql, s->name);
 		s->step[i] = (struct pg_step){
 		    .name = templates[i].name,
 		    .present = s->present[i],
@@ -136,8 +113,8 @@ jobs_schema_new(const char *schema)
 		memcpy(s->name + 1, schema, len);
 		memcpy(s->name + 1 + len, "\"", 2);
 	}
-	if (!s || !s->name || !fill_steps(s) || !(s->wrong = fill_in(wrong_template, s->name)) ||
-	    !(s->grants = fill_in(grants_template, s->name))) {
+	if (!s || !s->name || !fill_steps(s) || !(s->wrong = steps_text(wrong_template, s->name)) ||
+	    !(s->grants = steps_text(grants_template, s->name))) {
 		log_error("jobs: out of memory");
 		jobs_schema_free(&s);
 		return NULL;
@@ -172,30 +149,6 @@ jobs_schema_free(struct jobs_schema **schema)
 	*schema = NULL;
 }
 
-/* Each %s is the role, as an identifier. */
-static bool
-put_grants(const char *grants, const char *role, struct buffer *out)
-{
-	bool ok = true;
-
-	for (const char *p = grants; ok && *p;) {
-		size_t len = strcspn(p, "%");
-
-		ok = buffer_append(out, p, len, STEPS_SQL_MAX);
-		p += len;
-		if (p[0] != '%')
-			continue;
-		ok = ok && buffer_append(out, "\"", 1, STEPS_SQL_MAX);
-		for (const char *r = role; ok && *r; r++) {
-			ok = buffer_append(out, r, 1, STEPS_SQL_MAX) &&
-			     (*r != '"' || buffer_append(out, r, 1, STEPS_SQL_MAX));
-		}
-		ok = ok && buffer_append(out, "\"", 1, STEPS_SQL_MAX);
-		p += 2;
-	}
-	return ok;
-}
-
 bool
 jobs_schema_script(const struct jobs_schema *schema, uint64_t mask, const char *role,
 		   struct buffer *out)
@@ -206,5 +159,5 @@ jobs_schema_script(const struct jobs_schema *schema, uint64_t mask, const char *
 	       steps_script(&schema->steps, mask, out) &&
 	       (!role[0] ||
 		(buffer_printf(out, STEPS_SQL_MAX, "\n-- for the role of store.database\n") &&
-		 put_grants(schema->grants, role, out)));
+		 steps_grants(schema->grants, role, out)));
 }

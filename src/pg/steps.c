@@ -6,6 +6,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -56,6 +57,28 @@ uint64_t
 steps_missing(const struct steps_run *run)
 {
 	return all_bits(run->steps) & ~run->present;
+}
+
+char *
+steps_text(const char *template, const char *schema)
+{
+	size_t size = strlen(template) + 1, schema_len = strlen(schema);
+
+	for (const char *at = template; (at = strchr(at, '@')) != NULL; at++)
+		size += schema_len;
+	char *text = malloc(size), *p = text;
+	if (!text)
+		return NULL;
+	for (const char *at = template; *at; at++) {
+		if (*at == '@') {
+			memcpy(p, schema, schema_len);
+			p += schema_len;
+		} else {
+			*p++ = *at;
+		}
+	}
+	*p = '\0';
+	return text;
 }
 
 void
@@ -448,6 +471,29 @@ steps_script(const struct pg_steps *steps, uint64_t mask, struct buffer *out)
 				   "); end $$;\n",
 				   i + 1, steps->step[i].name, begin_sql) &&
 		     put_block(out, steps, i) && buffer_printf(out, STEPS_SQL_MAX, "\ncommit;\n");
+	}
+	return ok;
+}
+
+bool
+steps_grants(const char *grants, const char *role, struct buffer *out)
+{
+	bool ok = true;
+
+	for (const char *p = grants; ok && *p;) {
+		size_t len = strcspn(p, "%");
+
+		ok = buffer_append(out, p, len, STEPS_SQL_MAX);
+		p += len;
+		if (p[0] != '%')
+			continue;
+		ok = ok && buffer_append(out, "\"", 1, STEPS_SQL_MAX);
+		for (const char *r = role; ok && *r; r++) {
+			ok = buffer_append(out, r, 1, STEPS_SQL_MAX) &&
+			     (*r != '"' || buffer_append(out, r, 1, STEPS_SQL_MAX));
+		}
+		ok = ok && buffer_append(out, "\"", 1, STEPS_SQL_MAX);
+		p += 2;
 	}
 	return ok;
 }

@@ -89,6 +89,9 @@ enum steps_phase steps_take_result(struct steps_run *run, const PGresult *result
 /* The steps whose objects are not there. */
 uint64_t steps_missing(const struct steps_run *run);
 
+/* SQL in which each @ was the schema, quoted. NULL: out of memory. The caller frees it. */
+char *steps_text(const char *template, const char *schema);
+
 /* Of a step's SQL as it is before the name of a schema is put in. */
 void steps_checksum(const char *sql, char checksum[STEPS_CHECKSUM_SIZE]);
 
@@ -97,6 +100,10 @@ void steps_checksum(const char *sql, char checksum[STEPS_CHECKSUM_SIZE]);
  * is still needed. False: out of memory.
  */
 bool steps_script(const struct pg_steps *steps, uint64_t mask, struct buffer *out)
+    __attribute__((warn_unused_result));
+
+/* Appends `grants`, in which each %s becomes the role as an identifier. False: out of memory. */
+bool steps_grants(const char *grants, const char *role, struct buffer *out)
     __attribute__((warn_unused_result));
 
 #endif

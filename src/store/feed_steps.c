@@ -55,35 +55,13 @@ static const char *const templates[STEPS] = {
 			"limit $2::int8)) returning 1) select count(*) from gone",
 };
 
-static char *
-fill_in(const char *template, const char *schema)
-{
-	size_t size = strlen(template) + 1;
-
-	for (const char *at = template; (at = strchr(at, '@')) != NULL; at++)
-		size += strlen(schema);
-	char *text = malloc(size), *p = text;
-
-	for (const char *at = template; p && *at; at++) {
-		if (*at != '@') {
-			*p++ = *at;
-			continue;
-		}
-		memcpy(p, schema, strlen(schema));
-		p += strlen(schema);
-	}
-	if (p)
-		*p = '\0';
-	return text;
-}
-
 bool
 feed_steps_init(struct feed *feed)
 {
 	bool ok = true;
 
 	for (unsigned i = STEP_NONE + 1; ok && i < STEPS; i++)
-		ok = (feed->sql[i] = fill_in(templates[i], feed->settings.schema->name)) != NULL;
+		ok = (feed->sql[i] = steps_text(templates[i], feed->settings.schema->name)) != NULL;
 	return ok;
 }
 

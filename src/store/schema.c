@@ -312,37 +312,14 @@ static const char index_create_template[] =
 
 static const char remedy[] = "let a role that may run what plazad -S prints (plazad(8))";
 
-/* Each @ of the template is `schema`. */
-static char *
-fill_in(const char *template, const char *schema)
-{
-	size_t size = strlen(template) + 1, schema_len = strlen(schema);
-
-	for (const char *at = template; (at = strchr(at, '@')) != NULL; at++)
-		size += schema_len;
-	char *text = malloc(size), *p = text;
-	if (!text)
-		return NULL;
-	for (const char *at = template; *at; at++) {
-		if (*at == '@') {
-			memcpy(p, schema, schema_len);
-			p += schema_len;
-		} else {
-			*p++ = *at;
-		}
-	}
-	*p = '\0';
-	return text;
-}
-
 static bool
 fill_steps(struct store_schema *s)
 {
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < STORE_STEPS; i++) {
-		s->present[i] = fill_in(templates[i].present, s->name);
-		s->sql[i] = fill_in(templates[i].sql, s->name);
+		s->present[i] = steps_text(templates[i].present, s->name);
+		s->sql[i] = steps_text(templates[i].sql, s->name);
 		s->step[i] = (struct pg_step){
 		    .name = templates[i].name,
 		    .is_precious = i == STORE_STEP_PRODUCTS,
@@ -358,11 +335,11 @@ fill_steps(struct store_schema *s)
 static bool
 fill_others(struct store_schema *s)
 {
-	s->wrong = fill_in(wrong_template, s->name);
-	s->grants = fill_in(grants_template, s->name);
-	s->index_state = fill_in(index_state_template, s->name);
-	s->index_drop = fill_in(index_drop_template, s->name);
-	s->index_create = fill_in(index_create_template, s->name);
+	s->wrong = steps_text(wrong_template, s->name);
+	s->grants = steps_text(grants_template, s->name);
+	s->index_state = steps_text(index_state_template, s->name);
+	s->index_drop = steps_text(index_drop_template, s->name);
+	s->index_create = steps_text(index_create_template, s->name);
 	return s->wrong && s->grants && s->index_state && s->index_drop && s->index_create;
 }
 
@@ -417,30 +394,6 @@ store_schema_free(struct store_schema **schema)
 	*schema = NULL;
 }
 
-/* Each %s is the role, as an identifier. */
-static bool
-put_grants(const char *grants, const char *role, struct buffer *out)
-{
-	bool ok = true;
-
-	for (const char *p = grants; ok && *p;) {
-		size_t len = strcspn(p, "%");
-
-		ok = buffer_append(out, p, len, STEPS_SQL_MAX);
-		p += len;
-		if (p[0] != '%')
-			continue;
-		ok = ok && buffer_append(out, "\"", 1, STEPS_SQL_MAX);
-		for (const char *r = role; ok && *r; r++) {
-			ok = buffer_append(out, r, 1, STEPS_SQL_MAX) &&
-			     (*r != '"' || buffer_append(out, r, 1, STEPS_SQL_MAX));
-		}
-		ok = ok && buffer_append(out, "\"", 1, STEPS_SQL_MAX);
-		p += 2;
-	}
-	return ok;
-}
-
 bool
 store_schema_script(const struct store_schema *schema, uint64_t mask, const char *role,
 		    struct buffer *out)
@@ -453,5 +406,5 @@ store_schema_script(const struct store_schema *schema, uint64_t mask, const char
 			     schema->index_create) &&
 	       (!role[0] ||
 		(buffer_printf(out, STEPS_SQL_MAX, "\n-- for the role of store.database\n") &&
-		 put_grants(schema->grants, role, out)));
+		 steps_grants(schema->grants, role, out)));
 }
