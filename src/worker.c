@@ -19,6 +19,7 @@
 #include "hub/hub.h"
 #include "jobs/job_told.h"
 #include "jobs/jobs.h"
+#include "jobs/jobs_shared.h"
 #include "openapi/openapi.h"
 #include "proc/exit_codes.h"
 #include "proc/owner.h"
@@ -322,6 +323,8 @@ start_feed(struct worker *w)
 	    .bell = args->bell,
 	    .slot = slot_index(args->index, args->generation),
 	    .room = {.tell = tell_cb, .last_id = last_id_cb, .ctx = w->hub},
+	    /* products before jobs */
+	    .scarce_until_ms = &jobs_shared_of(args->segment)->held_until_ms,
 	};
 
 	return store_start_feed(w->store, args->config, &host);

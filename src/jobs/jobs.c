@@ -88,6 +88,7 @@ open_queue(struct jobs *jobs)
 	const struct queue_settings settings = {
 	    .config = jobs->config,
 	    .lanes = jobs->host.lanes,
+	    .held_until_ms = &jobs->shared->held_until_ms,
 	};
 
 	if (!jobs->config->store_database[0])

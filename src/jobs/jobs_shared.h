@@ -54,6 +54,8 @@ struct job_executor_cell {
 
 struct jobs_shared {
 	struct credits_shared credits;
+	/* by clock_monotonic_ms: until then what connections there are are for the products */
+	_Atomic uint64_t held_until_ms;
 	struct job_executor_cell executor[SEGMENT_GENERATIONS]; /* by side */
 	_Atomic int64_t
 	    dead[JOB_DEAD]; /* numbers of dead executors, whose jobs are to be rescued */

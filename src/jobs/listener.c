@@ -127,12 +127,20 @@ listener_new(struct loop *loop, const struct listener_settings *settings)
 	    .conninfo = listener->conninfo,
 	    .plan = &listener->plan,
 	    .connect_timeout_ms = config->store_connect_timeout,
+	    .held_until_ms = settings->held_until_ms,
 	};
 	listener->connection =
 	    connection_new(loop, &listener->connection_settings, &events, listener);
 	if (!listener->connection)
 		listener_free(&listener);
 	return listener;
+}
+
+void
+listener_yield(struct listener *listener)
+{
+	if (listener->connection && connection_is_held(listener->connection))
+		connection_yield(listener->connection);
 }
 
 void

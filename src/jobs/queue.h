@@ -46,6 +46,7 @@ struct queue_settings {
 	unsigned lanes;
 	/* requests that may wait for each of them; 0: store.queue_limit */
 	size_t limit;
+	const _Atomic uint64_t *held_until_ms; /* as of connection_settings, or NULL */
 	/* A lane is ready, or is not any more. May be NULL. */
 	void (*on_change)(void *ctx);
 	void *ctx;

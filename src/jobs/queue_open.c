@@ -62,22 +62,24 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 }
 
 static bool
-open_lanes(struct queue *queue, const struct config *config, size_t limit)
+open_lanes(struct queue *queue, const struct queue_settings *s)
 {
 	static const struct lane_events events = {lane_ready, lane_trouble};
+	const struct config *config = s->config;
 	struct lane_settings settings = {
 	    .connection =
 		{
 		    .conninfo = queue->conninfo,
 		    .plan = &queue->plan,
 		    .connect_timeout_ms = config->store_connect_timeout,
+		    .held_until_ms = s->held_until_ms,
 		},
 	    .queue_timeout_ms = config->store_queue_timeout,
 	    .statement_timeout_ms = config->store_statement_timeout,
 	};
 
 	for (unsigned i = 0; i < queue->n_lanes; i++) {
-		backlog_init(&queue->backlog[i], limit ? limit : config->store_queue_limit,
+		backlog_init(&queue->backlog[i], s->limit ? s->limit : config->store_queue_limit,
 			     loop_now_ms(queue->loop));
 		settings.backlog = &queue->backlog[i];
 		settings.groups_max = i ? CLAIM_GROUPS_MAX : LANE_GROUPS_MAX;
@@ -94,8 +96,10 @@ open_lanes(struct queue *queue, const struct config *config, size_t limit)
 }
 
 static bool
-open_database(struct queue *queue, const struct config *config, size_t limit)
+open_database(struct queue *queue, const struct queue_settings *settings)
 {
+	const struct config *config = settings->config;
+
 	queue->watermarks = watermarks_new();
 	queue->schema = jobs_schema_new(config->store_schema);
 	if (!queue->watermarks || !queue->schema || !(queue->sql = queue_sql_new(queue->schema)))
@@ -115,7 +119,7 @@ open_database(struct queue *queue, const struct config *config, size_t limit)
 	    .statement_timeout_ms = config->store_statement_timeout,
 	    .is_prepared = config->store_prepared == STORE_PREPARED_ON,
 	};
-	return open_lanes(queue, config, limit);
+	return open_lanes(queue, settings);
 }
 
 struct queue *
@@ -134,7 +138,7 @@ queue_new(struct loop *loop, const struct queue_settings *settings)
 	queue->n_lanes = settings->lanes < 1             ? 1
 			 : settings->lanes > QUEUE_LANES ? QUEUE_LANES
 							 : settings->lanes;
-	if (!open_database(queue, settings->config, settings->limit)) {
+	if (!open_database(queue, settings)) {
 		log_error("jobs: the queue cannot be opened");
 		queue_free(&queue);
 	}

@@ -295,6 +295,7 @@ pass_cb(void *arg)
 	struct runner *r = arg;
 
 	read_news(r);
+	listener_yield(r->listener);
 	tend_rescue(r->tend);
 	if (r->lost_credits && !r->has_claim && !r->is_disowning && r->is_known &&
 	    !watch_started(&r->claim_timer))
@@ -468,7 +469,11 @@ build(struct runner *r)
 	    .ctx = r,
 	};
 	const struct listener_settings listener = {
-	    .config = s->config, .heard = heard_cb, .ctx = r};
+	    .config = s->config,
+	    .held_until_ms = &r->shared->held_until_ms,
+	    .heard = heard_cb,
+	    .ctx = r,
+	};
 
 	r->hands = hands_new(r->loop, &hands);
 	r->tend = r->hands ? tend_new(r->loop, &tend) : NULL;
@@ -497,6 +502,7 @@ runner_new(struct loop *loop, const struct runner_settings *settings)
 	const struct queue_settings queue = {
 	    .config = settings->config,
 	    .lanes = settings->lanes,
+	    .held_until_ms = &jobs_shared_of(settings->segment)->held_until_ms,
 	    /* the ends of all that runs may come at once, and none of them had better wait */
 	    .limit = (size_t)settings->config->jobs_concurrency + OTHER_REQUESTS,
 	    .on_change = change_cb,

@@ -20,6 +20,8 @@
 #define SETUP_TAKE_MS 60000
 /* past statement_timeout or connect_timeout, for the way there and back */
 #define SETUP_MARGIN_MS 1000
+#define HELD_TEXT       "the server has no connection left for this"
+#define HELD_FAILURES   3 /* up to 800 ms */
 
 enum connection_state {
 	PG_WAITING,    /* no PGconn; `timer` begins the next attempt */
@@ -392,11 +394,26 @@ resolved_cb(struct targets *found, const char *error, void *ctx)
 	connect_from(c, 0);
 }
 
+static bool
+is_held(const struct connection *c)
+{
+	const _Atomic uint64_t *until_ms = c->settings->held_until_ms;
+
+	return until_ms &&
+	       loop_now_ms(c->loop) < atomic_load_explicit(until_ms, memory_order_relaxed);
+}
+
 static void
 begin_attempt(struct connection *c)
 {
 	const struct targets *targets = conninfo_targets(c->settings->conninfo);
 
+	if (is_held(c)) {
+		/* it costs nothing to look, and the end may be near */
+		c->failures = HELD_FAILURES;
+		give_up(c, HELD_TEXT);
+		return;
+	}
 	if (!resolve_needed(targets)) {
 		connect_from(c, 0);
 		return;
@@ -478,6 +495,18 @@ void
 connection_reset(struct connection *c, const char *reason)
 {
 	give_up(c, reason);
+}
+
+bool
+connection_is_held(const struct connection *c)
+{
+	return c->state == PG_READY && is_held(c);
+}
+
+void
+connection_yield(struct connection *c)
+{
+	give_up(c, HELD_TEXT);
 }
 
 uint64_t

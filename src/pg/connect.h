@@ -6,6 +6,7 @@
 #define PLAZA_PG_CONNECT_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,11 @@ struct connection_settings {
 	const struct conninfo *conninfo;
 	const struct setup_plan *plan;
 	uint64_t connect_timeout_ms; /* for each address */
+	/*
+	 * In shared memory, or NULL: until then, by clock_monotonic_ms, there are too few
+	 * connections for all, and others come first.
+	 */
+	const _Atomic uint64_t *held_until_ms;
 };
 
 /* Why there is no connection, and when the next attempt begins. */
@@ -53,6 +59,10 @@ PGconn *connection_pg(const struct connection *c);
 
 /* Pushes out what libpq holds. False: the connection was lost, on_trouble has been called. */
 bool connection_flush(struct connection *c);
+
+/* READY, and it had better be given to others: connection_yield once nothing is under way. */
+bool connection_is_held(const struct connection *c);
+void connection_yield(struct connection *c);
 
 /* While READY: gives the connection up (on_trouble is called inside) and makes another one. */
 void connection_reset(struct connection *c, const char *reason);

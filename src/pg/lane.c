@@ -574,6 +574,10 @@ flush_hook(void *arg)
 	const struct lane_request *first = TAILQ_FIRST(&lane->waiting);
 	const unsigned under_way = lane->batch.n - lane->batch.next;
 
+	if (lane->ready && under_way == 0 && connection_is_held(lane->connection)) {
+		connection_yield(lane->connection);
+		return false;
+	}
 	/* without room nothing would be sent, and a silent server not be found out while many ask
 	 */
 	const bool has_room =

@@ -20,6 +20,9 @@
 /* One for reads by id, one for writes, one for lists, so that none waits behind the others. */
 #define STORE_LANES 3
 
+/* Longer than a lane waits between two attempts: what others have given up is there for it. */
+#define SCARCE_MS 10000
+
 /* of the option's words */
 enum { STORE_PREPARED_ON };
 
@@ -40,6 +43,7 @@ struct store {
 	struct feed *feed;
 	bool feed_waits; /* for a lane: they share what connections there are */
 	unsigned n_ready;
+	_Atomic uint64_t *scarce_until_ms; /* see struct store_host */
 	char reason[600]; /* of the trouble that was logged last; empty while all is well */
 };
 
@@ -80,6 +84,10 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 		store->n_ready--;
 		hold_feed_off(store);
 	}
+	const bool is_scarce = strcmp(trouble->sqlstate, "53300") == 0;
+	if (is_scarce && store->n_ready == 0 && store->scarce_until_ms)
+		atomic_store_explicit(store->scarce_until_ms, loop_now_ms(store->loop) + SCARCE_MS,
+				      memory_order_relaxed);
 	/* every lane has the same trouble, and has it again at each attempt */
 	if (strncmp(store->reason, trouble->reason, sizeof(store->reason) - 1) == 0)
 		return;
@@ -89,7 +97,7 @@ lane_trouble(struct lane *lane, const struct connection_trouble *trouble, void *
 		log_warning("store: %s; retrying in %llu ms", trouble->reason, retry_ms);
 	else if (trouble->schema)
 		log_error("store: %s; retrying in %llu ms", trouble->reason, retry_ms);
-	else if (strcmp(trouble->sqlstate, "53300") == 0)
+	else if (is_scarce)
 		log_error("store: cannot connect to %s: %s; the server has no connection left: "
 			  "lower store.connections (%llu) or raise its max_connections; until then "
 			  "fewer connections serve, if there are any; retrying in %llu ms",
@@ -248,6 +256,7 @@ store_start_feed(struct store *store, const struct config *config, const struct 
 	    .slot = host->slot,
 	    .room = host->room,
 	};
+	store->scarce_until_ms = host->scarce_until_ms;
 	store->products.feed = store->feed = feed_new(store->loop, &settings);
 	store->feed_waits = !has_own;
 	hold_feed_off(store);

@@ -4,8 +4,10 @@
 #ifndef PLAZA_STORE_STORE_H
 #define PLAZA_STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/loop.h"
 #include "config/config.h"
@@ -34,6 +36,11 @@ struct store_host {
 	const struct doorbell *bell;
 	unsigned slot;
 	struct feed_room room;
+	/*
+	 * Raised by a worker that finds no connection left at the server, and has none: until then,
+	 * by clock_monotonic_ms, others leave theirs to it.
+	 */
+	_Atomic uint64_t *scarce_until_ms;
 };
 
 /* Without it the changes of products are not served. False on failure, logged. */

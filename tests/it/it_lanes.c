@@ -213,24 +213,6 @@ static const struct full_case {
     {"3", MAX_CONNECTIONS - 3, "remaining connection slots are reserved"},
 };
 
-/* Behind a pooler nobody listens; the feed has a connection all the same, and asks by it. */
-#define KEEP_LISTENER_AWAY "store.prepared=off"
-
-/*
- * The queue of jobs wants connections of its own; where this table is not its own it keeps none,
- * and products have what there is.
- */
-static void
-keep_jobs_away(PGconn *pg, struct daemon *d)
-{
-	PGresult *result = PQexec(pg, "create table if not exists job_queue(n int)");
-
-	ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(pg));
-	PQclear(result);
-	if (d)
-		daemon_expect_error(d, "jobs: ");
-}
-
 static bool
 is_read(struct daemon *d)
 {
@@ -259,17 +241,15 @@ START_TEST(a_server_that_is_full)
 	run_fini(&run);
 	for (unsigned i = 0; i < n_held; i++)
 		held[i] = connect_as("plaza", socket_dir, "plaza");
-	keep_jobs_away(held[0], NULL);
 	char *option = it_printf("store.database=host=%s dbname=plaza user=plaza", socket_dir);
-	struct daemon *d = daemon_start(option, KEEP_LISTENER_AWAY, "server.workers=1", NULL);
+	struct daemon *d = daemon_start(option, "server.workers=1", NULL);
 	daemon_expect_error(d, "the server has no connection left");
-	keep_jobs_away(held[0], d);
 	char *line = daemon_log_wait(d, 0, "the server has no connection left");
 	ck_assert_msg(strstr(line, f->told) && strstr(line, "store.connections (90)") &&
 			  strstr(line, "max_connections"),
 		      "%s", line);
 	free(line);
-	/* of the two one may be the feed's */
+	/* of the two one may be the feed's, or of the jobs */
 	WAIT_UNTIL(is_read(d));
 	http_open(&c, daemon_port(d));
 	for (unsigned i = 0; i < 9; i++)
@@ -312,12 +292,10 @@ START_TEST(the_last_connection_is_a_lanes)
 	ck_assert_msg(run.status == 0, "%s", run.err);
 	run_fini(&run);
 	PGconn *root = connect_as("postgres", socket_dir, "plaza");
-	keep_jobs_away(root, NULL);
 	char *option = it_printf("store.database=host=%s dbname=plaza user=plaza", socket_dir);
-	struct daemon *d = daemon_start(option, KEEP_LISTENER_AWAY, "server.workers=1", NULL);
+	struct daemon *d = daemon_start(option, "server.workers=1", NULL);
 
 	daemon_expect_error(d, "the server has no connection left");
-	keep_jobs_away(root, d);
 	for (unsigned i = 0; i < 10; i++) {
 		WAIT_UNTIL(is_read(d));
 		number(root, "select count(pg_terminate_backend(pid)) from pg_stat_activity where "
