@@ -242,6 +242,8 @@ is_usual_port(const struct guard *guard, uint16_t port)
 	return false;
 }
 
+static const char itself[] = "is this server itself";
+static const char of_this_machine[] = "is at an address of this machine";
 static const char port_refused[] = "is asked at a port that is not in fetch.ports";
 
 /* `is_ipv6`: the address was given as one of IPv6. */
@@ -249,7 +251,7 @@ static const char *
 check(const struct guard *guard, const struct guard_address *to, bool is_ipv6)
 {
 	if (is_own(guard, to))
-		return "is this server itself";
+		return itself;
 	if (is_excepted(guard, &to->address, to->port))
 		return NULL;
 	if (!is_usual_port(guard, to->port))
@@ -258,7 +260,7 @@ check(const struct guard *guard, const struct guard_address *to, bool is_ipv6)
 	if (!why && is_ipv6 && IN6_IS_ADDR_V4MAPPED(&to->address))
 		why = EMBEDS;
 	if (!why && is_local(guard, &to->address))
-		why = "is at an address of this machine";
+		why = of_this_machine;
 	return why;
 }
 
@@ -288,10 +290,17 @@ guard_check_url(const struct guard *guard, const struct fetch_url *url)
 	return check(guard, &to, url->kind == FETCH_HOST_IPV6);
 }
 
-bool
-guard_is_excepted(const struct guard *guard, const struct sockaddr *address)
+const char *
+guard_check_self(const struct guard *guard, const struct sockaddr *address)
 {
+	const char *why = guard_check(guard, address);
 	struct guard_address to;
 
-	return address_of(address, &to) && is_excepted(guard, &to.address, to.port);
+	if (why || !address_of(address, &to))
+		return why;
+	for (size_t i = 0; i < guard->n_own; i++) {
+		if (is_unspecified(&guard->own[i].address) && guard->own[i].port == to.port)
+			return itself;
+	}
+	return is_excepted(guard, &to.address, to.port) ? NULL : of_this_machine;
 }

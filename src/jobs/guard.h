@@ -55,8 +55,11 @@ void guard_look(struct guard *guard, uint64_t now_ms);
 /* NULL: may be connected to; else a literal that says why not, to follow "the host ". */
 const char *guard_check(const struct guard *guard, const struct sockaddr *address);
 
-/* Whether fetch.allow covers it. */
-bool guard_is_excepted(const struct guard *guard, const struct sockaddr *address);
+/*
+ * The same for one to which there is a connection whose own end has that address, too: so it is of
+ * this machine, whether guard_look has seen it or not.
+ */
+const char *guard_check_self(const struct guard *guard, const struct sockaddr *address);
 
 /*
  * What can be said of a URL before its name is looked up: as guard_check for a host that is an

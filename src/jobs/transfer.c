@@ -111,14 +111,13 @@ ready_cb(void *ctx, char *peer, char *own, int peer_port, int own_port)
 	struct sockaddr_storage address;
 
 	(void)own_port;
+	/* who has the same address at both ends talks to itself, whatever the interfaces say */
 	if (!address_parse(peer, peer_port, &address))
 		t->refused = "is at an address that cannot be read";
+	else if (strcmp(peer, own) == 0)
+		t->refused = guard_check_self(guard, (const struct sockaddr *)&address);
 	else
 		t->refused = guard_check(guard, (const struct sockaddr *)&address);
-	/* who has the same address at both ends talks to itself, whatever the interfaces say */
-	if (!t->refused && strcmp(peer, own) == 0 &&
-	    !guard_is_excepted(guard, (const struct sockaddr *)&address))
-		t->refused = "is at an address of this machine";
 	t->is_ready = !t->refused;
 	return t->refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }

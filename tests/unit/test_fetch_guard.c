@@ -395,6 +395,28 @@ START_TEST(address_of_an_interface_is_refused)
 }
 END_TEST
 
+/* What a sandbox does not tell of the interfaces, a connection does. */
+START_TEST(connection_to_oneself_is_seen)
+{
+	static const char *const rules[] = {"10.0.0.0/8"};
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(80)};
+	const struct sockaddr *address = (const struct sockaddr *)&sin;
+
+	set_up(rules, 1, "0.0.0.0:8080");
+	inet_pton(AF_INET, "8.8.8.8", &sin.sin_addr);
+	ck_assert_ptr_null(guard_check(&guard, address));
+	ck_assert_str_eq(guard_check_self(&guard, address), "is at an address of this machine");
+	inet_pton(AF_INET, "10.0.0.1", &sin.sin_addr);
+	ck_assert_ptr_null(guard_check_self(&guard, address));
+	sin.sin_port = htons(8080);
+	ck_assert_ptr_null(guard_check(&guard, address));
+	ck_assert_str_eq(guard_check_self(&guard, address), "is this server itself");
+	/* what is refused anyway */
+	inet_pton(AF_INET, "192.168.0.1", &sin.sin_addr);
+	ck_assert_ptr_nonnull(guard_check_self(&guard, address));
+}
+END_TEST
+
 START_TEST(interfaces_are_looked_at_now_and_then)
 {
 	set_up(NULL, 0, NULL);
@@ -495,6 +517,7 @@ main(void)
 	tcase_add_test(tcase, listening_everywhere_is_each_address_of_this_machine);
 	tcase_add_test(tcase, too_many_of_our_own_close_this_machine);
 	tcase_add_test(tcase, address_of_an_interface_is_refused);
+	tcase_add_test(tcase, connection_to_oneself_is_seen);
 	tcase_add_test(tcase, interfaces_are_looked_at_now_and_then);
 	tcase_add_test(tcase, other_families_are_refused);
 	tcase_add_loop_test(tcase, range_is_read, 0, sizeof(words) / sizeof(words[0]));

@@ -511,11 +511,11 @@ START_TEST(hanging_origin_costs_its_timeout)
 	struct job job;
 	const uint64_t begun = clock_monotonic_ms();
 	const json_t *r =
-	    fetch(&job, "{\"urls\":[\"@/never\",\"@/ok\",\"@/drip?ms=20\"],\"timeout\":\"300ms\"}");
+	    fetch(&job, "{\"urls\":[\"@/never\",\"@/ok\",\"@/drip?ms=20\"],\"timeout\":\"1s\"}");
 	const uint64_t took = clock_monotonic_ms() - begun;
 
-	ck_assert_uint_ge(took, 300);
-	ck_assert_uint_lt(took, 3000);
+	ck_assert_uint_ge(took, 1000);
+	ck_assert_uint_lt(took, 8000);
 	ck_assert_int_eq(strncmp(text_of(r, "error"), "timeout: ", 9), 0);
 	ck_assert_int_eq(number_of(r, "status"), -1);
 	ck_assert_str_eq(text_of(url_result(&job, 1), "text"), "hello\n");
@@ -533,18 +533,18 @@ START_TEST(pause_is_for_the_host)
 {
 	struct job first, second;
 	const json_t *r =
-	    fetch(&first, "{\"urls\":[\"@/status?code=429&after=2\"],\"timeout\":\"500ms\"}");
+	    fetch(&first, "{\"urls\":[\"@/status?code=429&after=3\"],\"timeout\":\"1s\"}");
 
 	ck_assert_int_eq(number_of(r, "status"), 429);
 	ck_assert_uint_eq(origin.seen->requests, 1);
 	/* no time for that */
-	r = fetch(&second, "{\"urls\":[\"@/ok\",\"^/ok\"],\"timeout\":\"500ms\"}");
+	r = fetch(&second, "{\"urls\":[\"@/ok\",\"^/ok\"],\"timeout\":\"1s\"}");
 	ck_assert_int_eq(strncmp(text_of(r, "error"), "host-busy: ", 11), 0);
 	ck_assert_uint_eq(origin.seen->requests, 1);
 	ck_assert_str_eq(text_of(url_result(&second, 1), "text"), "hello\n");
 	fini(&second);
 	const uint64_t begun = clock_monotonic_ms();
-	r = fetch(&second, "{\"urls\":[\"@/ok\"],\"timeout\":\"5s\"}");
+	r = fetch(&second, "{\"urls\":[\"@/ok\"],\"timeout\":\"9s\"}");
 	ck_assert_str_eq(text_of(r, "text"), "hello\n");
 	ck_assert_uint_ge(clock_monotonic_ms() - begun, 1000);
 	ck_assert_uint_eq(origin.seen->requests, 2);
@@ -649,12 +649,12 @@ START_TEST(other_executor_has_all_credits)
 
 	atomic_store(&shared->transfers.halves, (uint64_t)10 << 32);
 	watch_init_timer(&timer, loop, "give back", give_back_cb, process);
-	watch_start_ms(&timer, 250);
+	watch_start_ms(&timer, 1500);
 	const uint64_t begun = clock_monotonic_ms();
-	const json_t *r = fetch(&job, "{\"urls\":[\"@/ok\"],\"timeout\":\"100ms\"}");
+	const json_t *r = fetch(&job, "{\"urls\":[\"@/ok\"],\"timeout\":\"1s\"}");
 	/* waiting is not its time */
 	ck_assert_str_eq(text_of(r, "text"), "hello\n");
-	ck_assert_uint_ge(clock_monotonic_ms() - begun, 250);
+	ck_assert_uint_ge(clock_monotonic_ms() - begun, 1400);
 	fini(&job);
 }
 END_TEST

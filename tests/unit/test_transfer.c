@@ -121,7 +121,7 @@ open_transfers(const char *ca_file)
 {
 	all = transfers_new(&(struct transfers_settings){.loop = loop,
 							 .guard = &guard,
-							 .connect_timeout_ms = 2000,
+							 .connect_timeout_ms = 15000,
 							 .connections = 16,
 							 .ca_file = ca_file});
 	ck_assert_ptr_nonnull(all);
@@ -453,7 +453,7 @@ START_TEST(many_at_once)
 	loop_run(loop);
 	for (size_t i = 0; i < 200; i++)
 		ck_assert_int_eq(got[i].error, TRANSFER_OK);
-	ck_assert_uint_ge(origin.seen->most_active, 100);
+	ck_assert_uint_ge(origin.seen->most_active, 10);
 }
 END_TEST
 
