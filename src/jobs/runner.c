@@ -91,7 +91,10 @@ static void
 end_when_empty(struct runner *r)
 {
 	if ((r->state != RUNNER_DRAINING && r->state != RUNNER_LEAVING) || r->has_claim ||
-	    r->lost_credits || hands_count(r->hands) > 0)
+	    hands_count(r->hands) > 0)
+		return;
+	/* who has to leave does not wait for a database: what is lost is missed and rescued */
+	if (r->lost_credits && (r->is_known || r->state == RUNNER_DRAINING))
 		return;
 	r->state = RUNNER_ENDING;
 	if (r->is_known)
@@ -167,17 +170,19 @@ claim_cb(const struct queue_answer *answer, const struct claim_result *result, v
 	r->claim_credits = 0;
 	if (answer->outcome != QUEUE_OK) {
 		if (source)
-			source_failed(source);
+			source_failed(source, answer->outcome == QUEUE_REFUSED);
 		if (answer->outcome == QUEUE_UNKNOWN)
 			r->lost_credits += left;
 		else
 			credit_give_some(&r->credits, jobs_cell(r), left);
-		watch_start_ms(&r->claim_timer, AGAIN_MS);
+		/* what is in one queue shall not hold up the others */
+		if (answer->outcome != QUEUE_REFUSED)
+			watch_start_ms(&r->claim_timer, AGAIN_MS);
 		end_when_empty(r);
 		return;
 	}
 	if (source)
-		source_claimed(source, result->end);
+		source_claimed(&r->sources, source, result->end);
 	if (result->n) {
 		struct job_queue_cell *cell = jobs_queue(r->settings.segment, queue, false);
 

@@ -76,8 +76,12 @@ sources_next(struct sources *sources)
 }
 
 void
-source_claimed(struct source *source, enum claim_end end)
+source_claimed(struct sources *sources, struct source *source, enum claim_end end)
 {
+	if (end == CLAIM_ABSENT && !source->wants_again) {
+		*source = sources->source[--sources->n];
+		return;
+	}
 	source->is_claiming = false;
 	source->is_blocked = end == CLAIM_FULL;
 	/* of a queue that is full or paused it is told when that has changed, or by the next look
@@ -95,7 +99,9 @@ source_unblock(struct source *source)
 }
 
 void
-source_failed(struct source *source)
+source_failed(struct source *source, bool is_to_blame)
 {
 	source->is_claiming = false;
+	if (is_to_blame)
+		source->wants = source->is_full = false;
 }

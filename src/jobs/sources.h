@@ -41,11 +41,11 @@ void source_want(struct source *source, bool is_full);
 size_t sources_wanting(const struct sources *sources);
 /* The next of those, which is claimed from now; NULL: none. */
 struct source *sources_next(struct sources *sources);
-/* A claim has ended so. */
-void source_claimed(struct source *source, enum claim_end end);
+/* A claim has ended so; of a queue that is absent the source is gone on return. */
+void source_claimed(struct sources *sources, struct source *source, enum claim_end end);
 /* A claimed job of this queue has ended. */
 void source_unblock(struct source *source);
-/* A claim has failed: it comes again. */
-void source_failed(struct source *source);
+/* A claim has failed: it comes again; if the queue is to blame, not before the next look at it. */
+void source_failed(struct source *source, bool is_to_blame);
 
 #endif

@@ -12,6 +12,12 @@
 #define BEAT_MS   2000
 #define QUEUES_MS 1000
 #define RESCUE_MS 2000
+/*
+ * Who has not beaten for so long was stopped, and perhaps others with it, the whole machine: for a
+ * while nobody's silence says anything, its own the least.
+ */
+#define STALL_MS 5000
+#define GRACE_MS 12000
 /* Schedules that other hosts have made are found by then. */
 #define PROMOTE_MS 1000
 #define KEEP_MS    3600000
@@ -37,6 +43,7 @@ struct tend {
 	bool is_read_only; /* the server, at the last beat */
 	struct chore beat, queues, rescue, promote, keep;
 	int64_t rescued; /* the dead one that the call under way is for; 0: none */
+	uint64_t beaten_ms, rescue_from_ms;
 	/* to measure how fast queues drain */
 	uint64_t drained[JOB_QUEUES], measured_ms;
 };
@@ -148,6 +155,7 @@ beat_cb(const struct queue_answer *answer, const struct uuid *id, size_t n, void
 		return;
 	}
 	tend->is_known = tend->is_connected;
+	tend->beaten_ms = loop_now_ms(tend->loop);
 	chore_end(&tend->beat, BEAT_MS);
 	if (!tend->is_known)
 		return;
@@ -192,6 +200,16 @@ rescue_cb(const struct queue_answer *answer, const struct moved *moved, void *ct
 static void
 rescue_begin(struct tend *tend)
 {
+	const uint64_t now_ms = loop_now_ms(tend->loop);
+
+	if (now_ms - tend->beaten_ms > STALL_MS) {
+		tend->rescue_from_ms = now_ms + GRACE_MS;
+		chore_begin(&tend->beat);
+	}
+	if (now_ms < tend->rescue_from_ms) {
+		chore_end(&tend->rescue, tend->rescue_from_ms - now_ms);
+		return;
+	}
 	tend->rescued = jobs_dead(tend->shared);
 	queue_rescue(tend->settings.queue, tend->rescued, rescue_cb, tend);
 }
@@ -199,7 +217,8 @@ rescue_begin(struct tend *tend)
 void
 tend_rescue(struct tend *tend)
 {
-	if (!tend->is_draining && jobs_dead(tend->shared))
+	if (!tend->is_draining && jobs_dead(tend->shared) &&
+	    loop_now_ms(tend->loop) >= tend->rescue_from_ms)
 		chore_begin(&tend->rescue);
 }
 

@@ -111,6 +111,27 @@ START_TEST(one_that_drains_is_looked_after_too)
 }
 END_TEST
 
+/* The executor itself knows that they run: what the database says, it may not have heard yet. */
+static void
+wait_told_running(struct daemon *d, unsigned n)
+{
+	struct http_conn c;
+	unsigned told = 0;
+
+	http_open(&c, daemon_port(d));
+	WAIT_UNTIL(({
+		struct http_answer a;
+
+		http_exchange(&c, "GET", "/chat/_jobs/history", NULL, NULL, &a);
+		told = 0;
+		for (const char *at = a.body; (at = strstr(at, "\"running\"")) != NULL; at++)
+			told++;
+		http_answer_fini(&a);
+		told >= n;
+	}));
+	http_close(&c);
+}
+
 START_TEST(stopped_for_longer_than_anybody_waits)
 {
 	const char *conninfo = pg_fresh();
@@ -118,7 +139,7 @@ START_TEST(stopped_for_longer_than_anybody_waits)
 	const pid_t stopped = daemon_executor(a);
 
 	job_put_sleeps("default", 3, 500);
-	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	wait_told_running(a, 3);
 	kill(stopped, SIGSTOP);
 	const uint64_t began = it_now_ms();
 	/* another host has the same database */
@@ -144,6 +165,23 @@ START_TEST(stopped_for_longer_than_anybody_waits)
 	kill(daemon_executor(b), SIGCONT);
 	daemon_stop(a);
 	daemon_stop(b);
+}
+END_TEST
+
+/* As a laptop that was closed: nobody else is there, and it does not take its own jobs for lost. */
+START_TEST(stopped_alone_it_goes_on)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	const pid_t pid = daemon_executor(d);
+
+	job_put_sleeps("default", 3, 300);
+	WAIT_UNTIL(job_number("select count(*) from job_lease") == 3);
+	kill(pid, SIGSTOP);
+	WAIT_UNTIL(job_number("select (now() - beat > '12 s')::int from job_worker") == 1);
+	kill(pid, SIGCONT);
+	job_expect_all_done(3);
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	daemon_stop(d);
 }
 END_TEST
 
@@ -356,6 +394,7 @@ fill(Suite *s)
 	tcase_add_test(tc, what_always_kills_it_ends);
 	tcase_add_test(tc, one_that_drains_is_looked_after_too);
 	tcase_add_test(tc, stopped_for_longer_than_anybody_waits);
+	tcase_add_test(tc, stopped_alone_it_goes_on);
 	tcase_add_test(tc, a_daemon_that_was_killed_leaves_nothing_behind);
 
 	tc = it_case(s, "databases");

@@ -184,6 +184,31 @@ START_TEST(a_queue_has_its_own_bound)
 }
 END_TEST
 
+/* Whatever somebody has put into the tables of one queue. */
+START_TEST(a_queue_that_cannot_be_claimed_holds_up_no_other)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_put_sleeps("odd", 1, 0);
+	job_wait_done(1);
+	/* an attempt that cannot be counted further */
+	job_do("insert into job_ready(id, attempt, last, priority, hand, queue) values "
+	       "(gen_random_uuid(), 32767, 5, 5, 'p', 'odd')");
+	daemon_expect_error(d, "jobs: the database reports 22003");
+	free(daemon_log_wait(d, 0, "jobs: the database reports 22003"));
+	for (int i = 0; i < 30; i++) {
+		job_put_sleeps("default", 1, 0);
+		job_wait_done(i + 2);
+	}
+	const long total_ms =
+	    job_number("select sum(extract(epoch from r.at - j.created) * 1000)::int "
+		       "from jobs j join job_result r using (id) where queue = 'default'");
+	ck_assert_msg(total_ms / 30 < (it_has_sanitizers() ? 200 : 50), "%ld ms each",
+		      total_ms / 30);
+	daemon_stop(d);
+}
+END_TEST
+
 static void
 wait_running(long n)
 {
@@ -338,6 +363,7 @@ fill(Suite *s)
 	tcase_add_test(tc, what_cannot_run_fails_for_good);
 	tcase_add_test(tc, a_paused_queue_rests);
 	tcase_add_test(tc, a_queue_has_its_own_bound);
+	tcase_add_test(tc, a_queue_that_cannot_be_claimed_holds_up_no_other);
 	tcase_add_test(tc, a_running_one_can_be_cancelled);
 	tcase_add_test(tc, the_room_hears_of_it);
 

@@ -65,20 +65,20 @@ START_TEST(turns_go_round)
 	ck_assert_uint_eq(sources_wanting(&sources), 3);
 	/* one that always has more lets the others have their turns */
 	expect_next("a");
-	source_claimed(get("a"), CLAIM_MORE);
+	source_claimed(&sources, get("a"), CLAIM_MORE);
 	expect_next("b");
-	source_claimed(get("b"), CLAIM_MORE);
+	source_claimed(&sources, get("b"), CLAIM_MORE);
 	expect_next("c");
-	source_claimed(get("c"), CLAIM_EMPTY);
+	source_claimed(&sources, get("c"), CLAIM_EMPTY);
 	expect_next("a");
-	source_claimed(get("a"), CLAIM_MORE);
+	source_claimed(&sources, get("a"), CLAIM_MORE);
 	expect_next("b");
-	source_claimed(get("b"), CLAIM_EMPTY);
+	source_claimed(&sources, get("b"), CLAIM_EMPTY);
 	expect_next("a");
 	/* not twice at a time */
 	expect_next(NULL);
 	ck_assert_uint_eq(sources_wanting(&sources), 0);
-	source_claimed(get("a"), CLAIM_EMPTY);
+	source_claimed(&sources, get("a"), CLAIM_EMPTY);
 	expect_next(NULL);
 }
 END_TEST
@@ -88,10 +88,10 @@ START_TEST(what_comes_during_a_claim_is_claimed_after_it)
 	source_want(get("a"), false);
 	expect_next("a");
 	source_want(get("a"), true);
-	source_claimed(get("a"), CLAIM_EMPTY);
+	source_claimed(&sources, get("a"), CLAIM_EMPTY);
 	expect_next("a");
 	ck_assert(get("a")->is_full);
-	source_claimed(get("a"), CLAIM_EMPTY);
+	source_claimed(&sources, get("a"), CLAIM_EMPTY);
 	ck_assert(!get("a")->is_full);
 	expect_next(NULL);
 }
@@ -101,9 +101,16 @@ START_TEST(a_claim_that_failed_comes_again)
 {
 	source_want(get("a"), true);
 	expect_next("a");
-	source_failed(get("a"));
+	source_failed(get("a"), false);
 	expect_next("a");
 	ck_assert(get("a")->is_full);
+	/* one that the database refuses holds up nobody */
+	source_want(get("b"), false);
+	source_failed(get("a"), true);
+	expect_next("b");
+	expect_next(NULL);
+	source_want(get("a"), true);
+	expect_next("a");
 }
 END_TEST
 
@@ -111,22 +118,41 @@ START_TEST(one_that_is_at_its_bound_waits_for_an_end)
 {
 	source_want(get("a"), false);
 	expect_next("a");
-	source_claimed(get("a"), CLAIM_FULL);
+	source_claimed(&sources, get("a"), CLAIM_FULL);
 	expect_next(NULL);
 	source_unblock(get("a"));
 	expect_next("a");
 	/* an end while the claim was under way may not have been seen by it */
 	source_unblock(get("a"));
-	source_claimed(get("a"), CLAIM_FULL);
+	source_claimed(&sources, get("a"), CLAIM_FULL);
 	expect_next("a");
-	source_claimed(get("a"), CLAIM_EMPTY);
+	source_claimed(&sources, get("a"), CLAIM_EMPTY);
 	/* nobody claims because a job has ended, otherwise */
 	source_unblock(get("a"));
 	expect_next(NULL);
 	source_want(get("a"), false);
 	expect_next("a");
-	source_claimed(get("a"), CLAIM_PAUSED);
+	source_claimed(&sources, get("a"), CLAIM_PAUSED);
 	source_unblock(get("a"));
+	expect_next(NULL);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_gone_is_forgotten)
+{
+	source_want(get("a"), false);
+	source_want(get("b"), false);
+	expect_next("a");
+	source_claimed(&sources, get("a"), CLAIM_ABSENT);
+	ck_assert_uint_eq(sources.n, 1);
+	expect_next("b");
+	/* unless somebody has put into it since */
+	source_want(get("b"), false);
+	source_claimed(&sources, get("b"), CLAIM_ABSENT);
+	ck_assert_uint_eq(sources.n, 1);
+	expect_next("b");
+	source_claimed(&sources, get("b"), CLAIM_ABSENT);
+	ck_assert_uint_eq(sources.n, 0);
 	expect_next(NULL);
 }
 END_TEST
@@ -145,6 +171,7 @@ main(void)
 	tcase_add_test(tc, what_comes_during_a_claim_is_claimed_after_it);
 	tcase_add_test(tc, a_claim_that_failed_comes_again);
 	tcase_add_test(tc, one_that_is_at_its_bound_waits_for_an_end);
+	tcase_add_test(tc, a_queue_that_is_gone_is_forgotten);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
