@@ -32,6 +32,12 @@ const char jobs_sql_claim[] =
     "\trunning int;\n"
     "\tuntil timestamptz := now() + in_lease_ms * interval '1 ms';\n"
     "begin\n"
+    /* what is counted behind the lock must be what is there by then */
+    "if current_setting('transaction_isolation') <> 'read committed' then\n"
+    "raise exception using errcode = 'invalid_transaction_state', message =\n"
+    "\t'jobs are claimed under read committed only, and this is '\n"
+    "\t|| current_setting('transaction_isolation');\n"
+    "end if;\n"
     "select paused, concurrency into q from @.job_queue where queue = in_queue\n"
     "\tfor no key update;\n"
     "if not found and exists (select from @.job_ready r where r.queue = in_queue) then\n"

@@ -4,7 +4,8 @@
  * They are set by a statement and not as startup options: poolers refuse those, and the daemon's
  * own statement_timeout shall win over the role's. A lock is waited for half as long as a statement
  * may take, so that the error says what it was. plaza.told: our own host learns of its writes
- * without the NOTIFY of the trigger, which would make all commits wait for each other.
+ * without the NOTIFY of the trigger, which would make all commits wait for each other. Claims of
+ * jobs count what others have committed while they waited, which only read committed shows.
  */
 #include "pg/session.h"
 
@@ -25,6 +26,7 @@ session_send(PGconn *pg, uint64_t statement_timeout_ms)
 	    "select pg_catalog.set_config(v.name, v.value, false)"
 	    " from (values ('statement_timeout', $1::text), ('lock_timeout', $2::text),"
 	    " ('idle_in_transaction_session_timeout', $1::text), ('jit', 'off'),"
+	    " ('default_transaction_isolation', 'read committed'),"
 	    " ('plan_cache_mode', 'force_generic_plan'), ('plaza.told', 'on')) v(name, value)"
 	    " left join pg_catalog.pg_settings s using (name)"
 	    " where s.name is not null or v.name like 'plaza.%'";

@@ -364,6 +364,29 @@ START_TEST(a_pinned_horizon_does_not_slow_claims)
 }
 END_TEST
 
+START_TEST(another_isolation_does_no_harm)
+{
+	struct queue_rig other;
+	PGconn *strict = pg_server_connect(&server);
+
+	queue_rig_put_many(&rig, 3);
+	sql("alter role plaza set default_transaction_isolation = 'repeatable read'");
+	queue_rig_join(&other, &server, 2);
+	sql("alter role plaza reset default_transaction_isolation");
+	ck_assert_uint_eq(queue_rig_claim(&other, 2, 0), 2);
+	ck_assert(!queue_rig_end(&other, 0, JOB_DONE)->is_lost);
+	queue_rig_fini(&other);
+	/* who has not ours is told */
+	PGresult *res = PQexec(strict, "begin isolation level serializable; select * from "
+				       "job_claim('q', 'w', 1, 0, 1000, 10, "
+				       "array_fill(0::int8, array[10]), 0, '{}')");
+	ck_assert_str_eq(PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY),
+			 "jobs are claimed under read committed only, and this is serializable");
+	PQclear(res);
+	PQfinish(strict);
+}
+END_TEST
+
 START_TEST(a_job_that_comes_late_is_not_overlooked)
 {
 	struct job_new job = queue_rig_job();
@@ -397,6 +420,7 @@ main(void)
 	tcase_add_test(tc, an_id_has_one_effect);
 	tcase_add_test(tc, each_ends_once_though_cancelled_while_it_runs);
 	tcase_add_test(tc, a_pinned_horizon_does_not_slow_claims);
+	tcase_add_test(tc, another_isolation_does_no_harm);
 	tcase_add_test(tc, a_job_that_comes_late_is_not_overlooked);
 	tcase_set_timeout(tc, 200);
 	suite_add_tcase(suite, tc);
