@@ -79,7 +79,7 @@ read_url(const json_t *json, const struct guard *guard, struct mistakes *mistake
 	case FETCH_URL_MALFORMED: mistakes_add(mistakes, "%s", why); return;
 	case FETCH_URL_NOT_ALLOWED: break;
 	case FETCH_URL_OK:
-		why = guard_check_url(guard, &url);
+		why = guard ? guard_check_url(guard, &url) : NULL;
 		if (!why)
 			return;
 		mistakes->type = "url-not-allowed";

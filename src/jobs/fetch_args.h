@@ -47,7 +47,7 @@ struct fetch_args {
 
 /*
  * False with every mistake added. URLs that can be seen to be none that we fetch make the mistakes'
- * type "url-not-allowed".
+ * type "url-not-allowed"; `guard` NULL: only those with a form that is not fetched.
  */
 bool fetch_args_read(const json_t *json, const struct guard *guard, struct fetch_args *args,
 		     struct mistakes *mistakes);

@@ -276,7 +276,12 @@ fetch_start(struct job_run *run)
 		f->first->self = &job->next_job;
 	f->first = job;
 	mistakes_init(&mistakes);
-	if (!fetch_args_read(run->args, &f->guard, &job->args, &mistakes)) {
+	/*
+	 * Where they may lead to was checked when they were put, as far as that can be seen; of what
+	 * only this process knows, such as addresses of interfaces, each URL is told when it
+	 * connects: it costs no other one.
+	 */
+	if (!fetch_args_read(run->args, NULL, &job->args, &mistakes)) {
 		job->args.n_urls = 0;
 		job_free(job);
 		job_run_done(run, JOB_FAILED, span_from(NULL, 0), mistakes.error[0].detail, 0);

@@ -791,6 +791,12 @@ START_TEST(our_own_address_is_not_fetched)
 	ck_assert_int_eq(strncmp(text_of(r, "error"), "url-not-allowed: ", 17), 0);
 	ck_assert_uint_eq(other.seen->connections, 0);
 	fini(&job);
+	/* who puts jobs may not know it: the other URLs are fetched all the same */
+	r = fetch(&job, "{\"urls\":[\"^/ok\",\"@/ok\"]}");
+	ck_assert_int_eq(strncmp(text_of(r, "error"), "url-not-allowed: ", 17), 0);
+	ck_assert_uint_eq(other.seen->connections, 0);
+	ck_assert_str_eq(text_of(url_result(&job, 1), "text"), "hello\n");
+	fini(&job);
 }
 END_TEST
 
@@ -805,6 +811,27 @@ START_TEST(args_that_options_have_changed_since)
 	job.run.process = process;
 	job.run.events = &run_events;
 	config.fetch_allow.n = 0;
+	running = 1;
+	job_kind_fetch.start(&job.run);
+	run_loop();
+	ck_assert_int_eq(job.outcome, JOB_DONE);
+	ck_assert_int_eq(
+	    strncmp(text_of(url_result(&job, 0), "error"), "url-not-allowed: ", 17), 0);
+	ck_assert_uint_eq(origin.seen->connections, 0);
+	fini(&job);
+}
+END_TEST
+
+START_TEST(args_that_nobody_has_checked)
+{
+	struct job job;
+
+	memset(&job, 0, sizeof(job));
+	job.args = args_of("{\"urls\":[\"@/ok\"],\"method\":7}");
+	job.parts = json_array();
+	job.run.args = job.args;
+	job.run.process = process;
+	job.run.events = &run_events;
 	running = 1;
 	job_kind_fetch.start(&job.run);
 	ck_assert(job.is_done);
@@ -846,6 +873,7 @@ main(void)
 	tcase_add_test(tcase, process_ends_in_the_middle);
 	tcase_add_test(tcase, our_own_address_is_not_fetched);
 	tcase_add_test(tcase, args_that_options_have_changed_since);
+	tcase_add_test(tcase, args_that_nobody_has_checked);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
