@@ -5,7 +5,7 @@
  * whose answers are looked up in it (api_doc.c).
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/api_check.c tests/it/network.c tests/it/pg.c -ljansson */
+ * tests/it/api_check.c tests/it/jobs_asked.c tests/it/network.c tests/it/pg.c -ljansson */
 #include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include "api_check.h"
 #include "harness.h"
 #include "http_client.h"
+#include "jobs_asked.h"
 #include "network.h"
 #include "pg.h"
 
@@ -81,9 +82,12 @@ has_status(const struct operation *op, int status)
 static char *
 target_of(const char *path)
 {
-	static const struct {
+	const struct {
 		const char *part, *value;
-	} parts[] = {{"{room}", "ops"}, {"{name}", "Ada"}, {"{id}", "2"}};
+	} parts[] = {{"{room}", "ops"},
+		     {"{name}", "Ada"},
+		     {"{queue}", JOBS_ASKED_QUEUE},
+		     {"{id}", strncmp(path, "/api/jobs/", 10) == 0 ? jobs_asked_id() : "2"}};
 
 	for (size_t i = 0; i < N(parts); i++) {
 		const char *at = strstr(path, parts[i].part);
@@ -338,7 +342,8 @@ static struct daemon *
 start_with_store(const char *option, const char *more)
 {
 	char *database = it_printf("store.database=%s", pg_fresh());
-	struct daemon *d = daemon_start(database, "server.workers=1", option, more, NULL);
+	struct daemon *d = daemon_start(database, "server.workers=1", "fetch.allow=127.0.0.1:1",
+					option, more, NULL);
 
 	free(database);
 	daemon_wait_store(d);
@@ -352,6 +357,7 @@ provoke_by_form(void)
 	struct daemon *d = start_with_store("server.public=", "http.max_header_size=2k");
 
 	run_asked(d, all_of_it, N(all_of_it));
+	jobs_asked(d, run_asked);
 	provoke_all(d);
 	begin_events(d);
 	for_each_operation(0, refuse_method, d);
@@ -485,6 +491,7 @@ provoke_by_failure(void)
 		    "alter table product_log enable row level security; "
 		    "alter table product_log force row level security"));
 	run_asked(d, failing, N(failing));
+	jobs_asked_failing(d, run_asked);
 	daemon_stop(d);
 }
 
