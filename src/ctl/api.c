@@ -206,9 +206,12 @@ attempt(struct api *api, const struct api_request *request, struct api_answer *a
 	if (*code == CURLE_OK) {
 		curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
 		answer->status = (int)status;
-		api->has_answered = true;
+		api->has_connected = true;
 		return true;
 	}
+	curl_off_t connected_us = 0;
+	curl_easy_getinfo(api->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
+	api->has_connected = api->has_connected || connected_us > 0;
 	snprintf(answer->why, sizeof(answer->why), "%s: %s", api->server,
 		 error[0] ? error : curl_easy_strerror(*code));
 	return false;
@@ -238,7 +241,7 @@ is_worth_another(const struct api *api, CURLcode code)
 	case CURLE_PEER_FAILED_VERIFICATION: return false;
 	/* what was never there is most likely another address */
 	case CURLE_COULDNT_CONNECT:
-	case CURLE_COULDNT_RESOLVE_HOST: return api->has_answered;
+	case CURLE_COULDNT_RESOLVE_HOST: return api->has_connected;
 	default: return true;
 	}
 }

@@ -36,7 +36,7 @@ struct api {
 	uint64_t patience_ms; /* for one request, all its attempts together */
 	const struct api_calls *calls;
 	void *ctx;
-	bool has_answered; /* the server has, to anything */
+	bool has_connected; /* to the server: it is there, if not always */
 
 	/* of the request under way */
 	struct api_answer *answer;

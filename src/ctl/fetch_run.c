@@ -366,7 +366,10 @@ show_results(struct fetch *fetch, bool is_put)
 	progress_hide(&fetch->progress);
 	tell_going_on(fetch);
 	fail_urls(fetch, 0, fetch->list->n, "unknown", "nobody has waited for it");
-	show(fetch);
+	if (fetch->list->n)
+		show(fetch);
+	else
+		fetch_show(stdout, fetch->list, &fetch->args->form);
 }
 
 int

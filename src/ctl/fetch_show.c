@@ -132,7 +132,7 @@ fetch_show(FILE *out, struct fetch_list *list, const struct fetch_form *form)
 	bool ok = true;
 
 	if (form->is_json && list->shown == 0)
-		fputs("{\"urls\":[", out);
+		fputs(list->n ? "{\"urls\":[" : "{\"urls\":[\n]}\n", out);
 	while (list->shown < list->n && !fetch_url_is_open(&list->url[list->shown])) {
 		const struct fetch_url *url = &list->url[list->shown];
 

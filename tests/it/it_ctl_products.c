@@ -3,9 +3,8 @@
  * out, what is refused is told, and whatever is restarted in the middle, each row is there once.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/pg.c */
+ * tests/it/pg.c tests/it/terminal.c */
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "harness.h"
 #include "http_client.h"
 #include "pg.h"
+#include "terminal.h"
 
 #define ALL "select string_agg(name || '|' || price, E'\\n' order by id) from products"
 
@@ -571,32 +571,6 @@ END_TEST
 
 /* --- the bar --- */
 
-/* What a command writes to a terminal that is its standard error; the caller frees. */
-static char *
-terminal_of(const char *command)
-{
-	int master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
-	char *text = calloc(1, 65536);
-	size_t len = 0;
-	ssize_t n;
-	struct run run;
-
-	ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-	/* without a slave that is open, what was written is lost at its end */
-	int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-	ck_assert_int_ge(slave, 0);
-	char *whole = it_printf("%s 2>%s", command, ptsname(master));
-	run_args(&run, NULL, "sh", "-c", whole, NULL);
-	ck_assert_msg(run.status == 0, "%d: %s", run.status, run.err);
-	run_fini(&run);
-	while ((n = read(master, text + len, 65535 - len)) > 0)
-		len += (size_t)n;
-	close(slave);
-	close(master);
-	free(whole);
-	return text;
-}
-
 START_TEST(a_terminal_sees_a_bar_and_nothing_else_does)
 {
 	struct daemon *d = start();
@@ -606,7 +580,7 @@ START_TEST(a_terminal_sees_a_bar_and_nothing_else_does)
 	it_write_file(file, "name,price\nPen,1\nInk,2\n");
 	command = it_printf("'%s' products -u http://127.0.0.1:%u import %s", it_plazactl(),
 			    daemon_port(d), file);
-	text = terminal_of(command);
+	text = terminal_run(command, 0);
 	ck_assert_msg(strstr(text, "importing ") != NULL, "%s", text);
 	ck_assert_ptr_nonnull(strstr(text, "% ["));
 	/* it is gone at the end */
@@ -619,7 +593,7 @@ START_TEST(a_terminal_sees_a_bar_and_nothing_else_does)
 	free(command);
 	command = it_printf("'%s' products -u http://127.0.0.1:%u -f ndjson export -",
 			    it_plazactl(), daemon_port(d));
-	text = terminal_of(command);
+	text = terminal_run(command, 0);
 	ck_assert_msg(strstr(text, "exporting ") != NULL, "%s", text);
 	free(text);
 	run_args(&run, NULL, "sh", "-c", command, NULL);
