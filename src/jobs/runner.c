@@ -23,6 +23,11 @@
 /* After a claim that was not answered as it should. */
 #define AGAIN_MS 200
 #define NEWS_MAX 256
+/*
+ * How often the database is asked for jobs that it believes we have: whatever went wrong, none of
+ * them waits for ever.
+ */
+#define RECONCILE_MS 60000
 /* Parts, progress and chores that may wait for a lane beside the ends of jobs. */
 #define OTHER_REQUESTS 1000
 
@@ -57,11 +62,11 @@ struct runner {
 	 * are held until the database has taken those back.
 	 */
 	uint32_t lost_credits;
-	bool is_disowning;
+	bool wants_disown, is_disowning;
 
 	uint64_t arrivals; /* jobs_shared's, as far as we have looked */
 	struct jobs_reader reader;
-	struct watch doorbell, claim_timer, emptied;
+	struct watch doorbell, claim_timer, reconcile_timer, emptied;
 	struct pass_hook pass;
 	struct news_hook news;
 };
@@ -123,7 +128,9 @@ disown_cb(const struct queue_answer *answer, const struct moved *moved, void *ct
 
 	r->is_disowning = false;
 	if (answer->outcome != QUEUE_OK) {
+		r->wants_disown = true;
 		watch_start_ms(&r->claim_timer, AGAIN_MS);
+		end_when_empty(r);
 		return;
 	}
 	if (moved->n)
@@ -136,6 +143,7 @@ disown_cb(const struct queue_answer *answer, const struct moved *moved, void *ct
 	}
 	credit_give_some(&r->credits, jobs_cell(r), r->lost_credits);
 	r->lost_credits = 0;
+	watch_start_ms(&r->reconcile_timer, RECONCILE_MS);
 	end_when_empty(r);
 }
 
@@ -151,6 +159,7 @@ disown(struct runner *r)
 		return;
 	}
 	hands_list(r->hands, known);
+	r->wants_disown = false;
 	r->is_disowning = true;
 	queue_disown(r->queue, r->worker, known, n, disown_cb, r);
 	free(known);
@@ -171,10 +180,12 @@ claim_cb(const struct queue_answer *answer, const struct claim_result *result, v
 	if (answer->outcome != QUEUE_OK) {
 		if (source)
 			source_failed(source, answer->outcome == QUEUE_REFUSED);
-		if (answer->outcome == QUEUE_UNKNOWN)
+		if (answer->outcome == QUEUE_UNKNOWN) {
 			r->lost_credits += left;
-		else
+			r->wants_disown = true;
+		} else {
 			credit_give_some(&r->credits, jobs_cell(r), left);
+		}
 		/* what is in one queue shall not hold up the others */
 		if (answer->outcome != QUEUE_REFUSED)
 			watch_start_ms(&r->claim_timer, AGAIN_MS);
@@ -191,8 +202,10 @@ claim_cb(const struct queue_answer *answer, const struct claim_result *result, v
 	}
 	for (size_t i = 0; i < result->n; i++) {
 		left--;
-		if (!hands_take(r->hands, queue, &result->job[i]))
+		if (!hands_take(r->hands, queue, &result->job[i])) {
 			r->lost_credits++;
+			r->wants_disown = true;
+		}
 	}
 	if (left)
 		credit_give_some(&r->credits, jobs_cell(r), left);
@@ -231,8 +244,8 @@ claim(struct runner *r)
 {
 	size_t wanting;
 
-	if (r->state != RUNNER_CLAIMING || !r->is_known || r->has_claim || r->lost_credits ||
-	    watch_started(&r->claim_timer))
+	if (r->state != RUNNER_CLAIMING || !r->is_known || r->has_claim || r->is_disowning ||
+	    r->wants_disown || watch_started(&r->claim_timer))
 		return;
 	look_at_arrivals(r);
 	wanting = sources_wanting(&r->sources);
@@ -262,6 +275,15 @@ claim(struct runner *r)
 	r->claim_queue_len = source->len;
 	r->has_claim = true;
 	queue_claim(r->queue, &claim, claim_cb, r);
+}
+
+static void
+reconcile_timer_cb(void *arg, short what)
+{
+	struct runner *r = arg;
+
+	(void)what;
+	r->wants_disown = true;
 }
 
 static void
@@ -302,8 +324,8 @@ pass_cb(void *arg)
 	read_news(r);
 	listener_yield(r->listener);
 	tend_rescue(r->tend);
-	if (r->lost_credits && !r->has_claim && !r->is_disowning && r->is_known &&
-	    !watch_started(&r->claim_timer))
+	if (r->wants_disown && !r->has_claim && !r->is_disowning && r->is_known &&
+	    r->state != RUNNER_ENDING && !watch_started(&r->claim_timer))
 		disown(r);
 	claim(r);
 	return false;
@@ -315,7 +337,7 @@ news_cb(void *arg)
 	const struct runner *r = arg;
 
 	return (r->state == RUNNER_CLAIMING && atomic_load(&r->shared->arrivals) != r->arrivals &&
-		r->is_known && !r->has_claim && !r->lost_credits) ||
+		r->is_known && !r->has_claim && !r->is_disowning && !r->wants_disown) ||
 	       jobs_has_news(r->shared, &r->reader);
 }
 
@@ -391,6 +413,7 @@ beaten_cb(void *ctx)
 	if (r->is_known)
 		return;
 	r->is_known = true;
+	r->wants_disown = true;
 	hands_set_stores(r->hands, true);
 }
 
@@ -535,6 +558,7 @@ runner_new(struct loop *loop, const struct runner_settings *settings)
 	    .ctx = settings->ctx,
 	};
 	watch_init_timer(&r->claim_timer, loop, "jobs claim", claim_timer_cb, r);
+	watch_init_timer(&r->reconcile_timer, loop, "jobs reconcile", reconcile_timer_cb, r);
 	watch_init_timer(&r->emptied, loop, "jobs emptied", emptied_cb, r);
 	watch_init(&r->doorbell, loop, settings->bell->fd[settings->slot], LOOP_READ,
 		   "jobs doorbell", doorbell_cb, r);
@@ -561,6 +585,7 @@ runner_free(struct runner **runner)
 	watch_stop(&r->doorbell);
 	queue_free(&r->queue);
 	watch_stop(&r->claim_timer);
+	watch_stop(&r->reconcile_timer);
 	watch_stop(&r->emptied);
 	listener_free(&r->listener);
 	tend_free(&r->tend);

@@ -335,6 +335,29 @@ START_TEST(workers_and_executors_are_killed_while_jobs_are_put)
 }
 END_TEST
 
+/* As after a claim whose answer was lost, whatever the reason. */
+START_TEST(a_lease_that_nobody_knows_of_is_given_back)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+
+	job_put_sleeps("default", 1, 0);
+	job_wait_done(1);
+	job_do("update job_queue set paused = true");
+	job_put_sleeps("default", 3, 0);
+	job_do("with r as (delete from job_ready returning *) insert into job_lease(id, lease, "
+	       "worker, deadline, attempt, last, priority, hand, queue) select id, "
+	       "nextval('job_lease_no'), (select worker from job_worker), now() + '1 h', "
+	       "attempt + 1, last, priority, hand, queue from r");
+	job_do("update job_queue set paused = false");
+	/* who connects asks what the database believes it has */
+	job_do("select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
+	       "'plazad'");
+	job_expect_all_done(4);
+	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
 /* Rows that are gone stay in the tables and in their indexes as long as it lasts. */
 START_TEST(a_transaction_that_pins_the_horizon)
 {
@@ -401,6 +424,7 @@ fill(Suite *s)
 	tcase_add_test(tc, the_database_is_restarted_and_killed_under_load);
 	tcase_add_test(tc, ends_wait_for_a_database_that_is_away);
 	tcase_add_test(tc, connections_are_cut_in_a_loop);
+	tcase_add_test(tc, a_lease_that_nobody_knows_of_is_given_back);
 	tcase_add_test(tc, a_transaction_that_pins_the_horizon);
 }
 
