@@ -277,8 +277,8 @@ fetch_start(struct job_run *run)
 	f->first = job;
 	mistakes_init(&mistakes);
 	/*
-	 * Where they may lead to was checked when they were put, as far as that can be seen; of what
-	 * only this process knows, such as addresses of interfaces, each URL is told when it
+	 * Where they may lead to was checked when they were put, as far as that can be seen; of
+	 * what only this process knows, such as addresses of interfaces, each URL is told when it
 	 * connects: it costs no other one.
 	 */
 	if (!fetch_args_read(run->args, NULL, &job->args, &mistakes)) {

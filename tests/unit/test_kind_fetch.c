@@ -815,8 +815,8 @@ START_TEST(args_that_options_have_changed_since)
 	job_kind_fetch.start(&job.run);
 	run_loop();
 	ck_assert_int_eq(job.outcome, JOB_DONE);
-	ck_assert_int_eq(
-	    strncmp(text_of(url_result(&job, 0), "error"), "url-not-allowed: ", 17), 0);
+	ck_assert_int_eq(strncmp(text_of(url_result(&job, 0), "error"), "url-not-allowed: ", 17),
+			 0);
 	ck_assert_uint_eq(origin.seen->connections, 0);
 	fini(&job);
 }

@@ -1,5 +1,5 @@
-/* links: src/store/product_json.c src/store/price.c src/http/mistakes.c src/http/json_body.c src/http/json_text.c
- * tests/unit/fake_exchange.c -ljansson -lm */
+/* links: src/store/product_json.c src/store/price.c src/http/mistakes.c src/http/json_body.c
+ * src/http/json_text.c tests/unit/fake_exchange.c -ljansson -lm */
 /*
  * test_product_json.c - products as clients send them.
  */
