@@ -472,6 +472,22 @@ START_TEST(with_a_database_there_is_an_executor)
 	ck_assert_int_eq(jobs_dead(jobs), 77);
 	jobs_forget_dead(jobs, 77);
 	ck_assert_int_eq(jobs_dead(jobs), 0);
+	generation_tend(&g, &common, generation_deadline_ms(&g));
+	wait_all_ready();
+	/* one that cannot start waits, ever longer, as a worker does */
+	script = EXIT_3;
+	has_lived(2, 60000);
+	kill(g.child[2].pid, SIGKILL);
+	ck_assert(bury_next(&index));
+	generation_tend(&g, &common, clock_monotonic_ms());
+	for (unsigned pause_ms = 100; pause_ms <= 400; pause_ms *= 2) {
+		ck_assert(!bury_next(&index));
+		ck_assert_uint_eq(index, 2);
+		ck_assert_uint_eq(g.child[2].throttle_ms, pause_ms);
+		generation_tend(&g, &common, generation_deadline_ms(&g));
+		ck_assert_int_ne(g.child[2].pid, 0);
+	}
+	ck_assert(!bury_next(&index));
 	/* it goes with them */
 	generation_drain(&g, 3600000);
 	bury_all();
