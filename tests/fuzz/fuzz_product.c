@@ -6,8 +6,8 @@
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_product tests/fuzz/fuzz_product.c \
- *		src/store/product_json.c src/store/price.c src/http/mistakes.c src/http/json_text.c
- *\ -ljansson -lm
+ *		src/store/product_json.c src/store/price.c src/http/mistakes.c \
+ *		src/http/json_text.c -ljansson -lm
  *	./fuzz_product -max_len=512 tests/fuzz/corpus/product
  */
 #include <stdint.h>
