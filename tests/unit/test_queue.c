@@ -141,6 +141,20 @@ START_TEST(scheduled_jobs_among_others_are_told_apart)
 }
 END_TEST
 
+START_TEST(what_was_deleted_by_hand_is_in_nobodys_way)
+{
+	queue_rig_put_many(&rig, 3);
+	sql("update job_queue set concurrency = 1");
+	sql("delete from jobs where id <> (select id from jobs order by id desc limit 1)");
+	for (unsigned i = 0; i < 3 && queue_rig_claim(&rig, 1, 0) == 0; i++)
+		ck_assert_uint_eq(rig.running, 0);
+	ck_assert_uint_eq(rig.n, 1);
+	ck_assert_int_eq(number("select count(*) from job_lease"), 1);
+	ck_assert_int_eq(number("select count(*) from job_lease join jobs using (id)"), 1);
+	ck_assert_int_eq(number("select count(*) from job_ready"), 0);
+}
+END_TEST
+
 START_TEST(priorities_go_first_then_age)
 {
 	static const int priority[] = {5, 9, 0, 5, 0};
@@ -944,7 +958,7 @@ START_TEST(the_silent_are_relieved_by_others)
 	queue_rig_claim(&rig, 3, 1);
 	queue_rig_claim(&rig, 3, 2);
 	queue_rig_claim(&rig, 3, 3);
-	sql("update job_worker set beat = now() - interval '9 s' where worker = 1; "
+	sql("update job_worker set beat = now() - interval '4 s' where worker = 1; "
 	    "update job_worker set beat = now() - interval '11 s' where worker = 2; "
 	    "delete from job_worker where worker = 3");
 	ck_assert_int_eq(number(rescue_others), 3);
@@ -1066,6 +1080,7 @@ main(void)
 	tcase_add_test(tc, a_job_is_put_run_and_done);
 	tcase_add_test(tc, who_puts_together_is_told_its_own);
 	tcase_add_test(tc, scheduled_jobs_among_others_are_told_apart);
+	tcase_add_test(tc, what_was_deleted_by_hand_is_in_nobodys_way);
 	tcase_add_test(tc, priorities_go_first_then_age);
 	tcase_add_test(tc, hands_and_queues_are_apart);
 	tcase_add_test(tc, an_id_is_put_once);
