@@ -11,7 +11,11 @@
 /* Others believe us dead after five of these. */
 #define BEAT_MS   2000
 #define QUEUES_MS 1000
-#define RESCUE_MS 2000
+/* Of many jobs that wait a look is work: it takes no more than this part of the time. */
+#define QUEUES_SHARE   10
+#define QUEUES_MS_MAX  60000
+#define QUEUES_BUSY_MS 10000
+#define RESCUE_MS      2000
 /*
  * Who has not beaten for so long was stopped, and perhaps others with it, the whole machine: for a
  * while nobody's silence says anything, its own the least.
@@ -277,10 +281,45 @@ measure(struct tend *tend)
 	tend->measured_ms = now_ms;
 }
 
-/* Those whose names the database does not have. */
+static bool
+is_idle(const struct queue_row *row)
+{
+	return row->ready == 0 && row->later == 0 && row->running == 0 && !row->is_paused &&
+	       row->concurrency < 0 && row->depth < 0;
+}
+
+/* Where jobs go that name no queue: names that somebody makes up must not keep them out. */
+static const char *const kept[] = {"default", "fetch"};
+
+static bool
+is_kept(struct span name)
+{
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (span_eq(span_str(kept[i]), name))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_crowded(const struct tend *tend)
+{
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < JOB_QUEUES; i++)
+		used += atomic_load(&tend->shared->queue[i].name_len) > 0;
+	return used > JOB_QUEUES / 4 * 3;
+}
+
+/*
+ * Those whose names the database does not have; and where cells run short, those that it has for
+ * nothing but their names.
+ */
 static void
 forget_gone(struct tend *tend, const struct queue_row *row, size_t n)
 {
+	const bool crowded = is_crowded(tend);
+
 	for (unsigned i = 0; i < JOB_QUEUES; i++) {
 		struct job_queue_cell *cell = &tend->shared->queue[i];
 		char name[JOB_QUEUE_NAME_MAX];
@@ -289,7 +328,8 @@ forget_gone(struct tend *tend, const struct queue_row *row, size_t n)
 
 		while (k < n && !span_eq(row[k].name, span_from(name, len)))
 			k++;
-		if (len == 0 || k < n)
+		if (len == 0 || is_kept(span_from(name, len)) ||
+		    (k < n && !(crowded && is_idle(&row[k]))))
 			continue;
 		/* what has been put there is not committed yet, maybe */
 		if (atomic_load(&cell->depth) > 0)
@@ -304,14 +344,17 @@ queues_cb(const struct queue_answer *answer, const struct queue_row *row, size_t
 {
 	struct tend *tend = ctx;
 	const struct tend_settings *s = &tend->settings;
+	uint64_t pause_ms;
 
 	if (answer->outcome != QUEUE_OK) {
-		chore_end(&tend->queues, AGAIN_MS);
+		/* one that took too long is not asked for again at once */
+		chore_end(&tend->queues, answer->outcome == QUEUE_BUSY ? QUEUES_BUSY_MS : AGAIN_MS);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		const int64_t depth = row[i].ready + row[i].later;
-		struct job_queue_cell *cell = jobs_queue(s->segment, row[i].name, true);
+		struct job_queue_cell *cell =
+		    jobs_queue(s->segment, row[i].name, !is_idle(&row[i]));
 
 		if (cell)
 			jobs_queue_set(cell, depth, row[i].depth < 0 ? 0 : row[i].depth,
@@ -321,7 +364,10 @@ queues_cb(const struct queue_answer *answer, const struct queue_row *row, size_t
 	}
 	forget_gone(tend, row, n);
 	measure(tend);
-	chore_end(&tend->queues, QUEUES_MS);
+	pause_ms = QUEUES_SHARE * answer->took_us / 1000;
+	if (pause_ms < QUEUES_MS)
+		pause_ms = QUEUES_MS;
+	chore_end(&tend->queues, pause_ms < QUEUES_MS_MAX ? pause_ms : QUEUES_MS_MAX);
 }
 
 static void
@@ -365,6 +411,8 @@ tend_new(struct loop *loop, const struct tend_settings *settings)
 	chore_init(&tend->rescue, tend, "jobs rescue", rescue_begin);
 	chore_init(&tend->promote, tend, "jobs promote", promote_begin);
 	chore_init(&tend->keep, tend, "jobs keep", keep_begin);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		(void)jobs_queue(settings->segment, span_str(kept[i]), true);
 	return tend;
 }
 
