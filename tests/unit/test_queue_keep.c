@@ -20,6 +20,7 @@
 
 static struct pg_server server;
 static struct queue_rig rig;
+static struct jobs_schema *schema;
 static PGconn *pg; /* as the superuser */
 
 static void
@@ -38,6 +39,8 @@ static void
 setup(void)
 {
 	queue_rig_init(&rig, &server, 1);
+	schema = jobs_schema_new("public");
+	ck_assert_ptr_nonnull(schema);
 	pg = pg_server_connect(&server);
 }
 
@@ -45,6 +48,7 @@ static void
 teardown(void)
 {
 	PQfinish(pg);
+	jobs_schema_free(&schema);
 	queue_rig_fini(&rig);
 }
 
@@ -81,9 +85,7 @@ static enum steps_phase
 take_as(const char *more, bool look_only, struct steps_run *run)
 {
 	char conninfo[400];
-	struct jobs_schema *schema = jobs_schema_new("public");
 
-	ck_assert_ptr_nonnull(schema);
 	schema->steps.look_only = look_only;
 	snprintf(conninfo, sizeof(conninfo), "%s options='-c client_min_messages=warning' %s",
 		 server.conninfo, more);
@@ -96,7 +98,6 @@ take_as(const char *more, bool look_only, struct steps_run *run)
 		PQclear(res);
 	}
 	PQfinish(as);
-	jobs_schema_free(&schema);
 	return phase;
 }
 
@@ -168,10 +169,8 @@ run_script(uint64_t mask, const char *role)
 {
 	char path[100], command[400];
 	struct buffer script = {0};
-	struct jobs_schema *schema = jobs_schema_new("public");
 
 	ck_assert(jobs_schema_script(schema, mask, role, &script));
-	jobs_schema_free(&schema);
 	snprintf(path, sizeof(path), "%s/script.sql", server.dir);
 	FILE *f = fopen(path, "w");
 	ck_assert_ptr_nonnull(f);
@@ -188,12 +187,10 @@ START_TEST(a_role_that_may_not_create_can_run_jobs)
 {
 	struct steps_run run;
 	struct look look;
-	struct jobs_schema *schema = jobs_schema_new("public");
 
 	sql("drop schema public cascade; drop role if exists \"odd \"\"role\"; "
 	    "create role \"odd \"\"role\" login");
 	look_at_steps(server.conninfo, &schema->steps, 5000, &look);
-	jobs_schema_free(&schema);
 	ck_assert_msg(look.outcome == LOOK_DONE, "%s", look.error);
 	ck_assert_uint_eq(look.missing, ALL_STEPS);
 	run_script(look.missing, "odd \"role");
