@@ -59,8 +59,10 @@ const char jobs_sql_claim[] =
     "\t\twhere not exists (select from @.job_worker w where w.worker = in_worker)\n"
     "\t\ton conflict do nothing;\n"
     "end if;\n"
-    "live := array(select l.lease from @.job_lease l where l.queue = in_queue\n"
-    "\tand l.lease = any(in_old) order by l.lease)\n"
+    /* each by itself: for an ordered scan "any" is a filter, of all dead rows, too */
+    "live := array(select l.lease from unnest(in_old) with ordinality o(lease, i),\n"
+    "\tlateral (select l.lease from @.job_lease l where l.queue = in_queue\n"
+    "\tand l.lease = o.lease limit 1) l order by o.i)\n"
     "\t|| array(select l.lease from @.job_lease l where l.queue = in_queue\n"
     "\tand l.lease >= in_from order by l.lease);\n"
     "drawn := (select s.last_value - case when s.is_called then 0 else 1 end\n"
