@@ -177,6 +177,7 @@ guard_look(struct guard *guard, uint64_t now_ms)
 		free(guard->local);
 		guard->local = local;
 		guard->n_local = n;
+		guard->has_seen = true;
 	}
 	freeifaddrs(list);
 }
@@ -271,6 +272,8 @@ guard_check(const struct guard *guard, const struct sockaddr *address)
 
 	if (!address_of(address, &to))
 		return "is at an address that is neither IPv4 nor IPv6";
+	if (guard->has_looked && !guard->has_seen)
+		return "cannot be judged: the addresses of this machine cannot be read";
 	return check(guard, &to, address->sa_family == AF_INET6);
 }
 

@@ -35,7 +35,7 @@ struct guard {
 	size_t n_own, n_local;
 	struct guard_address own[GUARD_OWN_MAX];
 	struct guard_address *local; /* of the interfaces, by guard_look */
-	bool has_looked;
+	bool has_looked, has_seen;   /* it was looked, and once with success */
 	uint64_t looked_ms;
 };
 
@@ -48,7 +48,8 @@ bool guard_add_own(struct guard *guard, const struct sockaddr_storage *address);
 
 /*
  * Reads the addresses of this machine's interfaces, unless it did so less than a second before
- * `now_ms`. Those of before stay when the kernel does not tell.
+ * `now_ms`. Those of before stay when the kernel does not tell; if it never has, guard_check
+ * refuses everything from then on.
  */
 void guard_look(struct guard *guard, uint64_t now_ms);
 

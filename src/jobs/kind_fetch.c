@@ -360,6 +360,7 @@ fetch_open(const struct job_kind_env *env, void **process)
 		.loop = env->loop,
 		.guard = &f->guard,
 		.connect_timeout_ms = env->config->fetch_connect_timeout,
+		.max_input = 2 * env->config->fetch_max_size + (64 << 10),
 		.connections = (unsigned)env->config->fetch_concurrency * 2,
 	    }),
 	    .pace = pace_new(),

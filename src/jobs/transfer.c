@@ -28,7 +28,7 @@ struct transfers {
 	struct watch begin;     /* gives curl those that have not begun */
 	struct transfer *first; /* that have */
 	struct transfer *new, **end; /* that have not */
-	bool in_curl;
+	bool in_curl, has_complained;
 };
 
 struct transfer {
@@ -45,7 +45,9 @@ struct transfer {
 	bool is_refused_by_caller;
 	const char *refused; /* by the guard */
 	const char *bad;     /* what of the answer is not taken */
-	bool is_too_large;
+	bool is_too_large, is_endless;
+	bool in_head, is_final; /* a head is being read; it is no interim one */
+	bool has_head;          /* the final one is whole */
 	size_t head_bytes;
 	unsigned heads, codings;
 	/* of the newest head */
@@ -76,6 +78,11 @@ open_socket_cb(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 
 	(void)purpose;
 	guard_look(guard, loop_now_ms(t->all->settings.loop));
+	if (!guard->has_seen && !t->all->has_complained) {
+		t->all->has_complained = true;
+		log_error("fetch: the addresses of this machine's interfaces cannot be read, so "
+			  "nothing is fetched");
+	}
 	const char *why = guard_check(guard, &address->addr);
 	if (why) {
 		t->refused = why;
@@ -198,6 +205,15 @@ take_field(struct transfer *t, struct span line)
 	}
 }
 
+/* HTTP/1.1 103 Early Hints */
+static bool
+is_interim(struct span line)
+{
+	const char *blank = memchr(line.ptr, ' ', line.len);
+
+	return blank && blank + 1 < line.ptr + line.len && blank[1] == '1';
+}
+
 /* A line of a head, or of the trailer. */
 static size_t
 head_cb(char *data, size_t size, size_t n, void *ctx)
@@ -210,17 +226,26 @@ head_cb(char *data, size_t size, size_t n, void *ctx)
 		t->is_too_large = true;
 		return 0;
 	}
-	if (t->has_body) /* what a trailer says counts for nothing */
+	/* what a trailer says counts for nothing */
+	if (t->has_head)
 		return line.len;
 	if (line.len >= 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
 		if (++t->heads > TRANSFER_HEADS_MAX) {
 			t->is_too_large = true;
 			return 0;
 		}
+		t->in_head = true;
+		t->is_final = !is_interim(line);
+		/* RFC 9110 7.8: what would follow is no HTTP */
+		if (!t->is_final && memmem(line.ptr, line.len, " 101", 4))
+			t->bad = "the origin changes the protocol, which nobody has asked for";
 		t->has_location = false;
 		t->type_len = t->location_len = 0;
 		t->codings = 0;
-	} else {
+	} else if (trim(line).len == 0) {
+		t->has_head = t->in_head && t->is_final;
+		t->in_head = false;
+	} else if (t->in_head) {
 		take_field(t, line);
 	}
 	return t->bad ? 0 : line.len;
@@ -242,6 +267,17 @@ body_cb(char *data, size_t size, size_t n, void *ctx)
 	return 0;
 }
 
+/* Whenever something has come, decoded or not. */
+static int
+progress_cb(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, curl_off_t up)
+{
+	struct transfer *t = ctx;
+
+	(void)down_all, (void)up_all, (void)up;
+	t->is_endless = down > 0 && (uint64_t)down > t->all->settings.max_input;
+	return t->is_endless;
+}
+
 /* ---- the end ---- */
 
 static void
@@ -253,10 +289,17 @@ fill_error(const struct transfer *t, CURLcode code, struct transfer_end *end)
 		end->detail = t->refused;
 		return;
 	}
-	if (t->is_too_large) {
+	/* one line that is longer than curl takes, which it calls a lack of memory */
+	const bool is_long_line = code == CURLE_OUT_OF_MEMORY && t->is_ready && !t->has_head;
+	if (t->is_too_large || is_long_line) {
 		end->error = TRANSFER_TOO_LARGE;
 		end->detail = "the head is larger than 32 KiB or has more than 15 interim ones "
 			      "before it";
+		return;
+	}
+	if (t->is_endless) {
+		end->error = TRANSFER_TOO_LARGE;
+		end->detail = "the body is too long, and decodes to little";
 		return;
 	}
 	if (t->bad) {
@@ -353,8 +396,12 @@ finish(struct transfer *t, CURLcode code)
 	if (retry_after_s > 0)
 		end.retry_after_ms =
 		    (uint64_t)(retry_after_s < 86400 ? retry_after_s : 86400) * 1000;
-	if (code != CURLE_OK)
+	if (code != CURLE_OK) {
 		fill_error(t, code, &end);
+	} else if (!end.status) {
+		end.error = TRANSFER_BAD;
+		end.detail = "there was no answer but an interim one";
+	}
 
 	/* the handle first, so that the caller may start another one with its connection */
 	curl_multi_remove_handle(t->all->multi, t->easy);
@@ -581,9 +628,10 @@ set_all(struct transfer *t, const struct transfer_request *request)
 	       SET(easy, PREREQFUNCTION, ready_cb) && SET(easy, PREREQDATA, t) &&
 	       SET(easy, WRITEFUNCTION, body_cb) && SET(easy, WRITEDATA, t) &&
 	       SET(easy, HEADERFUNCTION, head_cb) && SET(easy, HEADERDATA, t) &&
-	       SET(easy, ACCEPT_ENCODING, "gzip, deflate") && SET(easy, USERAGENT, USER_AGENT) &&
-	       SET(easy, HTTPHEADER, t->fields) && SET(easy, BUFFERSIZE, INPUT_SIZE) &&
-	       SET(easy, NOSIGNAL, 1L) &&
+	       SET(easy, XFERINFOFUNCTION, progress_cb) && SET(easy, XFERINFODATA, t) &&
+	       SET(easy, NOPROGRESS, 0L) && SET(easy, ACCEPT_ENCODING, "gzip, deflate") &&
+	       SET(easy, USERAGENT, USER_AGENT) && SET(easy, HTTPHEADER, t->fields) &&
+	       SET(easy, BUFFERSIZE, INPUT_SIZE) && SET(easy, NOSIGNAL, 1L) &&
 	       /* a resolver that hangs is left to its thread: else the loop would wait for it */
 	       SET(easy, QUICK_EXIT, 1L) &&
 	       SET(easy, CONNECTTIMEOUT_MS, (long)(connect_ms ? connect_ms : 1)) &&

@@ -14,7 +14,8 @@
  * connect_timeout_ms, a body that hardly comes by TRANSFER_SLOW_*, heads (with 1xx ones and
  * trailers) by TRANSFER_HEAD_MAX and TRANSFER_HEADS_MAX; one coding of gzip or deflate is undone,
  * since with several a few bytes could keep the processor busy for minutes. The length of a body is
- * for the caller, who is given it decoded, piece by piece.
+ * for the caller, who is given it decoded, piece by piece; of what decodes to nothing, max_input is
+ * the bound.
  */
 #ifndef PLAZA_JOBS_TRANSFER_H
 #define PLAZA_JOBS_TRANSFER_H
@@ -86,6 +87,7 @@ struct transfers_settings {
 	struct loop *loop;
 	struct guard *guard;
 	uint64_t connect_timeout_ms;
+	uint64_t max_input;   /* bytes of one body before it is decoded; more is too large */
 	unsigned connections; /* idle ones that are kept for later */
 	const char *ca_file;  /* NULL: the system's store */
 };

@@ -278,6 +278,23 @@ answer_gzip(struct conn *c, const char *query)
 	free(body);
 }
 
+/* Stored blocks of no bytes. */
+static char hollow[5000];
+
+/* The first ten bytes of gzip (RFC 1952 2.3), in a body that ends with the connection. */
+static void
+answer_gzip_start(struct conn *c, char flags)
+{
+	const char start[10] = {0x1f, (char)0x8b, 8, flags, 0, 0, 0, 0, 0, 3};
+
+	for (size_t i = 0; i < sizeof(hollow); i += 5)
+		memcpy(hollow + i, "\0\0\0\xff\xff", 5);
+	answer_raw(c, OK "Content-Encoding: gzip\r\n\r\n", NULL);
+	c->out = must(realloc(c->out, c->out_len + sizeof(start)));
+	memcpy(c->out + c->out_len, start, sizeof(start));
+	c->out_len += sizeof(start);
+}
+
 #define TEN(s)     s s s s s s s s s s
 #define HUNDRED(s) TEN(TEN(s))
 
@@ -342,6 +359,18 @@ reply(struct conn *c, char *path, const char *request)
 	} else if (strcmp(path, "/trailers") == 0) {
 		answer_raw(c, OK "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n",
 			   "X-Field: " TEN("0123456789") "\r\n");
+	} else if (strcmp(path, "/raw") == 0) {
+		const char *text = param(query, "text");
+		answer_raw(c, text ? text : "", param(query, "more") ? "x" : NULL);
+		c->pause_ms = 60000;
+	} else if (strcmp(path, "/hollow") == 0) {
+		answer_gzip_start(c, 0);
+		c->again = hollow;
+		c->again_len = sizeof(hollow);
+	} else if (strcmp(path, "/name") == 0) {
+		answer_gzip_start(c, 8); /* FNAME */
+		c->again = HUNDRED("0123456789");
+		c->again_len = 1000;
 	} else if (strcmp(path, "/garbage") == 0) {
 		answer_raw(c, "220 mail.example ESMTP\r\n", NULL);
 	} else {

@@ -23,6 +23,8 @@
  *   /interim?n=     n times 103, then as /ok; without n without end
  *   /trailers       a chunked body, and trailers without end
  *   /garbage        an answer that is no HTTP
+ *   /raw?text=      that text, with %XX, and the end; &more= a byte more, and no end
+ *   /hollow         gzip without end that holds nothing; /name gzip whose file name has none
  */
 #ifndef PLAZA_TESTS_IT_ORIGIN_H
 #define PLAZA_TESTS_IT_ORIGIN_H
