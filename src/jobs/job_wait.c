@@ -19,8 +19,9 @@
 #define LOOK_MS 1000
 
 enum waiter_state {
-	WAITER_LOOKING, /* the database has been asked */
-	WAITER_WAITING  /* for news, or for the end of its time */
+	WAITER_EXPECTING, /* its job is being put */
+	WAITER_LOOKING,   /* the database has been asked */
+	WAITER_WAITING    /* for news, or for the end of its time */
 };
 
 struct waiter {
@@ -173,40 +174,81 @@ gone_cb(struct exchange *x, void *ctx)
 	end(ctx);
 }
 
-void
-job_wait(struct job_waits *waits, struct exchange *x, const struct uuid *id, uint64_t wait_ms,
-	 enum wait_use use, struct buffer *made)
+/* NULL: out of memory. */
+static struct waiter *
+waiter_new(struct job_waits *waits, struct exchange *x, const struct uuid *id, enum wait_use use)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
 
-	if (!w && made) {
-		reply_made(x, id, made);
-		return;
-	}
-	if (!w) {
-		job_reply_no_memory(x);
-		return;
-	}
-	if (made) {
-		w->made = *made;
-		*made = (struct buffer){0};
-		w->has_seen = true;
-	}
+	if (!w)
+		return NULL;
 	w->waits = waits;
 	w->x = x;
 	w->id = *id;
 	w->use = use;
-	w->is_over = wait_ms == 0 || waits->n >= JOB_WAITS_MAX || waits->jobs->is_leaving;
 	watch_init_timer(&w->timer, waits->jobs->loop, "wait for a job", timer_cb, w);
 	LIST_INSERT_HEAD(bucket_of(waits, id->byte), w, link);
 	if (waits->n++ == 0)
 		watch_start_ms(&waits->look_timer, LOOK_MS);
-	if (!w->is_over) {
-		/* without its timer it would wait for ever */
-		w->is_over = !watch_start_ms(&w->timer, wait_ms);
-		exchange_on_gone(x, gone_cb, w);
+	return w;
+}
+
+static void
+waiter_start(struct waiter *w, uint64_t wait_ms)
+{
+	const struct job_waits *waits = w->waits;
+
+	if (wait_ms == 0 || waits->n > JOB_WAITS_MAX || waits->jobs->is_leaving)
+		w->is_over = true;
+	if (w->is_over)
+		return;
+	/* without its timer it would wait for ever */
+	w->is_over = !watch_start_ms(&w->timer, wait_ms);
+	exchange_on_gone(w->x, gone_cb, w);
+}
+
+void
+job_wait(struct job_waits *waits, struct exchange *x, const struct uuid *id, uint64_t wait_ms,
+	 enum wait_use use)
+{
+	struct waiter *w = waiter_new(waits, x, id, use);
+
+	if (!w) {
+		job_reply_no_memory(x);
+		return;
 	}
+	waiter_start(w, wait_ms);
 	look(w);
+}
+
+struct waiter *
+job_wait_expect(struct job_waits *waits, struct exchange *x, const struct uuid *id)
+{
+	struct waiter *w = waiter_new(waits, x, id, WAIT_PUT);
+
+	if (!w)
+		return NULL;
+	w->state = WAITER_EXPECTING;
+	w->has_seen = true;
+	return w;
+}
+
+void
+job_wait_made(struct waiter *w, uint64_t wait_ms, struct buffer *made)
+{
+	w->made = *made;
+	*made = (struct buffer){0};
+	w->state = WAITER_WAITING;
+	waiter_start(w, wait_ms);
+	/* its end may have been told before its beginning was answered */
+	if (w->is_over || w->has_news)
+		look(w);
+}
+
+void
+job_wait_drop(struct waiter *w)
+{
+	waiter_free(w);
 }
 
 /* --- what they hear --- */

@@ -19,15 +19,15 @@ jobs_ended(struct jobs *jobs, const struct uuid *id, const struct ended_row *row
 {
 	const struct job_told told = {
 	    .id = id, .kind = row->kind, .queue = row->queue, .state = row->state, .progress = -1};
-	/* it is back in its queue, now or later */
-	struct job_queue_cell *cell = job_state_is_final(row->state)
-					  ? NULL
-					  : jobs_queue(jobs->host.segment, row->queue, true);
+	struct job_queue_cell *cell = jobs_queue(jobs->host.segment, row->queue, true);
 
+	/* it is back in its queue, now or later; or its place among those that run is free */
 	if (cell && row->state == JOB_STATE_QUEUED)
 		jobs_queue_put(jobs->shared, cell, 1, row->hand);
-	else if (cell)
+	else if (cell && row->state == JOB_STATE_SCHEDULED)
 		jobs_queue_expect(cell, 1);
+	if (cell && row->state != JOB_STATE_QUEUED)
+		jobs_queue_ready(jobs->shared, cell, 0, row->hand);
 	jobs_changed(jobs, &told, row->hand);
 }
 
@@ -37,8 +37,10 @@ jobs_stir(struct jobs *jobs, struct job_queue_cell *cell)
 	/* of no job: workers ask again after any news */
 	const struct job_news news = {.state = JOB_STATE_QUEUED};
 
-	if (cell)
+	if (cell) {
 		jobs_queue_ready(jobs->shared, cell, 0, 'p');
+		jobs_queue_ready(jobs->shared, cell, 0, 'w');
+	}
 	jobs->has_put = true;
 	jobs_tell(jobs->shared, &news);
 	jobs->teller.has_told = true;

@@ -49,7 +49,7 @@ get_handle(struct exchange *x, void *ctx)
 		exchange_problem(x, &problem);
 		return;
 	}
-	job_wait(jobs->waits, x, &id, wait_ms, WAIT_GET, NULL);
+	job_wait(jobs->waits, x, &id, wait_ms, WAIT_GET);
 }
 
 /* --- GET /api/jobs --- */

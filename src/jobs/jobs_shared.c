@@ -201,8 +201,10 @@ jobs_queue_put(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t
 void
 jobs_queue_ready(struct jobs_shared *shared, struct job_queue_cell *cell, uint64_t n, char hand)
 {
-	if (hand != 'p')
+	if (hand != 'p') {
+		atomic_fetch_add(&cell->arrived_w, n ? n : 1);
 		return;
+	}
 	atomic_fetch_add(&cell->arrived, n ? n : 1);
 	atomic_fetch_add(&shared->arrivals, 1);
 }

@@ -32,11 +32,12 @@ struct job_queue_cell {
 	_Atomic uint64_t name[JOB_QUEUE_NAME_MAX / 8]; /* its bytes */
 	_Atomic uint32_t name_len;                     /* 0: not written yet */
 	_Atomic uint32_t is_paused;
-	_Atomic int64_t depth;    /* ready and later */
-	_Atomic uint64_t arrived; /* jobs for executors that have become ready, counted */
-	_Atomic int64_t limit;    /* of depth, as the queue has it; 0: the conf's */
-	_Atomic uint64_t drained; /* jobs that were claimed, counted */
-	_Atomic uint64_t rate;    /* of them in a second, in thousandths; 0: nothing is known */
+	_Atomic int64_t depth;      /* ready and later */
+	_Atomic uint64_t arrived;   /* jobs for executors that have become ready, counted */
+	_Atomic uint64_t arrived_w; /* the same for workers over HTTP */
+	_Atomic int64_t limit;      /* of depth, as the queue has it; 0: the conf's */
+	_Atomic uint64_t drained;   /* jobs that were claimed, counted */
+	_Atomic uint64_t rate;      /* of them in a second, in thousandths; 0: nothing is known */
 };
 
 /* A place of the ring; see jobs_tell. */

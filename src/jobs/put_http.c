@@ -46,7 +46,8 @@ struct put {
 	bool is_array;
 	bool wants_wait;
 	uint64_t wait_ms;
-	size_t n; /* items */
+	struct waiter *waiter; /* of one with a wish to wait, until it is made; NULL */
+	size_t n;              /* items */
 	struct item *item;
 	size_t n_put;
 	struct job_new *job; /* of those that are put, in their order */
@@ -57,6 +58,8 @@ put_free(struct put *p)
 {
 	for (size_t i = 0; p->item && i < p->n; i++)
 		buffer_fini(&p->item[i].errors);
+	if (p->waiter)
+		job_wait_drop(p->waiter);
 	free(p->item);
 	free(p->job);
 	free(p->text);
@@ -148,12 +151,13 @@ reply_one(struct put *p, const struct queue_answer *answer, const struct put_row
 	}
 	/* it is read from the database: it may have ended long ago */
 	if (row->state == PUT_EXISTS) {
-		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms, WAIT_AGAIN, NULL);
+		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms, WAIT_AGAIN);
 		return;
 	}
 	const bool is_written = write_new(&body, &p->job[0], row);
-	if (is_written && p->wants_wait) {
-		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms, WAIT_PUT, &body);
+	if (is_written && p->waiter) {
+		job_wait_made(p->waiter, p->wait_ms, &body);
+		p->waiter = NULL;
 		return;
 	}
 	uuid_print(&row->id, id);
@@ -310,6 +314,8 @@ put_one(struct put *p, struct job_new *job)
 	}
 	take_room(p, &p->item[0], job);
 	if (p->item[0].fate == FATE_PUT) {
+		if (p->wants_wait)
+			p->waiter = job_wait_expect(p->jobs->waits, p->x, &job->id);
 		put_send(p);
 		return;
 	}

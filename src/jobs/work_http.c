@@ -58,6 +58,7 @@ struct parked {
 struct line {
 	LIST_ENTRY(line) link;
 	struct work *work;
+	uint64_t arrived; /* of the queue's jobs, when it was woken last */
 	TAILQ_HEAD(, parked) head;
 	size_t name_len;
 	char name[JOB_NAME_MAX];
@@ -372,13 +373,23 @@ park(struct work *work, struct exchange *x, struct span queue, unsigned max, uin
 
 /* --- news --- */
 
-/* What a queue may have for those who wait, by the estimate that the host shares. */
+/*
+ * What a queue may have for those who wait, by what the host shares: how many wait in it is an
+ * estimate that may miss one that has just come, and that is counted for itself.
+ */
 static int64_t
-depth_of(const struct jobs *jobs, struct span queue)
+may_have(struct line *line)
 {
-	const struct job_queue_cell *cell = jobs_queue(jobs->host.segment, queue, false);
+	const struct job_queue_cell *cell =
+	    jobs_queue(line->work->jobs->host.segment, line_name(line), false);
 
-	return cell ? cell->depth : 1;
+	if (!cell)
+		return 1;
+	const uint64_t arrived = cell->arrived_w, since = line->arrived;
+	const int64_t depth = cell->depth;
+	line->arrived = arrived;
+	const int64_t came = arrived - since < HEAR_MAX ? (int64_t)(arrived - since) : HEAR_MAX;
+	return came > depth ? came : depth < HEAR_MAX ? depth : HEAR_MAX;
 }
 
 /*
@@ -393,9 +404,8 @@ hear(struct work *work, int64_t least)
 
 	LIST_FOREACH(line, &work->lines, link)
 	{
-		int64_t left = depth_of(work->jobs, line_name(line));
+		int64_t left = may_have(line);
 
-		left = left < HEAR_MAX ? left : HEAR_MAX;
 		left = left > least ? left : least;
 		TAILQ_FOREACH(p, &line->head, link)
 		{

@@ -245,6 +245,30 @@ START_TEST(a_put_that_waits)
 }
 END_TEST
 
+/* However soon it ends, its end is heard. */
+START_TEST(puts_that_wait_miss_no_news)
+{
+	struct daemon *d = jobs_start("jobs.concurrency=50", NULL);
+	static struct http_conn c[20];
+	const uint64_t began = it_now_ms();
+
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < 20; i++)
+			jobs_send(&c[i], d, "POST", JOBS, "Prefer: wait=60\r\n", SLEEP(0));
+		for (int i = 0; i < 20; i++) {
+			json_t *job = jobs_read(&c[i], 200);
+
+			ck_assert_str_eq(job_str(job, "state"), "done");
+			json_decref(job);
+		}
+	}
+	/* who misses it looks each second only */
+	if (!it_has_sanitizers())
+		ck_assert_uint_lt(it_now_ms() - began, 8000);
+	daemon_stop(d);
+}
+END_TEST
+
 static const struct prefer {
 	const char *fields;
 	bool waits;
@@ -631,6 +655,7 @@ fill(Suite *s)
 
 	tc = it_case(s, "waiting");
 	tcase_add_test(tc, a_put_that_waits);
+	tcase_add_test(tc, puts_that_wait_miss_no_news);
 	tcase_add_test(tc, wishes);
 	tcase_add_test(tc, a_get_that_waits);
 	tcase_add_test(tc, a_crowd_waits_for_one_job);

@@ -26,6 +26,17 @@ is_listed(const pid_t *pids, size_t n, pid_t pid)
 	return false;
 }
 
+static bool
+answers(struct http_conn *c, const char *method, const char *target, int status)
+{
+	struct http_answer a;
+
+	http_exchange(c, method, target, NULL, NULL, &a);
+	const bool is_so = a.status == status && !a.close;
+	http_answer_fini(&a);
+	return is_so;
+}
+
 void
 jobs_wait_ready(struct daemon *d)
 {
@@ -33,18 +44,18 @@ jobs_wait_ready(struct daemon *d)
 	size_t n_ready = 0;
 
 	WAIT_UNTIL(({
-		struct http_answer a;
 		struct http_conn c;
 
 		http_open(&c, daemon_port(d));
-		http_exchange(&c, "GET", QUEUES, NULL, NULL, &a);
-		if (a.status == 200 && !a.close) {
+		/* whichever of the worker's connections to the database it takes */
+		if (answers(&c, "GET", QUEUES, 200) &&
+		    answers(&c, "POST", QUEUES "/none-such/claim", 204) &&
+		    answers(&c, "DELETE", JOBS "/01a20765-d507-74ad-b6ff-1870e4e93680", 404)) {
 			const pid_t pid = daemon_worker_of(d, c.fd);
 
 			if (!is_listed(ready, n_ready, pid))
 				ready[n_ready++] = pid;
 		}
-		http_answer_fini(&a);
 		http_close(&c);
 		n_ready == daemon_workers(d, workers);
 	}));
