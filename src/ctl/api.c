@@ -272,10 +272,11 @@ api_send(struct api *api, const struct api_request *request, struct api_answer *
 	char why[sizeof(answer->why)];
 
 	*answer = (struct api_answer){0};
-	for (;;) {
+	for (unsigned n = 1;; n++) {
 		CURLcode code;
 		bool is_whole = attempt(api, request, answer, &code);
 
+		answer->n_sent = n;
 		if (interrupted) {
 			answer->status = 0;
 			snprintf(answer->why, sizeof(answer->why), "interrupted");

@@ -54,7 +54,8 @@ struct api_request {
 };
 
 struct api_answer {
-	int status; /* 0: there is none, and `why` says why */
+	int status;      /* 0: there is none, and `why` says why */
+	unsigned n_sent; /* attempts; an earlier one may have done it */
 	unsigned retry_after_s;
 	struct buffer body; /* unless `piece` took it */
 	char why[600];

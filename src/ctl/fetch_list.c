@@ -126,7 +126,8 @@ bool
 fetch_list_args(struct fetch_list *list, const char *more, size_t from, struct buffer *out,
 		size_t *to, size_t *n)
 {
-	const size_t around = strlen(HEAD) + strlen(TAIL) + strlen(more);
+	/* behind what there is already */
+	const size_t max = out->len + FETCH_JOB_BYTES_MAX, tail = strlen(TAIL) + strlen(more);
 	bool ok = buffer_append(out, HEAD, strlen(HEAD), SIZE_MAX / 2), fits = true;
 
 	*n = 0;
@@ -137,7 +138,7 @@ fetch_list_args(struct fetch_list *list, const char *more, size_t from, struct b
 		const size_t len = text ? strlen(text) : 0;
 
 		json_decref(json);
-		fits = out->len + strlen(",") + len + around - strlen(HEAD) <= FETCH_JOB_BYTES_MAX;
+		fits = out->len + (*n ? 1 : 0) + len + tail <= max;
 		if (!text) {
 			fetch_url_fail(url, "validation: is not UTF-8");
 		} else if (fits) {

@@ -29,6 +29,7 @@ struct fetch_job {
 	char id[JOB_ID_SIZE];
 	size_t from, to, n;
 	bool is_over;
+	char state[16]; /* then; empty: it cannot be seen any more */
 };
 
 struct fetch {
@@ -58,16 +59,17 @@ fail(struct fetch *fetch, const char *path, const struct api_answer *answer)
 	api_fail(&fetch->api, path, answer, &fetch->exit);
 }
 
-static void
+/* False when nobody takes it. */
+static bool
 show(struct fetch *fetch)
 {
 	if (fetch->list->shown == fetch->list->n ||
 	    fetch_url_is_open(&fetch->list->url[fetch->list->shown]))
-		return;
+		return true;
 	progress_hide(&fetch->progress);
 	if (!fetch_show(stdout, fetch->list, &fetch->args->form) && fetch->exit == CTL_OK)
 		fetch->exit = CTL_FAILED;
-	ctl_flush(&fetch->exit);
+	return ctl_flush(&fetch->exit);
 }
 
 static void
@@ -242,11 +244,11 @@ take_results(struct fetch *fetch, struct fetch_job *job, const struct api_answer
 	}
 	snprintf(what, sizeof(what), "the job is %.20s", job_text(json, "state"));
 	fail_urls(fetch, job->from, job->to, what, job_text(last, "error"));
-	fetch->ended += job->n;
+	snprintf(job->state, sizeof(job->state), "%s", job_text(json, "state"));
 	job->is_over = true;
 }
 
-/* False when nobody knows what became of it. */
+/* False when nobody answers. */
 static bool
 await_job(struct fetch *fetch, struct fetch_job *job, int wait_s)
 {
@@ -262,29 +264,28 @@ await_job(struct fetch *fetch, struct fetch_job *job, int wait_s)
 		take_results(fetch, job, &answer, json);
 	else if (!api_is_interrupted())
 		fail(fetch, path, &answer);
-	/* it is kept no longer, or it never was there */
 	if (!ok && answer.status) {
 		fail_urls(fetch, job->from, job->to, "the job cannot be seen",
 			  api_problem(&answer));
-		fetch->ended += job->n;
-		job->is_over = true;
+		/* it is kept no longer, or it never was there */
+		job->is_over = answer.status == 404 || answer.status == 410;
 	}
+	const bool goes_on = ok || answer.status != 0;
+	if (goes_on)
+		fetch->ended += job->n;
 	json_decref(json);
 	api_answer_fini(&answer);
-	return job->is_over;
+	return goes_on;
 }
 
 static void
 await_jobs(struct fetch *fetch)
 {
 	const int wait_s = fetch->args->has_terminal ? JOB_WATCH_S : JOB_WAIT_S;
+	bool goes_on = show(fetch);
 
-	show(fetch);
-	for (size_t i = 0; i < fetch->n_jobs; i++) {
-		if (!await_job(fetch, &fetch->job[i], wait_s))
-			return;
-		show(fetch);
-	}
+	for (size_t i = 0; goes_on && i < fetch->n_jobs; i++)
+		goes_on = await_job(fetch, &fetch->job[i], wait_s) && show(fetch);
 }
 
 /* --- the end before the end --- */
@@ -321,8 +322,13 @@ cancel_jobs(struct fetch *fetch)
 		api_answer_fini(&answer);
 	}
 	for (size_t i = 0; i < fetch->n_jobs; i++) {
-		if (!fetch->job[i].is_over && await_job(fetch, &fetch->job[i], JOB_WATCH_S))
-			fprintf(stderr, "plazactl: the job %s was cancelled\n", fetch->job[i].id);
+		struct fetch_job *job = &fetch->job[i];
+
+		if (job->is_over)
+			continue;
+		await_job(fetch, job, JOB_WATCH_S);
+		if (job->state[0])
+			fprintf(stderr, "plazactl: the job %s is %s\n", job->id, job->state);
 	}
 }
 

@@ -138,6 +138,28 @@ jobs_list(struct api *api, const struct jobs_args *args, int *exit)
 
 /* --- cancel, retry --- */
 
+/* Whether a job is as it was to become, by an attempt whose answer was lost. */
+static bool
+is_changed(struct api *api, const char *id, bool to_cancelled)
+{
+	struct api_answer answer;
+	char path[JOB_PATH_SIZE];
+	bool is_so = false;
+	json_t *json;
+
+	job_path(path, id, "");
+	if (job_send(api, "GET", path, NO_BODY, &answer, &json)) {
+		const char *state = job_text(json, "state");
+
+		is_so = to_cancelled ? strcmp(state, "cancelled") == 0 : !job_state_is_final(state);
+		if (is_so)
+			printf("%s %s\n", id, state);
+	}
+	json_decref(json);
+	api_answer_fini(&answer);
+	return is_so;
+}
+
 static bool
 change_job(struct api *api, const char *method, const char *id, const char *rest, int *exit)
 {
@@ -151,7 +173,8 @@ change_job(struct api *api, const char *method, const char *id, const char *rest
 		const bool is_cancelling = json_is_true(json_object_get(json, "cancelling"));
 
 		printf("%s %s\n", id, is_cancelling ? "cancelling" : job_text(json, "state"));
-	} else {
+	} else if (answer.status != 409 || answer.n_sent == 1 ||
+		   !is_changed(api, id, rest[0] == '\0')) {
 		api_fail(api, path, &answer, &failed);
 		*exit = failed;
 	}

@@ -516,7 +516,7 @@ START_TEST(an_interrupt_cancels_and_shows_what_is_finished)
 	ck_assert_int_eq(child_wait(&child), 1);
 	free(text);
 	text = it_read_file(err);
-	want = it_printf("plazactl: interrupted\nplazactl: the job %s was cancelled\n", id);
+	want = it_printf("plazactl: interrupted\nplazactl: the job %s is cancelled\n", id);
 	ck_assert_str_eq(text, want);
 	jobs_is(d, id, "cancelled");
 	free(want);
