@@ -196,6 +196,7 @@ static const struct form {
     {"{\"kind\":\"sleep\",\"args\":[]}", JSON, 422, "validation", "/args"},
     {"{\"kind\":\"sleep\",\"args\":null}", JSON, 422, "validation", "/args"},
     {"{\"kind\":\"sleep\",\"args\":{\"hours\":1}}", JSON, 422, "validation", "/args/hours"},
+    {"{\"kind\":\"fetch\"}", JSON, 422, "validation", "/args/urls"},
     {"{\"kind\":\"x\"}", "Content-Type: text/plain\r\n", 415, NULL, NULL},
     {"{\"kind\":\"x\"}", JSON "Accept: application/problem+json\r\n", 406, "not-acceptable", NULL},
 };
@@ -715,6 +716,8 @@ START_TEST(in_a_transaction_of_the_users)
 	json_t *job = jobs_get(d, id);
 	ck_assert_str_eq(job_str(job, "unique"), "u");
 	ck_assert_int_eq(job_int(job, "priority"), 0);
+	/* no time was given, and none is told */
+	ck_assert_ptr_null(json_object_get(job, "run_at"));
 	json_decref(job);
 	child_close_input(&psql);
 	ck_assert_int_eq(child_wait(&psql), 0);
