@@ -4,7 +4,7 @@
 //
 // Prints the rate. `default` is what the queue does when nothing is set; `tuned` is the best that
 // its manual tells for many small jobs. Counted from the first job that runs to the last one, or to
-// the end of SECONDS; the jobs that were counted must be done in the database.
+// the end of SECONDS; only those that are done in the database count.
 import pg from 'pg';
 import { makeWorkerUtils, run, Logger } from 'graphile-worker';
 import PgBoss from 'pg-boss';
@@ -82,7 +82,18 @@ async function boss(count) {
 	return rate;
 }
 
+// Jobs that are done, as its tables tell: graphile-worker deletes them.
+const done = {
+	graphile: `select ${jobs} - count(*)::int as n from graphile_worker._private_jobs`,
+	boss: "select count(*)::int as n from pgboss.job where name = 'noop' and state = 'completed'",
+};
+
 const count = new Count();
 const rate = await (peer === 'graphile' ? graphile(count) : boss(count));
-console.log(rate.toFixed(0));
+const client = new pg.Client({ connectionString: url });
+await client.connect();
+const { n } = (await client.query(done[peer])).rows[0];
+await client.end();
+// one that has run and is not done does not count
+console.log((rate * Math.min(1, n / count.n)).toFixed(0));
 process.exit(0);
