@@ -1,7 +1,7 @@
 /*
  * body_text.c - charsets by iconv(3), UTF-8 by hand.
  */
-#include "jobs/body_text.h"
+#include "fetch/body_text.h"
 
 #include <errno.h>
 #include <iconv.h>

@@ -6,8 +6,8 @@
  * what browsers take them for (encoding.spec.whatwg.org): "iso-8859-1" is windows-1252. An unknown
  * one is UTF-8: only converters that are listed here are ever loaded, for the origin chooses.
  */
-#ifndef PLAZA_JOBS_BODY_TEXT_H
-#define PLAZA_JOBS_BODY_TEXT_H
+#ifndef PLAZA_FETCH_BODY_TEXT_H
+#define PLAZA_FETCH_BODY_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * extract.c - a reader of JSON that is fed piece by piece and remembers only where it is, and the
  * values that it was sent for.
  */
-#include "jobs/extract.h"
+#include "fetch/extract.h"
 
 #include <stdlib.h>
 #include <string.h>

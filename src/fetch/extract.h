@@ -6,8 +6,8 @@
  * numbers beyond an IEEE 754 double are strings with exactly their digits, U+0000 is left out, and
  * bytes and escapes that are no Unicode are U+FFFD. Of a key that comes twice the last one counts.
  */
-#ifndef PLAZA_JOBS_EXTRACT_H
-#define PLAZA_JOBS_EXTRACT_H
+#ifndef PLAZA_FETCH_EXTRACT_H
+#define PLAZA_FETCH_EXTRACT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 /*
  * fetch_args.c - each member of a fetch job's args: what it may be, and where it is not that.
  */
-#include "jobs/fetch_args.h"
+#include "fetch/fetch_args.h"
 
 #include <string.h>
 
 #include "base/utf8.h"
 #include "config/syntax.h"
-#include "jobs/url.h"
+#include "fetch/url.h"
 
 /* jansson's iterators want it writable, and do not write. */
 static json_t *

@@ -4,8 +4,8 @@
  *   {"urls":[...], "method":"GET", "headers":{...}, "body":"...", "timeout":"15s",
  *    "extract":{"name":"/json/pointer"}}                                only urls is required
  */
-#ifndef PLAZA_JOBS_FETCH_ARGS_H
-#define PLAZA_JOBS_FETCH_ARGS_H
+#ifndef PLAZA_FETCH_FETCH_ARGS_H
+#define PLAZA_FETCH_FETCH_ARGS_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "fetch/extract.h"
+#include "fetch/guard.h"
 #include "http/mistakes.h"
-#include "jobs/extract.h"
-#include "jobs/guard.h"
 
 #define FETCH_URLS_MAX       1000
 #define FETCH_HEADERS_MAX    32

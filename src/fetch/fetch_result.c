@@ -1,7 +1,7 @@
 /*
  * fetch_result.c - the result of one URL as JSON.
  */
-#include "jobs/fetch_result.h"
+#include "fetch/fetch_result.h"
 
 #include <stdio.h>
 

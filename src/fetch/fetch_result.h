@@ -7,8 +7,8 @@
  * All members are always there. status and text are null when nothing came; a value that was not
  * found is null, and its name is in `missing`.
  */
-#ifndef PLAZA_JOBS_FETCH_RESULT_H
-#define PLAZA_JOBS_FETCH_RESULT_H
+#ifndef PLAZA_FETCH_FETCH_RESULT_H
+#define PLAZA_FETCH_FETCH_RESULT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/span.h"
-#include "jobs/extract.h"
+#include "fetch/extract.h"
 
 struct fetch_result {
 	struct span url; /* as it was given */

@@ -1,7 +1,7 @@
 /*
  * guard.c - the classes of addresses, the exceptions, and what is this machine's own.
  */
-#include "jobs/guard.h"
+#include "fetch/guard.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

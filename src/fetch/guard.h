@@ -10,8 +10,8 @@
  *   what is not global unicast, has an IPv4 address embedded, or is an address of this machine: no
  *   all else: yes
  */
-#ifndef PLAZA_JOBS_GUARD_H
-#define PLAZA_JOBS_GUARD_H
+#ifndef PLAZA_FETCH_GUARD_H
+#define PLAZA_FETCH_GUARD_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 
 #include "config/values.h"
-#include "jobs/url.h"
+#include "fetch/url.h"
 
 #define GUARD_OWN_MAX 64
 

@@ -1,7 +1,7 @@
 /*
  * host_pace.c - a table of the hosts that are to be left alone for a while.
  */
-#include "jobs/host_pace.h"
+#include "fetch/host_pace.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
  * Whatever answers, an error status too, is up; and a host that only answers slowly is not down,
  * for that may be one URL's own.
  */
-#ifndef PLAZA_JOBS_HOST_PACE_H
-#define PLAZA_JOBS_HOST_PACE_H
+#ifndef PLAZA_FETCH_HOST_PACE_H
+#define PLAZA_FETCH_HOST_PACE_H
 
 #include <stddef.h>
 #include <stdint.h>

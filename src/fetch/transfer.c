@@ -1,7 +1,7 @@
 /*
  * transfer.c - libcurl's multi interface, its sockets and its timer as watches of the loop.
  */
-#include "jobs/transfer.h"
+#include "fetch/transfer.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>

@@ -17,8 +17,8 @@
  * for the caller, who is given it decoded, piece by piece; of what decodes to nothing, max_input is
  * the bound.
  */
-#ifndef PLAZA_JOBS_TRANSFER_H
-#define PLAZA_JOBS_TRANSFER_H
+#ifndef PLAZA_FETCH_TRANSFER_H
+#define PLAZA_FETCH_TRANSFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +26,8 @@
 
 #include "base/loop.h"
 #include "base/span.h"
-#include "jobs/guard.h"
-#include "jobs/url.h"
+#include "fetch/guard.h"
+#include "fetch/url.h"
 
 #define TRANSFER_HEAD_MAX  ((size_t)32 << 10) /* bytes of all heads of one answer */
 #define TRANSFER_HEADS_MAX 16                 /* of them, interim ones */

@@ -1,7 +1,7 @@
 /*
  * turns.c - a queue that is gone through from its front.
  */
-#include "jobs/turns.h"
+#include "fetch/turns.h"
 
 void
 turns_init(struct turns *turns, const struct turns_events *events, void *ctx)

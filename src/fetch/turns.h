@@ -3,8 +3,8 @@
  * asked, but for those whose origin has enough. How many that is, is for two callbacks to say,
  * which count over all processes of the host. Pure.
  */
-#ifndef PLAZA_JOBS_TURNS_H
-#define PLAZA_JOBS_TURNS_H
+#ifndef PLAZA_FETCH_TURNS_H
+#define PLAZA_FETCH_TURNS_H
 
 #include <stdbool.h>
 #include <stddef.h>

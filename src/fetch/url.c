@@ -1,7 +1,7 @@
 /*
  * url.c - http and https URLs, read strictly and written anew.
  */
-#include "jobs/url.h"
+#include "fetch/url.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  * octal, hexadecimal, fewer than four parts, IPv4 in IPv6) is that address, and stands in the
  * normal form as such. What stays is a name that no resolver takes for an address.
  */
-#ifndef PLAZA_JOBS_URL_H
-#define PLAZA_JOBS_URL_H
+#ifndef PLAZA_FETCH_URL_H
+#define PLAZA_FETCH_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
  * visit.c - a URL's way: asks for a turn, transfers, pauses, asks again, ends.
  */
-#include "jobs/visit.h"
+#include "fetch/visit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "jobs/body_text.h"
-#include "jobs/fetch_result.h"
+#include "fetch/body_text.h"
+#include "fetch/fetch_result.h"
 
 enum state {
 	VISIT_NEW,    /* its timer begins it */

@@ -21,8 +21,8 @@
  * so do 301 and 302 after a POST, as browsers do. Once the way has led to another origin, headers
  * that hold secrets are left out.
  */
-#ifndef PLAZA_JOBS_VISIT_H
-#define PLAZA_JOBS_VISIT_H
+#ifndef PLAZA_FETCH_VISIT_H
+#define PLAZA_FETCH_VISIT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,11 +30,11 @@
 
 #include "base/loop.h"
 #include "base/span.h"
-#include "jobs/fetch_args.h"
-#include "jobs/guard.h"
-#include "jobs/host_pace.h"
-#include "jobs/transfer.h"
-#include "jobs/turns.h"
+#include "fetch/fetch_args.h"
+#include "fetch/guard.h"
+#include "fetch/host_pace.h"
+#include "fetch/transfer.h"
+#include "fetch/turns.h"
 
 #define VISIT_TRIES    3
 #define VISIT_PAUSE_MS 250

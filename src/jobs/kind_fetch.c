@@ -14,10 +14,10 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "fetch/visit.h"
 #include "http/json_string.h"
 #include "jobs/credits.h"
 #include "jobs/run.h"
-#include "jobs/visit.h"
 
 /* Visits of a job that pause and those that do not, together. */
 #define ALIVE_MAX 128

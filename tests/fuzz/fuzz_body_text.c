@@ -1,11 +1,11 @@
-/* links: src/jobs/body_text.c */
+/* links: src/fetch/body_text.c */
 /*
  * fuzz_body_text.c - bodies in any charset: what comes out is UTF-8 without zeros, and at most a
  * hundred characters.
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_body_text tests/fuzz/fuzz_body_text.c \
- *		src/jobs/body_text.c
+ *		src/fetch/body_text.c
  *	./fuzz_body_text -max_len=1024 tests/fuzz/corpus/body_text
  *
  * Input: a Content-Type, a newline, a body.
@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "jobs/body_text.h"
+#include "fetch/body_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

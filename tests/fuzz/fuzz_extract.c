@@ -1,11 +1,11 @@
-/* links: src/jobs/extract.c src/base/buffer.c -ljansson */
+/* links: src/fetch/extract.c src/base/buffer.c -ljansson */
 /*
  * fuzz_extract.c - JSON pointers and the texts that they are for: a text in one piece gives what it
  * gives byte by byte, is taken when jansson takes it, and what is found jansson can read.
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_extract tests/fuzz/fuzz_extract.c \
- *		src/jobs/extract.c src/base/buffer.c -ljansson
+ *		src/fetch/extract.c src/base/buffer.c -ljansson
  *	./fuzz_extract -max_len=1024 tests/fuzz/corpus/extract
  *
  * Input: a pointer, a newline, a text.
@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "jobs/extract.h"
+#include "fetch/extract.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* links: src/jobs/fetch_args.c src/jobs/url.c src/jobs/guard.c src/jobs/extract.c
+/* links: src/fetch/fetch_args.c src/fetch/url.c src/fetch/guard.c src/fetch/extract.c
  * src/config/network.c src/config/syntax.c src/http/json_text.c src/http/mistakes.c
  * src/base/buffer.c -ljansson */
 /*
@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fetch/fetch_args.h"
 #include "http/json_text.h"
-#include "jobs/fetch_args.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,11 +1,11 @@
-/* links: src/jobs/url.c src/jobs/guard.c src/config/network.c */
+/* links: src/fetch/url.c src/fetch/guard.c src/config/network.c */
 /*
  * fuzz_fetch_url.c - URLs, and what a Location means there: what is taken has a normal form that is
  * its own, whose host says what the address says; and a name is nothing that inet_aton takes.
  *
  *	clang -g -O1 -std=c11 -D_GNU_SOURCE -Isrc -fsanitize=fuzzer,address,undefined \
  *		-fno-sanitize-recover=all -o fuzz_fetch_url tests/fuzz/fuzz_fetch_url.c \
- *		src/jobs/url.c src/jobs/guard.c src/config/network.c
+ *		src/fetch/url.c src/fetch/guard.c src/config/network.c
  *	./fuzz_fetch_url -max_len=512 tests/fuzz/corpus/fetch_url
  *
  * Input: a URL, and after a newline a Location.
@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/guard.h"
-#include "jobs/url.h"
+#include "fetch/guard.h"
+#include "fetch/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

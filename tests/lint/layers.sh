@@ -29,10 +29,11 @@ awk -F: '
 		may["hub"]    = "base config proc http pg hub"
 		may["openapi"] = "base config proc http openapi"
 		may["store"]  = "base config proc http pg store"
-		may["jobs"]   = "base config proc http pg jobs"
+		may["fetch"]  = "base config proc http fetch"
+		may["jobs"]   = "base config proc http pg fetch jobs"
 		may["ctl"]    = "base ctl"
 		# main.c, master.c, worker.c ...: they wire everything, and nobody below includes them
-		may["."]      = ". base config proc http pg greet hub openapi store jobs ctl"
+		may["."]      = ". base config proc http pg greet hub openapi store fetch jobs ctl"
 	}
 	function folder(path) {
 		return path ~ /\// ? substr(path, 1, index(path, "/") - 1) : "."
@@ -175,7 +176,7 @@ awk -F: '
 		only("^xxhash.h$", "^src/(http/etag.c|hub/log_record.c)", "http/etag.c and hub/log_record.c")
 		only("^openssl/", "^src/(pg/steps.c|store/idempotency.c|main.c|version)", \
 			"pg/steps.c and store/idempotency.c")
-		only("^curl/", "^src/(ctl/api.c|plazactl.c|jobs/transfer.c|version)", "ctl/api.c and jobs/transfer.c")
+		only("^curl/", "^src/(ctl/api.c|plazactl.c|fetch/transfer.c|version)", "ctl/api.c and fetch/transfer.c")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}
 ' "$out.angled" >>"$out"

@@ -1,9 +1,9 @@
-/* links: src/jobs/body_text.c */
+/* links: src/fetch/body_text.c */
 /*
  * test_body_text.c - the first hundred characters of bodies in many charsets, well and badly
  * written, whole and cut.
  */
-#include "jobs/body_text.h"
+#include "fetch/body_text.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-/* links: src/jobs/extract.c src/base/buffer.c tests/unit/fail_alloc.c -ljansson */
+/* links: src/fetch/extract.c src/base/buffer.c tests/unit/fail_alloc.c -ljansson */
 /*
  * test_extract.c - values of a JSON text found by their pointers, however the text is cut; texts
  * that are none; and what a value becomes so that everybody can read it.
  */
-#include "jobs/extract.h"
+#include "fetch/extract.h"
 
 #include <check.h>
 #include <jansson.h>

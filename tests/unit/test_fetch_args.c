@@ -1,11 +1,11 @@
-/* links: src/jobs/fetch_args.c src/jobs/url.c src/jobs/guard.c src/jobs/extract.c
+/* links: src/fetch/fetch_args.c src/fetch/url.c src/fetch/guard.c src/fetch/extract.c
  * src/config/network.c src/config/syntax.c src/http/json_text.c src/http/mistakes.c
  * src/base/buffer.c -ljansson */
 /*
  * test_fetch_args.c - every member of a fetch job's args, well and badly, each mistake at its
  * place; and what is masked.
  */
-#include "jobs/fetch_args.h"
+#include "fetch/fetch_args.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-/* links: src/jobs/guard.c src/jobs/url.c src/config/network.c */
+/* links: src/fetch/guard.c src/fetch/url.c src/config/network.c */
 /*
  * test_fetch_guard.c - which addresses and ports are connected to: the classes of addresses in all
  * their spellings, the exceptions, and this machine's own.
  */
-#include "jobs/guard.h"
+#include "fetch/guard.h"
 
 #include <arpa/inet.h>
 #include <check.h>

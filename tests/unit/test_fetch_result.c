@@ -1,9 +1,9 @@
-/* links: src/jobs/fetch_result.c src/jobs/extract.c src/http/json_string.c src/base/buffer.c
+/* links: src/fetch/fetch_result.c src/fetch/extract.c src/http/json_string.c src/base/buffer.c
  * tests/unit/fail_alloc.c -ljansson */
 /*
  * test_fetch_result.c - the result of one URL as JSON, letter by letter, and within its bounds.
  */
-#include "jobs/fetch_result.h"
+#include "fetch/fetch_result.h"
 
 #include <check.h>
 #include <jansson.h>

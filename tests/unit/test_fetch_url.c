@@ -1,9 +1,9 @@
-/* links: src/jobs/url.c */
+/* links: src/fetch/url.c */
 /*
  * test_fetch_url.c - URLs in one normal form, in which a host that any resolver would take for an
  * address is that address; what Location means; and what is none.
  */
-#include "jobs/url.h"
+#include "fetch/url.h"
 
 #include <arpa/inet.h>
 #include <check.h>

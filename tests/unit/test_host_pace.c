@@ -1,9 +1,9 @@
-/* links: src/jobs/host_pace.c src/base/siphash.c tests/unit/fail_alloc.c */
+/* links: src/fetch/host_pace.c src/base/siphash.c tests/unit/fail_alloc.c */
 /*
  * test_host_pace.c - pauses that a host has asked for, hosts that are down, and a table that stays
  * small.
  */
-#include "jobs/host_pace.h"
+#include "fetch/host_pace.h"
 
 #include <check.h>
 #include <stdio.h>

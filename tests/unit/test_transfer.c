@@ -4,7 +4,7 @@
  * test_transfer.c - requests to an origin that answers well, badly and never, and addresses that
  * are only seen when connecting.
  */
-#include "jobs/transfer.h"
+#include "fetch/transfer.h"
 
 #include <arpa/inet.h>
 #include <check.h>

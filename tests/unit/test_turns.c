@@ -1,9 +1,9 @@
-/* links: src/jobs/turns.c */
+/* links: src/fetch/turns.c */
 /*
  * test_turns.c - who goes next: in order, but for origins that are full; bounds that are never
  * passed, whoever leaves or asks while turns are given.
  */
-#include "jobs/turns.h"
+#include "fetch/turns.h"
 
 #include <check.h>
 #include <stdlib.h>
