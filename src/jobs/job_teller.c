@@ -25,6 +25,16 @@ job_teller_init(struct job_teller *teller, struct loop *loop)
 }
 
 void
+job_teller_wake(struct job_teller *teller)
+{
+	/* no job has this id */
+	const struct job_news news = {.state = JOB_STATE_QUEUED};
+
+	jobs_tell(jobs_shared_of(teller->segment), &news);
+	teller->has_told = true;
+}
+
+void
 job_tell(struct job_teller *teller, const struct job_told *told)
 {
 	const struct job_news news = {.id = *told->id, .state = told->state};

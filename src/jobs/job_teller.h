@@ -27,6 +27,9 @@ struct job_teller {
 /* What stands above is filled in; adds a hook, so it lives as long as the loop runs. */
 void job_teller_init(struct job_teller *teller, struct loop *loop);
 
+/* Something has become ready in a queue: those who wait for jobs look. */
+void job_teller_wake(struct job_teller *teller);
+
 /* After the commit of the change. */
 void job_tell(struct job_teller *teller, const struct job_told *told);
 

@@ -380,9 +380,14 @@ heard_cb(struct span queue, void *ctx)
 		return;
 	}
 	struct source *source = sources_get(&r->sources, queue);
+	struct job_queue_cell *cell = jobs_queue(r->settings.segment, queue, false);
 
 	if (source)
 		source_want(source, true);
+	/* or it is for workers over HTTP: whose, is not told */
+	if (cell)
+		jobs_queue_ready(r->shared, cell, 0, 'w');
+	job_teller_wake(&r->teller);
 }
 
 /* ---- what the others of this process tell ---- */
