@@ -47,7 +47,9 @@ rig_init(struct rig *rig, const char *conninfo)
 	backlog_init(&rig->backlog, 256, 0);
 	rig->plan = (struct setup_plan){&steps, statements, 6, 5000, true};
 	rig->settings = (struct lane_settings){
-	    .connection = {rig->conninfo, &rig->plan, 5000},
+	    .connection = {.conninfo = rig->conninfo,
+			   .plan = &rig->plan,
+			   .connect_timeout_ms = 5000},
 	    .backlog = &rig->backlog,
 	    .queue_timeout_ms = 5000,
 	    .statement_timeout_ms = 5000,
