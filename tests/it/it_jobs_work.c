@@ -89,9 +89,10 @@ static const struct claim_form {
 START_TEST(what_a_claim_may_ask)
 {
 	struct daemon *d = jobs_start(NULL, NULL);
-	static const char *const names[] = {"a%20b", "%00", "a%2fb", "%ff",
-					    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-					    "aaaaaaaaaaa"};
+	/* the last one is a character too long */
+	static const char too_long[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				       "aaaaaaaaaaa";
+	static const char *const names[] = {"a%20b", "%00", "a%2fb", "%ff", too_long};
 
 	for (size_t i = 0; i < N(claims); i++) {
 		char *target = it_printf(QUEUES "/default/claim%s", claims[i].query);

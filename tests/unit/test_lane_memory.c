@@ -179,7 +179,7 @@ live(void)
 	ck_assert(conninfo && loop);
 	backlog_init(&backlog, 100, 0);
 	const struct lane_settings settings = {
-	    .connection = {conninfo, &plan, 5000},
+	    .connection = {.conninfo = conninfo, .plan = &plan, .connect_timeout_ms = 5000},
 	    .backlog = &backlog,
 	    .queue_timeout_ms = 5000,
 	    .statement_timeout_ms = 500,
