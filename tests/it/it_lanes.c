@@ -143,6 +143,13 @@ slow_target(size_t i, const char *deep)
 	}
 }
 
+static bool
+waits_for_barrier(PGconn *holder)
+{
+	return number(holder, "select count(*) from pg_locks where locktype = 'advisory' and "
+			      "objid = 13 and not granted") == 1;
+}
+
 START_TEST(lists_that_stand_still_hold_up_nobody)
 {
 	char *option = it_printf("store.database=%s", pg_fresh());
@@ -168,13 +175,13 @@ START_TEST(lists_that_stand_still_hold_up_nobody)
 		http_sendf(&list[i], "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target[i]);
 	}
 	WAIT_UNTIL(count_answered(list, LISTS) >= LISTS - QUEUE - UNDER_WAY);
+	WAIT_UNTIL(waits_for_barrier(holder));
+	/* what was sent before this is read before it */
+	http_open(&c, daemon_port(d));
+	expect_reads_and_writes(&c, 1);
 	const size_t refused = count_answered(list, LISTS);
 	ck_assert_uint_le(refused, LISTS - QUEUE);
-	ck_assert_int_eq(number(holder, "select count(*) from pg_locks where locktype = 'advisory' "
-					"and objid = 13 and not granted"),
-			 1);
 
-	http_open(&c, daemon_port(d));
 	expect_reads_and_writes(&c, 40);
 	/* and for lists it is as it was */
 	ck_assert_uint_eq(count_answered(list, LISTS), refused);
