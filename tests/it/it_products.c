@@ -883,10 +883,10 @@ START_TEST(statements_and_queues_have_their_time)
 	unsigned refused = 0;
 
 	free(option);
+	/* all lanes have prepared their statements */
+	daemon_wait_store(d);
 	expect_post(d, "{\"name\":\"a\",\"price\":1}", 201, NULL);
-	/* somebody holds the table, until we let go; all lanes have prepared their statements */
-	free(daemon_log_wait(d, 0, "worker 0 info: store: connected"));
-	free(daemon_log_wait(d, 0, "worker 1 info: store: connected"));
+	/* somebody holds the table, until we let go */
 	char *dbname = pg_ask("select current_database()");
 	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
 			      "-d",   dbname,  NULL};
