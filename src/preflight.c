@@ -20,10 +20,10 @@
 #include "connections.h"
 #include "generation.h"
 #include "hub/hub_segment.h"
-#include "jobs/jobs_schema.h"
 #include "pg/conninfo.h"
 #include "pg/look.h"
 #include "proc/process.h"
+#include "queue/jobs_schema.h"
 #include "store/schema.h"
 #include "store/store.h"
 

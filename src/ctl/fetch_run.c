@@ -26,7 +26,7 @@
 
 /* The URLs [from, to) of the list, those that were refused excepted. */
 struct fetch_job {
-	char id[JOB_ID_SIZE];
+	char id[UUID_TEXT_SIZE];
 	size_t from, to, n;
 	bool is_over;
 	char state[16]; /* then; empty: it cannot be seen any more */

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 
@@ -15,36 +14,22 @@
 #define PAUSE_MS 200
 
 bool
-job_id_make(char id[JOB_ID_SIZE])
+job_id_make(char id[UUID_TEXT_SIZE])
 {
-	const uint64_t ms = clock_realtime_ms();
-	unsigned char b[16];
+	struct uuid uuid;
 
-	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+	if (!uuid_make(&uuid))
 		return false;
-	for (unsigned i = 0; i < 6; i++)
-		b[i] = (unsigned char)(ms >> (40 - 8 * i));
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x70);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	for (unsigned i = 0, at = 0; i < sizeof(b); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			id[at++] = '-';
-		snprintf(id + at, 3, "%02x", b[i]);
-		at += 2;
-	}
+	uuid_print(&uuid, id);
 	return true;
 }
 
 bool
 job_id_check(const char *text)
 {
-	for (size_t i = 0; i < JOB_ID_SIZE - 1; i++) {
-		const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+	struct uuid uuid;
 
-		if (!text[i] || !strchr(is_dash ? "-" : "0123456789abcdefABCDEF", text[i]))
-			return false;
-	}
-	return text[JOB_ID_SIZE - 1] == '\0';
+	return uuid_parse(span_from(text, strlen(text)), &uuid);
 }
 
 bool

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/uuid.h"
 #include "ctl/api.h"
 
-#define JOB_ID_SIZE 37 /* with the terminator */
 #define JOBS_PATH   "/api/jobs"
 #define QUEUES_PATH "/api/queues"
 
@@ -21,10 +21,10 @@
 #define JOB_WATCH_S 1
 
 /*
- * A new UUIDv7 (RFC 9562): a job that is PUT under it is there once, however often that is sent.
- * False when there are no random bytes.
+ * A new id: a job that is PUT under it is there once, however often that is sent. False when there
+ * are no random bytes.
  */
-bool job_id_make(char id[JOB_ID_SIZE]);
+bool job_id_make(char id[UUID_TEXT_SIZE]);
 /* Whether it has the form of one, and so a place in a path. */
 bool job_id_check(const char *text);
 /* Of a kind or a queue. */

@@ -126,7 +126,7 @@ static void
 jobs_put(struct api *api, const struct jobs_args *args, int *exit)
 {
 	struct buffer job_args = {0}, body = {0};
-	char path[JOB_PATH_SIZE], id[JOB_ID_SIZE];
+	char path[JOB_PATH_SIZE], id[UUID_TEXT_SIZE];
 	struct api_answer answer;
 	json_t *json;
 

@@ -27,7 +27,7 @@ integer(const json_t *json, const char *name)
 typedef bool (*job_fn)(struct api *api, const json_t *job, int *exit);
 
 struct walk {
-	char next[JOB_ID_SIZE]; /* empty: the first page */
+	char next[UUID_TEXT_SIZE]; /* empty: the first page */
 	uint64_t left;
 	job_fn each;
 };

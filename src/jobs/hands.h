@@ -13,12 +13,12 @@
 
 #include "base/loop.h"
 #include "base/span.h"
+#include "base/uuid.h"
 #include "config/config.h"
 #include "jobs/credits.h"
 #include "jobs/job_teller.h"
 #include "jobs/kind.h"
-#include "jobs/queue.h"
-#include "jobs/uuid.h"
+#include "queue/queue.h"
 
 struct hands;
 

@@ -11,7 +11,7 @@
 #include "base/span.h"
 #include "config/config.h"
 #include "http/mistakes.h"
-#include "jobs/queue.h"
+#include "queue/queue.h"
 
 /*
  * False with every mistake added, at the place where the job is. `json` is what was read from

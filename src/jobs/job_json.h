@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 #include "config/config.h"
-#include "jobs/queue.h"
+#include "queue/queue.h"
 
 /* The bytes of an answer: a thousand jobs with their arguments. */
 #define JOB_REPLY_MAX (64u << 20)

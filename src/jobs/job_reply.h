@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "http/exchange.h"
 #include "http/mistakes.h"
-#include "jobs/queue.h"
+#include "queue/queue.h"
 
 #define JOBS_PATH   "/api/jobs"
 #define QUEUES_PATH "/api/queues"

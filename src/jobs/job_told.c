@@ -5,7 +5,7 @@
 
 #include "base/put.h"
 #include "http/json_string.h"
-#include "jobs/queue.h"
+#include "queue/queue.h"
 
 _Static_assert(2 * JSON_STRING_ROOM(JOB_NAME_MAX) + UUID_TEXT_SIZE + 120 <= JOB_TOLD_SIZE,
 	       "a message has room");

@@ -5,8 +5,8 @@
 #define PLAZA_JOBS_JOB_TOLD_H
 
 #include "base/span.h"
-#include "jobs/job_state.h"
-#include "jobs/uuid.h"
+#include "base/uuid.h"
+#include "queue/job_state.h"
 
 #define JOBS_ROOM "_jobs"
 

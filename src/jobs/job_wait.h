@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/uuid.h"
 #include "http/exchange.h"
-#include "jobs/uuid.h"
 
 struct job_waits;
 struct waiter;

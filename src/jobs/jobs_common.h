@@ -13,7 +13,7 @@
 #include "jobs/job_teller.h"
 #include "jobs/jobs_host.h"
 #include "jobs/jobs_shared.h"
-#include "jobs/queue.h"
+#include "queue/queue.h"
 
 struct job_waits;
 struct queue_waits;

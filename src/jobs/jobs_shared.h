@@ -16,11 +16,11 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "base/uuid.h"
 #include "jobs/credits.h"
-#include "jobs/job_state.h"
-#include "jobs/uuid.h"
 #include "proc/doorbell.h"
 #include "proc/segment.h"
+#include "queue/job_state.h"
 
 #define JOB_QUEUES         256
 #define JOB_QUEUE_NAME_MAX 64

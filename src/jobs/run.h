@@ -11,18 +11,11 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "base/uuid.h"
+#include "queue/job_state.h"
 
-#define JOB_ID_SIZE 37 /* a UUID in its text form, and a terminator */
 /* Parts of a job are numbered below this. */
 #define JOB_PARTS_MAX 1000
-
-enum job_outcome {
-	JOB_DONE,      /* `result` */
-	JOB_RETRY,     /* `error`; tried again, after a pause, while it has attempts left */
-	JOB_FAILED,    /* `error`; trying again is pointless */
-	JOB_CANCELLED, /* after cancel; what there is of a result may come with it */
-	JOB_GIVEN_BACK /* not its fault: it runs again and the attempt does not count */
-};
 
 struct job_run;
 
@@ -36,7 +29,7 @@ struct job_run_events {
 
 /* Valid until job_run_done. */
 struct job_run {
-	char id[JOB_ID_SIZE];
+	char id[UUID_TEXT_SIZE];
 	unsigned attempt;    /* 1... */
 	const json_t *args;  /* checked by the kind's check, by this version of plazad or another */
 	const json_t *parts; /* array: item n is what part n was stored as; null, or none: not */

@@ -16,9 +16,9 @@
 #include "jobs/hands.h"
 #include "jobs/jobs_shared.h"
 #include "jobs/listener.h"
-#include "jobs/queue.h"
 #include "jobs/sources.h"
 #include "jobs/tend.h"
+#include "queue/queue.h"
 
 /* After a claim that was not answered as it should. */
 #define AGAIN_MS 200

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "jobs/queue.h"
+#include "queue/queue.h"
 
 struct source {
 	char name[JOB_NAME_MAX + 1];

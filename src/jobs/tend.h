@@ -11,8 +11,8 @@
 
 #include "base/loop.h"
 #include "jobs/job_teller.h"
-#include "jobs/queue.h"
 #include "proc/segment.h"
+#include "queue/queue.h"
 
 struct tend;
 

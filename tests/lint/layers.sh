@@ -30,10 +30,11 @@ awk -F: '
 		may["openapi"] = "base config proc http openapi"
 		may["store"]  = "base config proc http pg store"
 		may["fetch"]  = "base config proc http fetch"
-		may["jobs"]   = "base config proc http pg fetch jobs"
+		may["queue"]  = "base config proc pg queue"
+		may["jobs"]   = "base config proc http pg fetch queue jobs"
 		may["ctl"]    = "base ctl"
 		# main.c, master.c, worker.c ...: they wire everything, and nobody below includes them
-		may["."]      = ". base config proc http pg greet hub openapi store fetch jobs ctl"
+		may["."]      = ". base config proc http pg greet hub openapi store fetch queue jobs ctl"
 	}
 	function folder(path) {
 		return path ~ /\// ? substr(path, 1, index(path, "/") - 1) : "."

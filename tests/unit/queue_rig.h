@@ -5,8 +5,8 @@
 #ifndef PLAZA_TESTS_QUEUE_RIG_H
 #define PLAZA_TESTS_QUEUE_RIG_H
 
-#include "jobs/queue.h"
 #include "pg_server.h"
+#include "queue/queue.h"
 
 #define RIG_ROWS 1200
 

@@ -1,4 +1,4 @@
-/* links: src/jobs/hands.c src/jobs/run.c src/jobs/credits.c src/jobs/uuid.c src/http/json_text.c
+/* links: src/jobs/hands.c src/jobs/run.c src/jobs/credits.c src/base/uuid.c src/http/json_text.c
  * src/http/mistakes.c src/proc/segment.c src/proc/doorbell.c src/base/loop.c src/base/log.c
  * src/base/clock.c src/base/siphash.c tests/unit/fail_alloc.c -levent_core -ljansson */
 /*

@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "jobs/jobs_schema.h"
 #include "pg/look.h"
+#include "queue/jobs_schema.h"
 #include "queue_rig.h"
 
 #define ALL_STEPS ((UINT64_C(1) << JOBS_STEPS) - 1)

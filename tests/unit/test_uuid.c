@@ -1,17 +1,18 @@
-/* links: src/jobs/uuid.c src/jobs/job_state.c src/jobs/watermarks.c src/base/log.c src/base/clock.c
+/* links: src/base/uuid.c src/queue/job_state.c src/queue/watermarks.c src/base/log.c
+ * src/base/clock.c
  */
 /*
  * test_uuid.c - ids of jobs, the names of their states, and what claims need not look at.
  */
-#include "jobs/uuid.h"
+#include "base/uuid.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "jobs/job_state.h"
-#include "jobs/watermarks.h"
+#include "queue/job_state.h"
+#include "queue/watermarks.h"
 
 START_TEST(they_rise)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 /* a job may have many kilobytes of results */
 #define GET_MAX 64

@@ -1,8 +1,8 @@
 /*
  * jobs_sql.h - what the schema steps of the jobs make, as SQL in which @ is the schema.
  */
-#ifndef PLAZA_JOBS_JOBS_SQL_H
-#define PLAZA_JOBS_JOBS_SQL_H
+#ifndef PLAZA_QUEUE_JOBS_SQL_H
+#define PLAZA_QUEUE_JOBS_SQL_H
 
 extern const char jobs_sql_tables[];
 extern const char jobs_sql_partitions[]; /* days and partitions */

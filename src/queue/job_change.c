@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 /* each looks at a whole queue, together with the others */
 #define CHANGE_MAX 64

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 /* a thousand jobs with the longest args, and what is around them */
 #define COLUMN_BYTES_MAX (64u << 20)

@@ -2,19 +2,19 @@
  * queue_private.h - what the files of the queue's operations share: its lanes, what their answers
  * mean, and arrays as parameters.
  */
-#ifndef PLAZA_JOBS_QUEUE_PRIVATE_H
-#define PLAZA_JOBS_QUEUE_PRIVATE_H
+#ifndef PLAZA_QUEUE_QUEUE_PRIVATE_H
+#define PLAZA_QUEUE_QUEUE_PRIVATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "jobs/queue.h"
-#include "jobs/queue_sql.h"
-#include "jobs/watermarks.h"
 #include "pg/array.h"
 #include "pg/lane.h"
+#include "queue/queue.h"
+#include "queue/queue_sql.h"
+#include "queue/watermarks.h"
 
 #define QUEUE_LANES 3
 

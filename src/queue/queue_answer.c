@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 #define LOG_QUIET_MS 10000
 /* Somebody has to grant it; or jobs are not wanted here. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 #define FINISH_MAX LANE_BATCH_MAX
 #define ERROR_MAX  2000 /* bytes of an error that are kept */

@@ -2,11 +2,11 @@
  * queue_sql.h - the statements of the queue's lanes, for one schema. All names in them are
  * qualified: nothing depends on search_path, which a pooler in transaction mode does not keep.
  */
-#ifndef PLAZA_JOBS_QUEUE_SQL_H
-#define PLAZA_JOBS_QUEUE_SQL_H
+#ifndef PLAZA_QUEUE_QUEUE_SQL_H
+#define PLAZA_QUEUE_QUEUE_SQL_H
 
-#include "jobs/jobs_schema.h"
 #include "pg/setup.h"
+#include "queue/jobs_schema.h"
 
 enum queue_statement {
 	QUEUE_PUT,

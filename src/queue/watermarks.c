@@ -1,7 +1,7 @@
 /*
  * watermarks.c - see watermarks.h. Few queues: a list, the one asked last in front.
  */
-#include "jobs/watermarks.h"
+#include "queue/watermarks.h"
 
 #include <inttypes.h>
 #include <stdio.h>

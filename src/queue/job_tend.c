@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 /* Others are believed to be dead only when they have had this time to beat since we are back. */
 #define BELIEVE_MS 12000

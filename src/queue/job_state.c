@@ -1,7 +1,7 @@
 /*
  * job_state.c - the states by name, as clients see them.
  */
-#include "jobs/job_state.h"
+#include "queue/job_state.h"
 
 #include <stddef.h>
 

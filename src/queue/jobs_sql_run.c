@@ -2,7 +2,7 @@
  * jobs_sql_run.c - SQL in which @ is the schema: how jobs are run: claimed, finished, held, and
  * taken from who holds them no more.
  */
-#include "jobs/jobs_sql.h"
+#include "queue/jobs_sql.h"
 
 /*
  * Claims of a queue stand in line at its row: so what they count is all that is claimed, and leases

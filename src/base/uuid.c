@@ -1,14 +1,13 @@
 /*
  * uuid.c - see uuid.h.
  */
-#include "jobs/uuid.h"
+#include "base/uuid.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 
 /* Random bytes of many ids at a time: a system call for each would cost more than all the rest. */
 #define POOL_SIZE   640
@@ -26,24 +25,13 @@ take_random(unsigned char *to)
 		do
 			n = getrandom(pool, sizeof(pool), 0);
 		while (n < 0 && errno == EINTR);
-		if (n != (ssize_t)sizeof(pool)) {
-			log_error("jobs: getrandom: %s", n < 0 ? strerror(errno) : "too few bytes");
+		if (n != (ssize_t)sizeof(pool))
 			return false;
-		}
 		left = POOL_SIZE;
 	}
 	left -= RANDOM_SIZE;
 	memcpy(to, pool + left, RANDOM_SIZE);
 	return true;
-}
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /*
@@ -56,7 +44,7 @@ uuid_make(struct uuid *uuid)
 	static uint64_t last_ms;
 	static unsigned count;
 	unsigned char *b = uuid->byte;
-	uint64_t ms = now_ms();
+	const uint64_t ms = clock_realtime_ms();
 
 	if (!take_random(b + 6))
 		return false;

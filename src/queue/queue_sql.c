@@ -1,7 +1,7 @@
 /*
  * queue_sql.c - templates in which @ is the schema, and their texts. Pure but for memory.
  */
-#include "jobs/queue_sql.h"
+#include "queue/queue_sql.h"
 
 #include <stdlib.h>
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 struct claiming {
 	struct lane_request request; /* first: the lane hands it back */

@@ -1,8 +1,9 @@
 /*
- * job_state.h - where a job is. The letters are those of the database.
+ * job_state.h - where a job is, and how an attempt at it can end. The letters are those of the
+ * database.
  */
-#ifndef PLAZA_JOBS_JOB_STATE_H
-#define PLAZA_JOBS_JOB_STATE_H
+#ifndef PLAZA_QUEUE_JOB_STATE_H
+#define PLAZA_QUEUE_JOB_STATE_H
 
 #include <stdbool.h>
 
@@ -19,6 +20,15 @@ enum job_state {
 	/* only in the news: a running job's cancel was asked for, or its progress has changed */
 	JOB_STATE_CANCELLING = 'C',
 	JOB_STATE_PROGRESS = 'p'
+};
+
+/* How an attempt ended. */
+enum job_outcome {
+	JOB_DONE,      /* `result` */
+	JOB_RETRY,     /* `error`; tried again, after a pause, while it has attempts left */
+	JOB_FAILED,    /* `error`; trying again is pointless */
+	JOB_CANCELLED, /* after cancel; what there is of a result may come with it */
+	JOB_GIVEN_BACK /* not its fault: it runs again and the attempt does not count */
 };
 
 /* It ends here, unless somebody has it tried again. */

@@ -2,7 +2,7 @@
  * jobs_sql_tend.c - SQL in which @ is the schema: the tables, and what is done with jobs that do
  * not run.
  */
-#include "jobs/jobs_sql.h"
+#include "queue/jobs_sql.h"
 
 const char jobs_sql_tables[] =
     "create table if not exists @.job_queue(queue text collate \"C\" primary key,\n"

@@ -6,8 +6,8 @@
  * must not depend on what statistics say of tables that are empty now and full in a second, and
  * whoever has psql can call them.
  */
-#ifndef PLAZA_JOBS_JOBS_SCHEMA_H
-#define PLAZA_JOBS_JOBS_SCHEMA_H
+#ifndef PLAZA_QUEUE_JOBS_SCHEMA_H
+#define PLAZA_QUEUE_JOBS_SCHEMA_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * What comes while a lane is busy leaves together, as one statement. Whoever made a change tells
  * others of it (jobs_shared.h) at the answer: until then it may not be committed.
  */
-#ifndef PLAZA_JOBS_QUEUE_H
-#define PLAZA_JOBS_QUEUE_H
+#ifndef PLAZA_QUEUE_QUEUE_H
+#define PLAZA_QUEUE_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,10 +14,9 @@
 
 #include "base/loop.h"
 #include "base/span.h"
+#include "base/uuid.h"
 #include "config/config.h"
-#include "jobs/job_state.h"
-#include "jobs/run.h"
-#include "jobs/uuid.h"
+#include "queue/job_state.h"
 
 /* What callers have checked before they come here. */
 #define JOB_NAME_MAX     64  /* of a kind, of a queue: [A-Za-z0-9._-] */

@@ -2,13 +2,13 @@
  * jobs_schema.c - the steps of the job queue as templates in which @ is the schema, and their
  * texts. Pure but for memory.
  */
-#include "jobs/jobs_schema.h"
+#include "queue/jobs_schema.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "jobs/jobs_sql.h"
+#include "queue/jobs_sql.h"
 
 #define HAS_CALL(calls) "to_regprocedure('@." calls "') is not null"
 

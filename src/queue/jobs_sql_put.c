@@ -2,7 +2,7 @@
  * jobs_sql_put.c - SQL in which @ is the schema: puts jobs: those of our own clients, and those of
  * other transactions.
  */
-#include "jobs/jobs_sql.h"
+#include "queue/jobs_sql.h"
 
 /*
  * Jobs with ids of our own and no unique key are a few statements; each other one is looked at by

@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "config/conninfo.h"
-#include "jobs/queue_private.h"
 #include "pg/conninfo.h"
+#include "queue/queue_private.h"
 
 /* of the options' words */
 enum { STORE_MIGRATE_OFF = 1, STORE_PREPARED_ON = 0 };

@@ -1,8 +1,8 @@
 /*
  * uuid.h - UUIDs of version 7 (RFC 9562), which begin with their time: the ids of jobs.
  */
-#ifndef PLAZA_JOBS_UUID_H
-#define PLAZA_JOBS_UUID_H
+#ifndef PLAZA_BASE_UUID_H
+#define PLAZA_BASE_UUID_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@ struct uuid {
 
 /*
  * A new one of this moment, greater than the one that this process made before. False when the
- * kernel has no random bytes, logged.
+ * kernel has no random bytes.
  */
 bool uuid_make(struct uuid *uuid) __attribute__((warn_unused_result));
 

@@ -3,8 +3,8 @@
  * nothing that lives: looking there would only find dead rows, which stay as long as some
  * transaction does. Pure; they only make claims cheap, and nothing depends on them being high.
  */
-#ifndef PLAZA_JOBS_WATERMARKS_H
-#define PLAZA_JOBS_WATERMARKS_H
+#ifndef PLAZA_QUEUE_WATERMARKS_H
+#define PLAZA_QUEUE_WATERMARKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/queue_private.h"
+#include "queue/queue_private.h"
 
 #define SET_VALUES 6
 
