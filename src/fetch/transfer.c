@@ -22,11 +22,11 @@
 
 struct transfers {
 	struct transfers_settings settings;
-	CURLM *multi;
-	struct watch timer;     /* when curl wants to be called */
-	struct watch tick;      /* looks for bodies that hardly come, while there are transfers */
-	struct watch begin;     /* gives curl those that have not begun */
-	struct transfer *first; /* that have */
+	CURLM *multi;       /* NULL: memory ran out; made anew when there is something to begin */
+	struct watch timer; /* when curl wants to be called */
+	struct watch tick;  /* looks for bodies that hardly come, while there are transfers */
+	struct watch begin; /* gives curl those that have not begun */
+	struct transfer *first;      /* that have */
 	struct transfer *new, **end; /* that have not */
 	bool in_curl, has_complained;
 };
@@ -411,6 +411,21 @@ finish(struct transfer *t, CURLcode code)
 
 /* ---- curl and the loop ---- */
 
+/*
+ * A multi handle that has run out of memory is given up with all that is under way: libcurl (7.88)
+ * leaves a socket behind whose table of transfers is destroyed, and uses that table for the next
+ * one that has a socket of this number.
+ */
+static void
+multi_give_up(struct transfers *all)
+{
+	while (all->first)
+		finish(all->first, CURLE_OUT_OF_MEMORY);
+	curl_multi_cleanup(all->multi);
+	all->multi = NULL;
+	watch_stop(&all->timer);
+}
+
 static void
 call_curl(struct transfers *all, curl_socket_t fd, int what)
 {
@@ -418,7 +433,7 @@ call_curl(struct transfers *all, curl_socket_t fd, int what)
 	int running, left;
 
 	all->in_curl = true;
-	curl_multi_socket_action(all->multi, fd, what, &running);
+	const CURLMcode called = curl_multi_socket_action(all->multi, fd, what, &running);
 	all->in_curl = false;
 	while ((msg = curl_multi_info_read(all->multi, &left))) {
 		char *t = NULL;
@@ -430,6 +445,8 @@ call_curl(struct transfers *all, curl_socket_t fd, int what)
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t);
 		finish((struct transfer *)(void *)t, code);
 	}
+	if (called == CURLM_OUT_OF_MEMORY || called == CURLM_INTERNAL_ERROR)
+		multi_give_up(all);
 }
 
 static void
@@ -497,6 +514,20 @@ want_socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx, void *of_socke
 		   "fetch socket", socket_cb, place);
 	watch_start(&place->watch);
 	return 0;
+}
+
+static bool
+multi_open(struct transfers *all)
+{
+	all->multi = curl_multi_init();
+	if (!all->multi)
+		return false;
+	curl_multi_setopt(all->multi, CURLMOPT_SOCKETFUNCTION, want_socket_cb);
+	curl_multi_setopt(all->multi, CURLMOPT_SOCKETDATA, all);
+	curl_multi_setopt(all->multi, CURLMOPT_TIMERFUNCTION, want_timer_cb);
+	curl_multi_setopt(all->multi, CURLMOPT_TIMERDATA, all);
+	curl_multi_setopt(all->multi, CURLMOPT_MAXCONNECTS, (long)all->settings.connections);
+	return true;
 }
 
 /* Once a second: whose body comes too slowly. */
@@ -646,17 +677,19 @@ begin_cb(void *arg, short what)
 	struct transfers *all = arg;
 
 	(void)what;
+	const bool is_open = all->multi || multi_open(all);
 	for (unsigned i = 0; i < BATCH && all->new; i++) {
 		struct transfer *t = all->new;
 
 		unlink_it(t);
 		link_first(t);
-		if (curl_multi_add_handle(all->multi, t->easy) != CURLM_OK)
+		if (!is_open || curl_multi_add_handle(all->multi, t->easy) != CURLM_OK)
 			finish(t, CURLE_OUT_OF_MEMORY);
 	}
 	if (all->first && !watch_started(&all->tick))
 		watch_start_ms(&all->tick, TICK_MS);
-	call_curl(all, CURL_SOCKET_TIMEOUT, 0);
+	if (is_open)
+		call_curl(all, CURL_SOCKET_TIMEOUT, 0);
 	if (all->new)
 		watch_start_ms(&all->begin, 0);
 }
@@ -698,11 +731,8 @@ transfers_new(const struct transfers_settings *settings)
 
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
 		all = calloc(1, sizeof(*all));
-	if (all)
-		all->multi = curl_multi_init();
-	if (!all || !all->multi) {
+	if (!all) {
 		log_error("fetch: libcurl cannot be used: out of memory");
-		free(all);
 		return NULL;
 	}
 	all->settings = *settings;
@@ -710,11 +740,10 @@ transfers_new(const struct transfers_settings *settings)
 	watch_init_timer(&all->timer, settings->loop, "fetch timer", timer_cb, all);
 	watch_init_timer(&all->tick, settings->loop, "fetch tick", tick_cb, all);
 	watch_init_timer(&all->begin, settings->loop, "fetch begin", begin_cb, all);
-	curl_multi_setopt(all->multi, CURLMOPT_SOCKETFUNCTION, want_socket_cb);
-	curl_multi_setopt(all->multi, CURLMOPT_SOCKETDATA, all);
-	curl_multi_setopt(all->multi, CURLMOPT_TIMERFUNCTION, want_timer_cb);
-	curl_multi_setopt(all->multi, CURLMOPT_TIMERDATA, all);
-	curl_multi_setopt(all->multi, CURLMOPT_MAXCONNECTS, (long)settings->connections);
+	if (!multi_open(all)) {
+		log_error("fetch: libcurl cannot be used: out of memory");
+		transfers_free(&all);
+	}
 	return all;
 }
 

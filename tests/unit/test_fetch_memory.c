@@ -24,7 +24,7 @@ static struct config config = {
     .fetch_concurrency = 10,
     .fetch_per_host = 10,
     .fetch_connect_timeout = 3000,
-    .fetch_timeout = 300,
+    .fetch_timeout = 5000,
     .fetch_max_size = 1 << 20,
     .fetch_redirects = 5,
     .fetch_ports = {1, ports},
@@ -181,6 +181,7 @@ START_TEST(memory_runs_out)
 	ck_assert_uint_gt(hurt, 10);
 	json_decref(args);
 	json_decref(result);
+	result = NULL;
 	job_kind_fetch.close(process);
 	loop_free(&loop);
 	origin_stop(&origin);
