@@ -32,6 +32,7 @@ struct waiter {
 	struct watch timer;
 	enum waiter_state state;
 	enum wait_use use;
+	uint64_t wait_ms;   /* what is waited at most; 0: it is answered at once */
 	bool is_over;       /* its time, or its client: the next look is the last */
 	bool has_news;      /* since it began to look */
 	bool has_seen;      /* it has found the job once */
@@ -67,22 +68,33 @@ waiter_free(struct waiter *w)
 
 /* --- its answer --- */
 
-/* It was put, whatever became of the database since. */
-static void
-reply_made(struct exchange *x, const struct uuid *id, struct buffer *made)
-{
-	char fields[80], text[UUID_TEXT_SIZE];
+/* Lines of a put: where the job is, and how long was waited for it (RFC 7240 section 3). */
+#define FIELDS_SIZE 120
 
-	uuid_print(id, text);
-	snprintf(fields, sizeof(fields), "Location: " JOBS_PATH "/%s\r\n", text);
-	job_reply_json(x, true, 202, made, NULL, fields);
+static const char *
+fields_of(const struct waiter *w, char fields[FIELDS_SIZE])
+{
+	char id[UUID_TEXT_SIZE];
+	int at = 0;
+
+	fields[0] = '\0';
+	uuid_print(&w->id, id);
+	if (w->use == WAIT_PUT)
+		at = snprintf(fields, FIELDS_SIZE, "Location: " JOBS_PATH "/%s\r\n", id);
+	if (w->wait_ms)
+		snprintf(fields + at, FIELDS_SIZE - (size_t)at, "Preference-Applied: wait=%u\r\n",
+			 (unsigned)(w->wait_ms / 1000));
+	return fields;
 }
 
 static void
 reply_trouble(struct waiter *w, const struct queue_answer *answer)
 {
+	char fields[FIELDS_SIZE];
+
+	/* it was put, whatever became of the database since */
 	if (w->use == WAIT_PUT)
-		reply_made(w->x, &w->id, &w->made);
+		job_reply_json(w->x, true, 202, &w->made, NULL, fields_of(w, fields));
 	else
 		job_reply_trouble(w->x, answer);
 }
@@ -90,21 +102,16 @@ reply_trouble(struct waiter *w, const struct queue_answer *answer)
 static void
 reply(struct waiter *w, const struct queue_answer *answer, const struct job_row *row)
 {
-	char fields[120], id[UUID_TEXT_SIZE];
+	char fields[FIELDS_SIZE];
 	struct buffer body = {0};
 	const bool is_written = job_json(&body, row);
+	const bool is_made = w->use == WAIT_PUT && !job_state_is_final(row->state);
 
-	switch (w->use) {
-	case WAIT_GET: job_reply_tagged(w->x, is_written, &body, answer, NULL); break;
-	case WAIT_AGAIN: job_reply_json(w->x, is_written, 200, &body, answer, NULL); break;
-	case WAIT_PUT:
-		uuid_print(&w->id, id);
-		snprintf(fields, sizeof(fields),
-			 "Location: " JOBS_PATH "/%s\r\nPreference-Applied: wait\r\n", id);
-		job_reply_json(w->x, is_written, job_state_is_final(row->state) ? 200 : 202, &body,
-			       answer, fields);
-		break;
-	}
+	if (w->use == WAIT_GET)
+		job_reply_tagged(w->x, is_written, &body, answer, NULL);
+	else
+		job_reply_json(w->x, is_written, is_made ? 202 : 200, &body, answer,
+			       fields_of(w, fields));
 }
 
 static void look(struct waiter *w);
@@ -202,6 +209,7 @@ waiter_start(struct waiter *w, uint64_t wait_ms)
 		w->is_over = true;
 	if (w->is_over)
 		return;
+	w->wait_ms = wait_ms;
 	/* without its timer it would wait for ever */
 	w->is_over = !watch_start_ms(&w->timer, wait_ms);
 	exchange_on_gone(w->x, gone_cb, w);

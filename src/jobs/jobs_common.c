@@ -3,6 +3,7 @@
  */
 #include "jobs/jobs_common.h"
 
+#include "http/prefer.h"
 #include "jobs/job_input.h"
 #include "jobs/job_reply.h"
 
@@ -46,20 +47,41 @@ jobs_stir(struct jobs *jobs, struct job_queue_cell *cell)
 	jobs->teller.has_told = true;
 }
 
-bool
-jobs_wait_parse(struct span text, uint64_t *ms)
+/* Digits; what is above the limit is just that. */
+static bool
+read_seconds(struct span text, uint64_t *seconds)
 {
-	uint64_t seconds = 0;
-
-	if (text.len < 1 || text.len > 2)
-		return false;
+	*seconds = 0;
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.ptr[i] < '0' || text.ptr[i] > '9')
 			return false;
-		seconds = 10 * seconds + (uint64_t)(text.ptr[i] - '0');
+		*seconds = 10 * *seconds + (uint64_t)(text.ptr[i] - '0');
+		if (*seconds > JOBS_WAIT_MAX_S)
+			*seconds = JOBS_WAIT_MAX_S + 1;
 	}
-	*ms = seconds * 1000;
-	return seconds <= JOBS_WAIT_MAX_S;
+	return text.len > 0;
+}
+
+bool
+jobs_wait_parse(struct span text, uint64_t *ms)
+{
+	uint64_t seconds;
+	const bool is_read = text.len <= 2 && read_seconds(text, &seconds);
+
+	*ms = is_read ? seconds * 1000 : 0;
+	return is_read && seconds <= JOBS_WAIT_MAX_S;
+}
+
+uint64_t
+jobs_wait_wished(const struct request *request)
+{
+	struct span text;
+	uint64_t seconds;
+
+	/* what cannot be read is no wish (RFC 7240 section 2) */
+	if (!prefer_value(request, SPAN_LIT("wait"), &text) || !read_seconds(text, &seconds))
+		return 0;
+	return (seconds < JOBS_WAIT_MAX_S ? seconds : JOBS_WAIT_MAX_S) * 1000;
 }
 
 bool

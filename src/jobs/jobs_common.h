@@ -46,10 +46,12 @@ void jobs_ended(struct jobs *jobs, const struct uuid *id, const struct ended_row
 /* Something may be claimed that was held back: whoever waits on this host asks again. */
 void jobs_stir(struct jobs *jobs, struct job_queue_cell *cell);
 
-/* `wait` of a query or of Prefer: whole seconds, 0 to JOBS_WAIT_MAX_S. */
+/* `wait` of a query: whole seconds, 0 to JOBS_WAIT_MAX_S. */
 #define JOBS_WAIT_MAX_S 60
 #define JOBS_WAIT_RULE  "must be whole seconds from 0 to 60"
 bool jobs_wait_parse(struct span text, uint64_t *ms);
+/* `wait` of Prefer: so long as may be waited, of what is wished; 0: there is no wish. */
+uint64_t jobs_wait_wished(const struct request *request);
 
 /*
  * The id in the path. False: answered, 404, or 503 without a database, or 406.

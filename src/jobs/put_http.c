@@ -12,7 +12,6 @@
 #include "http/json_body.h"
 #include "http/json_raw.h"
 #include "http/json_string.h"
-#include "http/prefer.h"
 #include "http/problem.h"
 #include "jobs/job_input.h"
 #include "jobs/job_json.h"
@@ -44,9 +43,8 @@ struct put {
 	json_t *json;
 	char *text; /* the body: what is put points into both */
 	bool is_array;
-	bool wants_wait;
-	uint64_t wait_ms;
-	struct waiter *waiter; /* of one with a wish to wait, until it is made; NULL */
+	uint64_t wait_ms;      /* 0: nobody wishes to wait */
+	struct waiter *waiter; /* of one with that wish, until it is made; NULL */
 	size_t n;              /* items */
 	struct item *item;
 	size_t n_put;
@@ -249,7 +247,6 @@ static struct put *
 put_begin(struct exchange *x, struct jobs *jobs)
 {
 	const struct span body = exchange_body(x);
-	struct span wait;
 
 	if (!jobs->queue) {
 		job_reply_no_store(x);
@@ -272,9 +269,7 @@ put_begin(struct exchange *x, struct jobs *jobs)
 	if (body.len)
 		memcpy(text, body.ptr, body.len);
 	*p = (struct put){.jobs = jobs, .x = x, .json = json, .text = text};
-	/* what cannot be read is no wish (RFC 7240 section 2) */
-	p->wants_wait = prefer_value(exchange_request(x), SPAN_LIT("wait"), &wait) &&
-			jobs_wait_parse(wait, &p->wait_ms);
+	p->wait_ms = jobs_wait_wished(exchange_request(x));
 	return p;
 }
 
@@ -314,7 +309,7 @@ put_one(struct put *p, struct job_new *job)
 	}
 	take_room(p, &p->item[0], job);
 	if (p->item[0].fate == FATE_PUT) {
-		if (p->wants_wait)
+		if (p->wait_ms)
 			p->waiter = job_wait_expect(p->jobs->waits, p->x, &job->id);
 		put_send(p);
 		return;
@@ -394,13 +389,37 @@ reply_bad_array(struct exchange *x)
 
 /* --- handlers --- */
 
+/*
+ * Whoever sends a key believes that the job is put once; what puts one once is another thing here,
+ * which he is told before he relies on it. False: answered.
+ */
+static bool
+has_no_key(struct exchange *x, const char *hint)
+{
+	if (!request_has(exchange_request(x), FIELD_IDEMPOTENCY_KEY))
+		return true;
+	exchange_problem(x, &(struct problem){
+				.status = 400,
+				.type = "bad-key",
+				.title = "The Idempotency-Key is not accepted",
+				.detail = "jobs take no Idempotency-Key: PUT " JOBS_PATH
+					  "/<a UUIDv7 of your own> makes a job once, and so does "
+					  "its member unique; nothing was put",
+				.hint = hint,
+			    });
+	return false;
+}
+
 void
 put_post_handle(struct exchange *x, void *ctx)
 {
-	struct put *p = put_begin(x, ctx);
 	struct job_new job = {0};
 	struct mistakes mistakes;
 
+	if (!has_no_key(x, "Leave the field out, and send {\"kind\":..,\"unique\":\"<that key>\"} "
+			   "or the same body by PUT."))
+		return;
+	struct put *p = put_begin(x, ctx);
 	if (!p)
 		return;
 	const struct span text = span_from(p->text, exchange_body(x).len);
@@ -473,8 +492,11 @@ put_fetch_handle(struct exchange *x, void *ctx)
 {
 	struct job_new job = {0};
 	struct mistakes mistakes;
-	struct put *p = put_begin(x, ctx);
 
+	if (!has_no_key(x, "Leave the field out, and send {\"kind\":\"fetch\",\"queue\":\"fetch\","
+			   "\"args\":<this body>} by PUT, or with unique by POST " JOBS_PATH "."))
+		return;
+	struct put *p = put_begin(x, ctx);
 	if (!p)
 		return;
 	mistakes_init(&mistakes);

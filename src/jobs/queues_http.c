@@ -250,10 +250,13 @@ get_handle(struct exchange *x, void *ctx)
 	query_read(query, params, 2);
 	if (until->state != QUERY_ABSENT &&
 	    (until->state != QUERY_GIVEN || !span_eq(query_value(until), SPAN_LIT("empty"))))
-		query_mistakes_add(&mistakes, until, "must be empty, given once");
+		query_mistakes_add(&mistakes, until, "must be the word \"empty\", given once");
 	if (wait->state != QUERY_ABSENT &&
 	    (wait->state != QUERY_GIVEN || !jobs_wait_parse(query_value(wait), &wait_ms)))
 		query_mistakes_add(&mistakes, wait, JOBS_WAIT_RULE);
+	else if (wait->state == QUERY_GIVEN && until->state == QUERY_ABSENT)
+		query_mistakes_add(&mistakes, until,
+				   "is missing: wait= is for how long, and until=empty for what");
 	query_mistakes_add_unknown(&mistakes, query, params, 2);
 	if (mistakes.n) {
 		const struct problem problem =
@@ -261,7 +264,7 @@ get_handle(struct exchange *x, void *ctx)
 		exchange_problem(x, &problem);
 		return;
 	}
-	wait_start(jobs, x, name, until->state == QUERY_GIVEN ? wait_ms : 0);
+	wait_start(jobs, x, name, wait_ms);
 }
 
 struct queue_waits *

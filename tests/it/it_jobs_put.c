@@ -505,6 +505,55 @@ START_TEST(a_unique_key_is_one_job)
 }
 END_TEST
 
+static const struct keyed {
+	const char *method, *target, *body;
+	int status;
+} keyed[] = {
+    {"POST", JOBS, "{\"kind\":\"x\"}", 400},
+    {"POST", JOBS, "[{\"kind\":\"x\"}]", 400},
+    {"POST", JOBS, "{\"kind\":\"x\",\"unique\":\"u\"}", 400},
+    {"POST", JOBS, "{", 400},
+    {"POST", "/api/fetch", "{\"urls\":[\"http://localhost/\"]}", 400},
+    /* whose id says all that a key would */
+    {"PUT", NULL, "{\"kind\":\"x\"}", 202},
+    {"PUT", NULL, "{\"kind\":\"x\"}", 200},
+};
+
+/* Who relies on a key that does nothing would put a job twice, and never know. */
+START_TEST(a_key_that_jobs_do_not_know)
+{
+	static const char *const keys[] = {"Idempotency-Key: k\r\n", "idempotency-key: \"k\"\r\n",
+					   "Idempotency-Key: \r\n"};
+	struct daemon *d = jobs_start(NULL, NULL);
+	char uuid[37];
+
+	for (size_t k = 0; k < N(keys); k++) {
+		job_uuid(uuid, (long)k);
+		char *fields = it_printf(JSON "%s", keys[k]), *id = it_printf(JOBS "/%s", uuid);
+
+		for (size_t i = 0; i < N(keyed); i++) {
+			const char *target = keyed[i].target ? keyed[i].target : id;
+			struct http_answer a;
+
+			http_request(daemon_port(d), keyed[i].method, target, fields, keyed[i].body,
+				     &a);
+			ck_assert_msg(a.status == keyed[i].status, "%s %s: %d", keyed[i].method,
+				      target, a.status);
+			if (a.status == 400) {
+				jobs_is_problem(&a, 400, "bad-key", NULL, target);
+				ck_assert_ptr_nonnull(strstr(a.body, "PUT /api/jobs/"));
+				ck_assert_ptr_nonnull(strstr(a.body, "unique"));
+			}
+			http_answer_fini(&a);
+		}
+		free(id);
+		free(fields);
+	}
+	ck_assert_int_eq(job_number("select count(*) from jobs"), N(keys));
+	daemon_stop(d);
+}
+END_TEST
+
 /* Many clients at once: one of them makes it. */
 #define CLIENTS 30
 
@@ -740,6 +789,7 @@ fill(Suite *s)
 	tcase_add_test(tc, many_at_once);
 	tcase_add_test(tc, an_id_of_the_clients);
 	tcase_add_test(tc, a_unique_key_is_one_job);
+	tcase_add_test(tc, a_key_that_jobs_do_not_know);
 	tcase_add_test(tc, a_unique_key_that_many_want);
 	tcase_add_test(tc, in_a_transaction_of_the_users);
 

@@ -237,8 +237,12 @@ START_TEST(a_queue_as_it_is)
 	static const struct query bad[] = {
 	    {"until=", "until"},
 	    {"until=full", "until"},
+	    {"wait=5", "until"},
+	    {"wait=0", "until"},
+	    {"until=full&wait=5", "until"},
 	    {"until=empty&until=empty", "until"},
 	    {"wait=61", "wait"},
+	    {"wait=1&wait=1", "wait"},
 	    {"until=empty&wait=x", "wait"},
 	    {"more", "more"},
 	};
@@ -403,9 +407,8 @@ START_TEST(until_it_is_empty)
 	ck_assert_uint_ge(it_now_ms() - began, 990);
 	ck_assert_int_eq(job_int(queue, "depth"), 1);
 	json_decref(queue);
-	/* without a wait it is told as it is, and so without `until` */
+	/* without a wait it is told as it is */
 	json_decref(jobs_ask(d, "GET", NULL, NULL, 200, QUEUES "/q?until=empty"));
-	json_decref(jobs_ask(d, "GET", NULL, NULL, 200, QUEUES "/q?wait=20"));
 	jobs_send(&c, d, "GET", QUEUES "/q?until=empty&wait=30", NULL, NULL);
 	/* one who leaves is nobody's business */
 	jobs_send(&claims, d, "GET", QUEUES "/q?until=empty&wait=30", NULL, NULL);

@@ -200,7 +200,7 @@ START_TEST(a_put_that_waits)
 	/* as long as it takes */
 	http_request(daemon_port(d), "POST", JOBS, JSON "Prefer: wait=20\r\n", SLEEP(20), &a);
 	ck_assert_int_eq(a.status, 200);
-	ck_assert_str_eq(http_field(&a, "Preference-Applied"), "wait");
+	ck_assert_str_eq(http_field(&a, "Preference-Applied"), "wait=20");
 	json_t *job = json_loadb(a.body, a.body_len, 0, NULL);
 	ck_assert_str_eq(job_str(job, "state"), "done");
 	char *location = it_printf(JOBS "/%s", job_str(job, "id"));
@@ -213,7 +213,7 @@ START_TEST(a_put_that_waits)
 	http_request(daemon_port(d), "POST", JOBS, JSON "Prefer: wait=1\r\n", SLEEP(2000), &a);
 	ck_assert_int_eq(a.status, 202);
 	ck_assert_uint_ge(it_now_ms() - began, 990);
-	ck_assert_str_eq(http_field(&a, "Preference-Applied"), "wait");
+	ck_assert_str_eq(http_field(&a, "Preference-Applied"), "wait=1");
 	job = json_loadb(a.body, a.body_len, 0, NULL);
 	http_answer_fini(&a);
 	ck_assert_str_eq(job_str(job, "state"), "running");
@@ -271,21 +271,42 @@ END_TEST
 
 static const struct prefer {
 	const char *fields;
-	bool waits;
+	const char *applied; /* NULL: it is no wish */
 } prefers[] = {
-    {"Prefer: wait=20\r\n", true},
-    {"Prefer: return=minimal, wait=20\r\n", true},
-    {"Prefer: return=minimal\r\nPrefer: wait=\"20\"\r\n", true},
-    {"Prefer: WAIT=20; foo=bar\r\n", true},
-    {"Prefer: wait=61\r\n", false},
-    {"Prefer: wait=-1\r\n", false},
-    {"Prefer: wait\r\n", false},
-    {"Prefer: wait=\r\n", false},
-    {"Prefer: wait=1.5\r\n", false},
-    {"Prefer: wait=x\r\n", false},
-    {"Prefer: waiting=20\r\n", false},
-    {"Prefer: respond-async\r\n", false},
+    {"Prefer: wait=20\r\n", "wait=20"},
+    {"Prefer: return=minimal, wait=20\r\n", "wait=20"},
+    {"Prefer: return=minimal\r\nPrefer: wait=\"20\"\r\n", "wait=20"},
+    {"Prefer: WAIT=20; foo=bar\r\n", "wait=20"},
+    {"Prefer: wait=020\r\n", "wait=20"},
+    {"Prefer: wait=60\r\n", "wait=60"},
+    /* more than the limit is the limit */
+    {"Prefer: wait=61\r\n", "wait=60"},
+    {"Prefer: wait=90\r\n", "wait=60"},
+    {"Prefer: wait=3600, wait=1\r\n", "wait=60"},
+    {"Prefer: wait=18446744073709551617\r\n", "wait=60"},
+    {"Prefer: wait=99999999999999999999999999999999999999\r\n", "wait=60"},
+    {"Prefer: wait=0\r\n", NULL},
+    {"Prefer: wait=1s\r\n", NULL},
+    {"Prefer: wait=90s\r\n", NULL},
+    {"Prefer: wait=-1\r\n", NULL},
+    {"Prefer: wait=+1\r\n", NULL},
+    {"Prefer: wait\r\n", NULL},
+    {"Prefer: wait=\r\n", NULL},
+    {"Prefer: wait=1.5\r\n", NULL},
+    {"Prefer: wait=x\r\n", NULL},
+    {"Prefer: waiting=20\r\n", NULL},
+    {"Prefer: respond-async\r\n", NULL},
 };
+
+static void
+expect_applied(const struct http_answer *a, const struct prefer *prefer)
+{
+	const char *applied = http_field(a, "Preference-Applied");
+
+	ck_assert_msg((applied != NULL) == (prefer->applied != NULL), "%s", prefer->fields);
+	if (applied)
+		ck_assert_str_eq(applied, prefer->applied);
+}
 
 /* What cannot be read is no wish, and no mistake (RFC 7240 section 2). */
 START_TEST(wishes)
@@ -297,11 +318,20 @@ START_TEST(wishes)
 		char *fields = it_printf(JSON "%s", prefers[i].fields);
 
 		http_request(daemon_port(d), "POST", JOBS, fields, SLEEP(1), &a);
-		ck_assert_msg(a.status == (prefers[i].waits ? 200 : 202), "%s: %d", fields,
+		ck_assert_msg(a.status == (prefers[i].applied ? 200 : 202), "%s: %d", fields,
 			      a.status);
-		ck_assert_msg((http_field(&a, "Preference-Applied") != NULL) == prefers[i].waits,
-			      "%s", fields);
+		expect_applied(&a, &prefers[i]);
 		http_answer_fini(&a);
+		/* and of one that is there already */
+		char *once = it_printf("{\"kind\":\"sleep\",\"unique\":\"u%zu\"}", i);
+		json_t *job = jobs_ask(d, "POST", NULL, once, 202, JOBS);
+		jobs_ends(d, job_str(job, "id"), "done");
+		json_decref(job);
+		http_request(daemon_port(d), "POST", JOBS, fields, once, &a);
+		ck_assert_int_eq(a.status, 200);
+		expect_applied(&a, &prefers[i]);
+		http_answer_fini(&a);
+		free(once);
 		free(fields);
 	}
 	/* of many none is waited for */
