@@ -250,7 +250,7 @@ why_not_ready(void *ctx)
 	if (w->state == WORKER_STOPPING)
 		return "The server is stopping.";
 	if (!store_is_usable(w->store))
-		return "The product store has no connection to its database.";
+		return "This worker has no connection to the database of products and jobs.";
 	return NULL;
 }
 

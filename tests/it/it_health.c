@@ -43,7 +43,7 @@ expect_not_ready(const struct http_answer *a, const char *why)
 	ck_assert_str_eq(http_field(a, "Content-Type"), "text/plain; charset=utf-8");
 }
 
-#define NO_DATABASE "The product store has no connection to its database.\n"
+#define NO_DATABASE "This worker has no connection to the database of products and jobs.\n"
 #define STOPPING    "The server is stopping.\n"
 
 START_TEST(without_a_store_what_serves_is_ready)
