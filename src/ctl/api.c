@@ -267,7 +267,7 @@ api_pause(struct api *api, uint64_t ms)
 void
 api_send(struct api *api, const struct api_request *request, struct api_answer *answer)
 {
-	const uint64_t begun = clock_monotonic_ms(), end = begun + api->patience_ms;
+	const uint64_t end = clock_monotonic_ms() + api->patience_ms;
 	uint64_t pause_ms = PAUSE_MIN_MS;
 	char why[sizeof(answer->why)];
 
@@ -293,10 +293,14 @@ api_send(struct api *api, const struct api_request *request, struct api_answer *
 			pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
 		}
 		if (next > end) {
+			const uint64_t now = clock_monotonic_ms();
+
 			answer->status = 0;
 			snprintf(answer->why, sizeof(answer->why),
-				 "%.500s (given up after %" PRIu64 " s)", why,
-				 (clock_monotonic_ms() - begun) / 1000);
+				 "%.400s (given up: the next try would be in %" PRIu64
+				 " s, and %" PRIu64 " s are allowed for all of them)",
+				 why, next > now ? (next - now + 999) / 1000 : 0,
+				 api->patience_ms / 1000);
 			return;
 		}
 		if (!is_whole && api->calls->again && !api->calls->again(api->ctx))

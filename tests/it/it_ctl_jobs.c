@@ -196,7 +196,7 @@ START_TEST(a_full_queue_is_waited_for)
 	free(put_says(d, "-q", "q", "mail"));
 	run_jobs(&run, d, NULL, "-w", "0", "put", "-q", "q", "mail", NULL);
 	ck_assert_int_eq(run.status, 1);
-	ck_assert_msg(strstr(run.err, "given up after") != NULL, "%s", run.err);
+	ck_assert_msg(strstr(run.err, "given up: the next try") != NULL, "%s", run.err);
 	run_fini(&run);
 	child_start(&child, argv);
 	json_t *claimed = jobs_claim(d, "q", 60);
