@@ -20,11 +20,13 @@ static const struct address_class {
 	const char *why;
 } classes[] = {
 /* IANA's special-purpose registries (RFC 6890) and what clouds serve secrets at */
-#define PRIVATE  "is at a private address"
-#define LOOPBACK "is at a loopback address"
-#define LINK     "is at a link-local address"
-#define SPECIAL  "is at an address that is not of the public Internet"
-#define EMBEDS   "is at an IPv6 address with an IPv4 address in it"
+#define EXCEPT   " and those that fetch.allow names for this port or any"
+#define BUT_FOR  "; accepted: public ones" EXCEPT
+#define PRIVATE  "is at a private address" BUT_FOR
+#define LOOPBACK "is at a loopback address" BUT_FOR
+#define LINK     "is at a link-local address" BUT_FOR
+#define SPECIAL  "is at an address that is not of the public Internet" BUT_FOR
+#define EMBEDS   "is at an IPv6 address with an IPv4 address in it" BUT_FOR
     {"::ffff:0.0.0.0", 104, SPECIAL},
     {"::ffff:10.0.0.0", 104, PRIVATE},
     {"::ffff:100.64.0.0", 106, PRIVATE},
@@ -243,11 +245,15 @@ is_usual_port(const struct guard *guard, uint16_t port)
 	return false;
 }
 
-static const char itself[] = "is this server itself";
-static const char of_this_machine[] = "is at an address of this machine";
-static const char port_refused[] = "is asked at a port that is not in fetch.ports";
+static const char itself[] = "is this server itself, which is never fetched";
+static const char of_this_machine[] = "is at an address of this machine; accepted: others" EXCEPT;
+static const char port_refused[] =
+    "is asked at a port that fetch.ports does not have; accepted: those that it has";
 
-/* `is_ipv6`: the address was given as one of IPv6. */
+/*
+ * `is_ipv6`: the address was given as one of IPv6. The address comes before the port: who has both
+ * refused needs one word of fetch.allow, and fetch.ports would not help.
+ */
 static const char *
 check(const struct guard *guard, const struct guard_address *to, bool is_ipv6)
 {
@@ -255,13 +261,13 @@ check(const struct guard *guard, const struct guard_address *to, bool is_ipv6)
 		return itself;
 	if (is_excepted(guard, &to->address, to->port))
 		return NULL;
-	if (!is_usual_port(guard, to->port))
-		return port_refused;
 	const char *why = class_check(&to->address);
 	if (!why && is_ipv6 && IN6_IS_ADDR_V4MAPPED(&to->address))
 		why = EMBEDS;
 	if (!why && is_local(guard, &to->address))
 		why = of_this_machine;
+	if (!why && !is_usual_port(guard, to->port))
+		why = port_refused;
 	return why;
 }
 

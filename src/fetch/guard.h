@@ -6,9 +6,12 @@
  * In this order:
  *   our own listening addresses: never
  *   what fetch.allow covers: yes, at the ports that it says, or at any
- *   a port that is not in fetch.ports: no
  *   what is not global unicast, has an IPv4 address embedded, or is an address of this machine: no
+ *   a port that is not in fetch.ports: no
  *   all else: yes
+ *
+ * Whoever asks is told which kind of address a name has, and which option would let it through, for
+ * without that nobody could mend it; but never the address itself, nor which one of several.
  */
 #ifndef PLAZA_FETCH_GUARD_H
 #define PLAZA_FETCH_GUARD_H

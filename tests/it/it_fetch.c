@@ -220,6 +220,32 @@ START_TEST(what_can_be_seen_is_refused)
 }
 END_TEST
 
+/* The text of a mistake names the option that would let it through. */
+START_TEST(refusal_names_the_way_out)
+{
+	static const struct {
+		const char *url, *option;
+	} told[] = {
+	    {"http://10.1.2.3/", "fetch.allow"},
+	    {"http://10.1.2.3:8081/", "fetch.allow"},
+	    {"http://example.org:8081/", "fetch.ports"},
+	};
+	struct daemon *d = start(NULL);
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		char *body = it_printf("{\"urls\":[\"%s\"]}", told[i].url);
+		struct http_answer a;
+
+		http_request(daemon_port(d), "POST", "/api/fetch", JSON, body, &a);
+		ck_assert_int_eq(a.status, 422);
+		ck_assert_msg(strstr(a.body, told[i].option), "%s: %s", told[i].url, a.body);
+		http_answer_fini(&a);
+		free(body);
+	}
+	daemon_stop(d);
+}
+END_TEST
+
 /* As a job: the same args stand one level deeper. */
 START_TEST(job_of_the_kind_is_the_same)
 {
@@ -253,6 +279,8 @@ START_TEST(what_only_shows_then_ends_that_url)
 	for (size_t i = 0; i < 4; i++) {
 		const char *error = job_str(url_of(job, i), "error");
 		ck_assert_msg(strncmp(error, "url-not-allowed: ", 17) == 0, "%zu: %s", i, error);
+		if (i < 2)
+			ck_assert_msg(strstr(error, "fetch.allow"), "%s", error);
 	}
 	ck_assert_str_eq(job_str(url_of(job, 4), "text"), "hello\n");
 	json_decref(job);
@@ -390,6 +418,7 @@ fill(Suite *s)
 	tcase_add_test(asking, webhook_is_sent_and_its_secret_never_shown);
 	tcase_add_checked_fixture(guarding, set_up, tear_down);
 	tcase_add_test(guarding, what_can_be_seen_is_refused);
+	tcase_add_test(guarding, refusal_names_the_way_out);
 	tcase_add_test(guarding, what_only_shows_then_ends_that_url);
 	tcase_add_test(guarding, our_own_port_is_never_fetched);
 	tcase_add_checked_fixture(faults, set_up, tear_down);

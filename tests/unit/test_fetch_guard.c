@@ -288,17 +288,58 @@ START_TEST(everything_is_an_exception)
 }
 END_TEST
 
+/* Which option would let it through; of two reasons the one that is enough to mend. */
+static const struct {
+	const char *url, *why, *option; /* NULL: nothing would */
+} ways_out[] = {
+    {"http://127.0.0.1/", "is at a loopback address; ", "fetch.allow"},
+    {"http://10.0.0.1/", "is at a private address; ", "fetch.allow"},
+    {"http://[fe80::1]/", "is at a link-local address; ", "fetch.allow"},
+    {"http://0.0.0.0/", "is at an address that is not of the public", "fetch.allow"},
+    {"http://[64:ff9b::1]/", "is at an IPv6 address with an IPv4", "fetch.allow"},
+    {"http://[::ffff:8.8.8.8]/", "is at an IPv6 address with an IPv4", "fetch.allow"},
+    {"http://8.8.8.8:8081/", "is asked at a port that ", "fetch.ports"},
+    {"http://example.org:8081/", "is asked at a port that ", "fetch.ports"},
+    /* with fetch.ports alone it would be refused for its address then */
+    {"http://127.0.0.1:8081/", "is at a loopback address; ", "fetch.allow"},
+    {"http://10.0.0.1:22/", "is at a private address; ", "fetch.allow"},
+    {"http://127.0.0.1:8080/", "is this server itself", NULL},
+};
+
+START_TEST(way_out_is_told)
+{
+	static const char *const options[] = {"fetch.allow", "fetch.ports"};
+
+	set_up(NULL, 0, "127.0.0.1:8080");
+	const char *why = check_url(ways_out[_i].url);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_msg(strncmp(why, ways_out[_i].why, strlen(ways_out[_i].why)) == 0, "%s: %s",
+		      ways_out[_i].url, why);
+	for (size_t i = 0; i < 2; i++) {
+		const bool is_it =
+		    ways_out[_i].option && strcmp(ways_out[_i].option, options[i]) == 0;
+		ck_assert_msg((strstr(why, options[i]) != NULL) == is_it, "%s: %s",
+			      ways_out[_i].url, why);
+	}
+}
+END_TEST
+
 START_TEST(our_own_address_is_never_connected_to)
 {
 	static const char *const all[] = {"0.0.0.0/0", "::/0"};
 
 	set_up(all, 2, "127.0.0.1:8080");
-	ck_assert_str_eq(check_address("127.0.0.1", 8080), "is this server itself");
-	ck_assert_str_eq(check_address("::ffff:127.0.0.1", 8080), "is this server itself");
+	ck_assert_str_eq(check_address("127.0.0.1", 8080),
+			 "is this server itself, which is never fetched");
+	ck_assert_str_eq(check_address("::ffff:127.0.0.1", 8080),
+			 "is this server itself, which is never fetched");
 	/* the kernel makes these the loopback */
-	ck_assert_str_eq(check_address("0.0.0.0", 8080), "is this server itself");
-	ck_assert_str_eq(check_address("::", 8080), "is this server itself");
-	ck_assert_str_eq(check_url("http://0:8080/"), "is this server itself");
+	ck_assert_str_eq(check_address("0.0.0.0", 8080),
+			 "is this server itself, which is never fetched");
+	ck_assert_str_eq(check_address("::", 8080),
+			 "is this server itself, which is never fetched");
+	ck_assert_str_eq(check_url("http://0:8080/"),
+			 "is this server itself, which is never fetched");
 	ck_assert_ptr_null(check_address("127.0.0.1", 8081));
 	ck_assert_ptr_null(check_address("127.0.0.2", 8080));
 
@@ -372,6 +413,9 @@ START_TEST(too_many_of_our_own_close_this_machine)
 }
 END_TEST
 
+static const char of_this_machine[] = "is at an address of this machine; accepted: others and "
+				      "those that fetch.allow names for this port or any";
+
 /* An interface may have an address of the public Internet: it is still this machine. */
 START_TEST(address_of_an_interface_is_refused)
 {
@@ -388,7 +432,7 @@ START_TEST(address_of_an_interface_is_refused)
 	network_map_ipv4(public, &local.address);
 	guard.local = &local;
 	guard.n_local = 1;
-	ck_assert_str_eq(check_address("8.8.8.8", 80), "is at an address of this machine");
+	ck_assert_str_eq(check_address("8.8.8.8", 80), of_this_machine);
 	ck_assert_ptr_null(check_address("8.8.4.4", 80));
 	guard.local = NULL;
 	guard.n_local = 0;
@@ -405,12 +449,13 @@ START_TEST(connection_to_oneself_is_seen)
 	set_up(rules, 1, "0.0.0.0:8080");
 	inet_pton(AF_INET, "8.8.8.8", &sin.sin_addr);
 	ck_assert_ptr_null(guard_check(&guard, address));
-	ck_assert_str_eq(guard_check_self(&guard, address), "is at an address of this machine");
+	ck_assert_str_eq(guard_check_self(&guard, address), of_this_machine);
 	inet_pton(AF_INET, "10.0.0.1", &sin.sin_addr);
 	ck_assert_ptr_null(guard_check_self(&guard, address));
 	sin.sin_port = htons(8080);
 	ck_assert_ptr_null(guard_check(&guard, address));
-	ck_assert_str_eq(guard_check_self(&guard, address), "is this server itself");
+	ck_assert_str_eq(guard_check_self(&guard, address),
+			 "is this server itself, which is never fetched");
 	/* what is refused anyway */
 	inet_pton(AF_INET, "192.168.0.1", &sin.sin_addr);
 	ck_assert_ptr_nonnull(guard_check_self(&guard, address));
@@ -513,6 +558,7 @@ main(void)
 	tcase_add_test(tcase, exceptions_are_exact);
 	tcase_add_test(tcase, name_at_a_port_that_no_exception_has_is_refused);
 	tcase_add_test(tcase, everything_is_an_exception);
+	tcase_add_loop_test(tcase, way_out_is_told, 0, sizeof(ways_out) / sizeof(ways_out[0]));
 	tcase_add_test(tcase, our_own_address_is_never_connected_to);
 	tcase_add_test(tcase, listening_everywhere_is_each_address_of_this_machine);
 	tcase_add_test(tcase, too_many_of_our_own_close_this_machine);

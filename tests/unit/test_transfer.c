@@ -656,7 +656,7 @@ START_TEST(our_own_port_is_refused_though_allowed)
 	/* the old connection is looked at, too */
 	const struct got *got = get("/ok");
 	ck_assert_int_eq(got->error, TRANSFER_NOT_ALLOWED);
-	ck_assert_str_eq(got->detail, "is this server itself");
+	ck_assert_str_eq(got->detail, "is this server itself, which is never fetched");
 	ck_assert_uint_eq(origin.seen->requests, 1);
 }
 END_TEST
