@@ -15,19 +15,51 @@
 #include "job_db.h"
 #include "pg.h"
 
-START_TEST(three_jobs_run_at_the_same_time)
+/* Three that sleep for a second, put one after the other: how long until all have been seen done.
+ */
+static uint64_t
+three_seconds_took_ms(struct daemon *d)
+{
+	char *place[3];
+	const uint64_t began = it_now_ms();
+	struct http_conn c;
+	struct http_answer a;
+
+	http_open(&c, daemon_port(d));
+	for (int i = 0; i < 3; i++) {
+		http_exchange(&c, "POST", "/api/jobs", "Content-Type: application/json\r\n",
+			      "{\"kind\":\"sleep\",\"args\":{\"ms\":1000}}", &a);
+		ck_assert_int_eq(a.status, 202);
+		place[i] = it_printf("%s?wait=20", http_field(&a, "Location"));
+		http_answer_fini(&a);
+	}
+	for (int i = 0; i < 3; i++) {
+		http_exchange(&c, "GET", place[i], NULL, NULL, &a);
+		ck_assert_int_eq(a.status, 200);
+		ck_assert_msg(strstr(a.body, "\"state\":\"done\"") != NULL, "%s", a.body);
+		http_answer_fini(&a);
+		free(place[i]);
+	}
+	http_close(&c);
+	return it_now_ms() - began;
+}
+
+START_TEST(three_jobs_of_a_second_end_within_1200_ms)
 {
 	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	uint64_t took_ms = UINT64_MAX;
+	long n = 0;
 
-	job_put_sleeps("default", 3, 1000);
-	ck_assert_int_eq(job_wait_done(3), 3);
-	/* by the database's clock, from the first one's beginning to the last one's end */
-	char *took = job_text("select max(at) - min(at - ms * interval '1 ms') < '1.2 s' from "
-			      "job_result");
-	ck_assert_str_eq(took, "t");
-	free(took);
+	/* the machine may be busy; but one that runs them in turn never comes below 2 s */
+	for (int i = 0; i < 5 && took_ms >= 1200; i++, n += 3) {
+		const uint64_t again_ms = three_seconds_took_ms(d);
+
+		took_ms = again_ms < took_ms ? again_ms : took_ms;
+	}
+	ck_assert_uint_lt(took_ms, 1200);
 	ck_assert_int_ge(job_number("select min(ms) from job_result"), 990);
-	job_expect_all_done(3);
+	ck_assert_int_eq(job_most_at_once(), 3);
+	job_expect_all_done(n);
 	daemon_stop(d);
 }
 END_TEST
@@ -39,14 +71,14 @@ START_TEST(no_more_than_jobs_concurrency_run)
 	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		char *option = it_printf("jobs.concurrency=%ld", bounds[i]);
 		struct daemon *d = job_daemon(pg_fresh(), option, NULL);
-		const long n = 30 * bounds[i];
+		const long n = 10 * bounds[i];
 
 		job_put_sleeps("default", n, 20);
 		/* all of them are used, and never one more; over several queues, too */
 		job_put_sleeps("second", n, 20);
 		job_put_sleeps("third", n, 20);
-		ck_assert_int_eq(job_wait_done(3 * n), bounds[i]);
 		job_expect_all_done(3 * n);
+		ck_assert_int_eq(job_most_at_once(), bounds[i]);
 		daemon_stop(d);
 		free(option);
 	}
@@ -78,6 +110,27 @@ START_TEST(what_is_put_is_begun_at_once)
 			      "from jobs j join job_result r using (id)");
 	/* a look each second, without a word from the database, would take 500 */
 	ck_assert_msg(total_ms / 20 < 200, "%ld ms each", total_ms / 20);
+	daemon_stop(d);
+}
+END_TEST
+
+/* Its connection is there and brings nothing: what SQL puts is found by the look of each second. */
+START_TEST(a_listener_that_has_gone_deaf_holds_up_nobody)
+{
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	long backend = 0;
+
+	WAIT_UNTIL((backend = job_number("select pid from pg_stat_activity where datname = "
+					 "current_database() and query like 'listen%%'")) > 0);
+	ck_assert_int_eq(kill((pid_t)backend, SIGSTOP), 0);
+	for (int i = 0; i < 2; i++) {
+		const uint64_t began = it_now_ms();
+
+		job_put_sleeps("default", 1, 0);
+		job_wait_done(i + 1);
+		ck_assert_uint_lt(it_now_ms() - began, it_has_sanitizers() ? 10000 : 3000);
+	}
+	ck_assert_int_eq(kill((pid_t)backend, SIGCONT), 0);
 	daemon_stop(d);
 }
 END_TEST
@@ -149,14 +202,12 @@ START_TEST(a_paused_queue_rests)
 	job_do("update job_queue set paused = true where queue = 'rests'");
 	job_put_sleeps("rests", 2, 0);
 	/* others go on, for longer than it takes to look at all queues */
-	for (int i = 0; i < 3; i++) {
-		job_put_sleeps("default", 1, 600);
-		job_wait_done(i + 2);
-	}
+	job_put_sleeps("default", 1, 1100);
+	job_wait_done(2);
 	ck_assert_int_eq(job_number("select count(*) from job_ready where queue = 'rests'"), 2);
 	ck_assert_int_eq(job_number("select count(*) from job_lease"), 0);
 	job_do("update job_queue set paused = false where queue = 'rests'");
-	job_expect_all_done(6);
+	job_expect_all_done(4);
 	daemon_stop(d);
 }
 END_TEST
@@ -164,21 +215,19 @@ END_TEST
 START_TEST(a_queue_has_its_own_bound)
 {
 	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=5", NULL);
-	long most = 0;
 
 	job_put_sleeps("narrow", 1, 0);
 	job_wait_done(1);
 	job_do("update job_queue set concurrency = 2 where queue = 'narrow'");
+	job_do("delete from job_result");
+	job_do("delete from jobs");
 	job_put_sleeps("narrow", 40, 10);
 	job_put_sleeps("default", 40, 10);
-	WAIT_UNTIL(({
-		const long now =
-		    job_number("select count(*) from job_lease where queue = 'narrow'");
-		most = now > most ? now : most;
-		job_number("select count(*) from job_result") == 81;
-	}));
-	ck_assert_int_eq(most, 2);
-	job_expect_all_done(81);
+	job_expect_all_done(80);
+	ck_assert_int_eq(job_most_at_once(), 5);
+	/* the other one has not waited for it */
+	job_do("delete from job_result r using jobs j where j.id = r.id and j.queue = 'default'");
+	ck_assert_int_eq(job_most_at_once(), 2);
 	daemon_stop(d);
 }
 END_TEST
@@ -216,21 +265,20 @@ wait_running(long n)
 
 START_TEST(a_running_one_can_be_cancelled)
 {
-	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	struct daemon *d = job_daemon(pg_fresh(), "server.shutdown_timeout=1s", NULL);
 
-	job_put_sleeps("default", 2, 3600000);
-	wait_running(2);
+	job_put_sleeps("default", 3, 3600000);
+	wait_running(3);
 	/* as another host would: only the beat tells */
-	job_do("update job_lease set cancel = true where id = (select min(id::text)::uuid from "
-	       "job_lease)");
-	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'c'") == 1);
-	ck_assert_int_eq(job_number("select count(*) from job_lease where not cancel"), 1);
-	job_do("update job_lease set cancel = true");
+	job_do("update job_lease set cancel = true where id in (select id from job_lease order by "
+	       "id limit 2)");
 	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'c'") == 2);
-	ck_assert_int_eq(job_number("select count(*) from job_lease"), 0);
+	ck_assert_int_eq(job_number("select count(*) from job_lease where not cancel"), 1);
+	ck_assert_int_eq(job_number("select count(*) from job_lease"), 1);
 	/* and their places are free */
-	job_put_sleeps("default", 3, 0);
-	job_wait_done(3);
+	job_put_sleeps("default", 3, 50);
+	ck_assert_int_eq(job_wait_done(3), 3);
+	ck_assert_int_eq(job_most_at_once(), 2);
 	daemon_stop(d);
 }
 END_TEST
@@ -244,9 +292,10 @@ START_TEST(a_reload_lets_jobs_end_where_they_run)
 	wait_running(3);
 	ck_assert(daemon_reload(d));
 	ck_assert(procfs_alive(old));
-	job_put_sleeps("default", 3, 0);
+	job_put_sleeps("default", 3, 20);
 	/* the new one begins nothing while the old one has all places */
-	ck_assert_int_eq(job_wait_done(6), 3);
+	job_wait_done(6);
+	ck_assert_int_eq(job_most_at_once(), 3);
 	WAIT_UNTIL(!procfs_alive(old));
 	job_wait_executors(1);
 	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
@@ -255,28 +304,91 @@ START_TEST(a_reload_lets_jobs_end_where_they_run)
 }
 END_TEST
 
-START_TEST(reloads_under_load_keep_the_bound)
+/* With the shipped default, whoever comes and goes. */
+START_TEST(the_bound_holds_over_reloads_and_kills)
 {
-	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=4", NULL);
-	long most = 0;
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	const long n = 240;
 
-	job_put_sleeps("default", 400, 20);
+	job_put_sleeps("default", n, 20);
 	for (int i = 0; i < 6; i++) {
-		const long until = job_number("select count(*) from job_result") + 30;
+		const long until = job_number("select count(*) from job_result where state = 'd'");
+		pid_t pids[PROCFS_MAX];
 
 		ck_assert(daemon_reload(d));
-		WAIT_UNTIL(({
-			const long now = job_number("select count(*) from job_lease");
-			most = now > most ? now : most;
-			job_number("select count(*) from job_result") >= until;
-		}));
+		/* one of the two, or the one, while it has jobs in hand */
+		if (i % 2 && daemon_executors(d, pids) > 0)
+			kill(pids[0], SIGKILL);
+		WAIT_UNTIL(job_number("select count(*) from job_result where state = 'd'") >=
+			   until + 20);
 	}
-	const long rest = job_wait_done(400);
-	most = rest > most ? rest : most;
-	ck_assert_int_eq(most, 4);
-	job_expect_all_done(400);
+	job_expect_all_done(n);
+	ck_assert_int_eq(job_most_at_once(), 3);
+	/* only what was killed was tried again */
+	ck_assert_int_le(job_number("select count(*) from job_result where state = 'e'"), 3 * 3);
+	daemon_stop(d);
+}
+END_TEST
+
+START_TEST(a_reload_changes_the_bound_while_jobs_run)
+{
+	static const int bounds[] = {1, 8};
+	struct daemon *d = job_daemon(pg_fresh(), NULL);
+	long n = 20;
+
+	job_put_sleeps("default", n, 50);
+	WAIT_UNTIL(job_number("select count(*) from job_result") >= 3);
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		char *conf = it_printf("[jobs]\nconcurrency = %d\n", bounds[i]);
+		const pid_t old = daemon_executor(d);
+
+		daemon_write_conf(d, conf);
+		ck_assert(daemon_reload(d));
+		/* as long as there are two, neither passes the larger bound */
+		WAIT_UNTIL(!procfs_alive(old));
+		job_expect_all_done(n);
+		ck_assert_int_le(job_most_at_once(), i ? bounds[i] : 3);
+		job_do("with r as (delete from job_result) delete from jobs");
+		n = 3 * bounds[i];
+		job_put_sleeps("default", n, 50);
+		job_expect_all_done(n);
+		ck_assert_int_eq(job_most_at_once(), bounds[i]);
+		free(conf);
+	}
+	daemon_stop(d);
+}
+END_TEST
+
+/* There is no queue any more, but what was begun ends, and is stored. */
+START_TEST(a_reload_without_a_database_lets_jobs_end)
+{
+	const char *conninfo = pg_fresh();
+	char *conf = it_printf("[store]\ndatabase = %s\n", conninfo);
+	struct daemon_spec spec = {.conf = conf};
+	struct daemon *d = daemon_start_spec(&spec);
+	const pid_t old = daemon_executor(d);
+
+	job_db_use(conninfo);
+	job_wait_executors(1);
+	job_put_sleeps("default", 3, 1000);
+	job_put_sleeps("default", 3, 0);
+	wait_running(3);
+	daemon_write_conf(d, "");
+	ck_assert(daemon_reload(d));
+	http_expect_get(daemon_port(d), "/", 200, NULL);
+	ck_assert(procfs_alive(old));
+	WAIT_UNTIL(!procfs_alive(old));
+	ck_assert_int_eq(job_number("select count(*) from job_result where state = 'd'"), 3);
+	ck_assert_int_eq(job_number("select count(*) from job_lease"), 0);
+	ck_assert_int_eq(job_number("select count(*) from job_ready where attempt = 0"), 3);
+	ck_assert_int_eq(job_number("select count(*) from job_worker"), 0);
+	/* and the rest is done when there is one again */
+	daemon_write_conf(d, conf);
+	ck_assert(daemon_reload(d));
+	job_expect_all_done(6);
 	ck_assert_int_eq(job_number("select max(attempt) from job_result"), 1);
 	daemon_stop(d);
+	free(conf);
 }
 END_TEST
 
@@ -353,10 +465,11 @@ static void
 fill(Suite *s)
 {
 	TCase *tc = it_case(s, "running");
-	tcase_add_test(tc, three_jobs_run_at_the_same_time);
+	tcase_add_test(tc, three_jobs_of_a_second_end_within_1200_ms);
 	tcase_add_test(tc, no_more_than_jobs_concurrency_run);
 	tcase_add_test(tc, many_jobs_of_no_time);
 	tcase_add_test(tc, what_is_put_is_begun_at_once);
+	tcase_add_test(tc, a_listener_that_has_gone_deaf_holds_up_nobody);
 	tcase_add_test(tc, the_most_urgent_run_first);
 	tcase_add_test(tc, a_scheduled_one_waits_for_its_time);
 	tcase_add_test(tc, what_cannot_run_fails_for_good);
@@ -368,7 +481,9 @@ fill(Suite *s)
 
 	tc = it_case(s, "ends");
 	tcase_add_test(tc, a_reload_lets_jobs_end_where_they_run);
-	tcase_add_test(tc, reloads_under_load_keep_the_bound);
+	tcase_add_test(tc, the_bound_holds_over_reloads_and_kills);
+	tcase_add_test(tc, a_reload_changes_the_bound_while_jobs_run);
+	tcase_add_test(tc, a_reload_without_a_database_lets_jobs_end);
 	tcase_add_test(tc, a_stop_gives_back_what_runs);
 	tcase_add_test(tc, an_idle_one_stops_at_once);
 }

@@ -17,14 +17,10 @@
 static PGconn *pg;
 static char *superuser;
 
-struct daemon *
-job_daemon(const char *conninfo, ...)
+void
+job_db_use(const char *conninfo)
 {
-	const char *options[OPTIONS_MAX + 2];
-	char *database = it_printf("store.database=%s", conninfo);
 	const char *dbname = strstr(conninfo, "dbname=");
-	size_t n = 0;
-	va_list ap;
 
 	ck_assert_ptr_nonnull(dbname);
 	dbname += strlen("dbname=");
@@ -33,6 +29,17 @@ job_daemon(const char *conninfo, ...)
 			      (int)strcspn(dbname, " "), dbname);
 	PQfinish(pg);
 	pg = NULL;
+}
+
+struct daemon *
+job_daemon(const char *conninfo, ...)
+{
+	const char *options[OPTIONS_MAX + 2];
+	char *database = it_printf("store.database=%s", conninfo);
+	size_t n = 0;
+	va_list ap;
+
+	job_db_use(conninfo);
 	options[n++] = database;
 	va_start(ap, conninfo);
 	while ((options[n] = va_arg(ap, const char *)) != NULL) {
@@ -162,6 +169,16 @@ job_wait_done(long n)
 			it_wait_again(&wait, __FILE__, __LINE__, "all jobs are done");
 	}
 	return most;
+}
+
+long
+job_most_at_once(void)
+{
+	/* both ends of how long it took are cut to whole milliseconds */
+	return job_number("select max(n) from (select sum(d) over (order by at, d) as n from "
+			  "(select at - (ms - 2) * interval '1 ms' as at, 1 as d from job_result "
+			  "where state = 'd' union all select at, -1 from job_result "
+			  "where state = 'd') e) s");
 }
 
 void

@@ -13,6 +13,8 @@
  * returns when its executor has the database.
  */
 struct daemon *job_daemon(const char *conninfo, ...) __attribute__((sentinel));
+/* From here on what is asked below is asked of this test's database of another pg_fresh. */
+void job_db_use(const char *conninfo);
 /* Waits until so many executors are known to the database. */
 void job_wait_executors(long n);
 
@@ -28,6 +30,13 @@ void job_put_sleeps(const char *queue, long n, long ms);
 
 /* Waits until that many jobs are done; how many leases there were at the most meanwhile. */
 long job_wait_done(long n);
+
+/*
+ * How many of those that are done ran at the same time, at the most, on all hosts: exact, by when
+ * their ends were stored and how long they took. Their credits are given back after that, so no two
+ * overlap that had the same one; they take 5 ms or more.
+ */
+long job_most_at_once(void);
 
 /*
  * That `n` jobs were put and each is done, once; that nothing is left of them but their results;
