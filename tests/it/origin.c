@@ -33,8 +33,9 @@ struct conn {
 	size_t out_len, sent;
 	const char *again; /* then this, for ever */
 	size_t again_len, again_sent;
-	uint64_t next_ms;  /* not before */
-	uint64_t pause_ms; /* after each piece of `again` */
+	uint64_t next_ms;   /* not before */
+	uint64_t pause_ms;  /* after each piece of `again` */
+	unsigned waits_for; /* so many together */
 	bool is_active, closes, is_silent;
 };
 
@@ -42,7 +43,7 @@ static struct conn conns[CONNS_MAX];
 static struct pollfd fds[CONNS_MAX + 1];
 static size_t n_conns;
 static struct origin_seen *seen;
-static unsigned bomb_len;
+static unsigned bomb_len, together;
 static char *bomb;
 
 static uint64_t
@@ -322,6 +323,10 @@ reply(struct conn *c, char *path, const char *request)
 	} else if (strcmp(path, "/slow") == 0) {
 		answer_text(c, OK, "hello\n");
 		c->next_ms = now_ms() + number(query, "ms", 1000);
+	} else if (strcmp(path, "/together") == 0) {
+		answer_text(c, OK, "hello\n");
+		c->waits_for = (unsigned)number(query, "n", 1);
+		together++;
 	} else if (strcmp(path, "/never") == 0) {
 		c->is_silent = true;
 	} else if (strcmp(path, "/close") == 0) {
@@ -394,6 +399,7 @@ end_answer(struct conn *c)
 	c->again = NULL;
 	c->again_sent = 0;
 	c->pause_ms = c->next_ms = 0;
+	c->waits_for = 0;
 	if (c->is_active)
 		seen->active--;
 	c->is_active = c->is_silent = false;
@@ -406,6 +412,13 @@ drop(size_t i)
 	close(conns[i].fd);
 	free(conns[i].in);
 	conns[i] = conns[--n_conns];
+}
+
+/* It has something to say, now or at its time. */
+static bool
+will_write(const struct conn *c)
+{
+	return c->is_active && !c->is_silent && together >= c->waits_for;
 }
 
 /* A whole request, if there is one. False: the connection is to be closed. */
@@ -467,7 +480,7 @@ can_read(struct conn *c)
 static bool
 can_write(struct conn *c)
 {
-	while (c->is_active && !c->is_silent && now_ms() >= c->next_ms) {
+	while (will_write(c) && now_ms() >= c->next_ms) {
 		if (c->sent == c->out_len && !c->again) {
 			const bool closes = c->closes;
 
@@ -519,10 +532,9 @@ serve(int listener)
 			const struct conn *c = &conns[i];
 			short events = POLLIN;
 
-			if (c->is_active && !c->is_silent && c->next_ms <= now)
+			if (will_write(c) && c->next_ms <= now)
 				events |= POLLOUT;
-			else if (c->is_active && !c->is_silent &&
-				 (wait < 0 || c->next_ms - now < (uint64_t)wait))
+			else if (will_write(c) && (wait < 0 || c->next_ms - now < (uint64_t)wait))
 				wait = (int)(c->next_ms - now);
 			fds[i + 1] = (struct pollfd){.fd = c->fd, .events = events};
 		}

@@ -11,6 +11,7 @@
  *   /echo           200, the request's head and body as they came
  *   /body?type=     200, that Content-Type and &text= as the body; both with %XX
  *   /slow?ms=       as /ok, after that time
+ *   /together?n=    as /ok, as soon as n requests for it have come
  *   /never          reads the request and says nothing
  *   /close          closes the connection without a word; &first= as above
  *   /cut            says it has 100 bytes and closes after 10

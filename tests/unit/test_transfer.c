@@ -452,13 +452,13 @@ START_TEST(time_is_bounded)
 {
 	static const char *const paths[] = {"/never", "/slow?ms=60000", "/drip?ms=20"};
 	const uint64_t begun = clock_monotonic_ms();
-	const struct got *got = get_for(paths[_i], 300);
+	const struct got *got = get_for(paths[_i], 1000);
 	const uint64_t took = clock_monotonic_ms() - begun;
 
 	ck_assert_int_eq(got->error, TRANSFER_TIMEOUT);
 	ck_assert(got->was_sent);
-	ck_assert_uint_ge(took, 300);
-	ck_assert_uint_lt(took, 3000);
+	ck_assert_uint_ge(took, 1000);
+	ck_assert_uint_lt(took, 8000);
 }
 END_TEST
 
@@ -489,11 +489,11 @@ START_TEST(many_at_once)
 
 	for (size_t i = 0; i < 200; i++)
 		ck_assert(start_with(&got[i], &(struct transfer_request){0},
-				     i % 2 ? "/slow?ms=100" : "/ok"));
+				     i % 2 ? "/together?n=100" : "/ok"));
 	loop_run(loop);
 	for (size_t i = 0; i < 200; i++)
-		ck_assert_int_eq(got[i].error, TRANSFER_OK);
-	ck_assert_uint_ge(origin.seen->most_active, 10);
+		ck_assert_msg(got[i].error == TRANSFER_OK, "%zu: %s", i, got[i].detail);
+	ck_assert_uint_ge(origin.seen->most_active, 100);
 }
 END_TEST
 
