@@ -28,7 +28,8 @@ void job_reply_no_id(struct exchange *x);
 void job_reply_no_queue(struct exchange *x);
 /* 422 with pointers. */
 void job_reply_invalid(struct exchange *x, const struct mistakes *mistakes, const char *detail);
-/* `room` is false: the queue takes no more now; NULL name: there are too many queues. */
+/* 429: the queue takes no more now; NULL name: there are too many queues. */
+#define TOO_MANY_RETRY_S 60
 void job_reply_full(struct exchange *x, struct span queue, unsigned retry_after_s);
 void job_reply_lost(struct exchange *x);
 

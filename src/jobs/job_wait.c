@@ -26,6 +26,7 @@ enum waiter_state {
 
 struct waiter {
 	LIST_ENTRY(waiter) link;
+	TAILQ_ENTRY(waiter) due_link;
 	struct job_waits *waits;
 	struct exchange *x;
 	struct uuid id;
@@ -34,6 +35,7 @@ struct waiter {
 	enum wait_use use;
 	uint64_t wait_ms;   /* what is waited at most; 0: it is answered at once */
 	bool is_over;       /* its time, or its client: the next look is the last */
+	bool is_due;        /* in waits->due */
 	bool has_news;      /* since it began to look */
 	bool has_seen;      /* it has found the job once */
 	struct buffer made; /* WAIT_PUT: the job as it was put */
@@ -45,6 +47,8 @@ struct job_waits {
 	struct jobs *jobs;
 	size_t n;
 	struct bucket bucket[BUCKETS];
+	/* who is to look: by turns, since an answer that comes at once may free any of them */
+	TAILQ_HEAD(, waiter) due;
 	struct watch look_timer;
 };
 
@@ -59,6 +63,8 @@ static void
 waiter_free(struct waiter *w)
 {
 	watch_stop(&w->timer);
+	if (w->is_due)
+		TAILQ_REMOVE(&w->waits->due, w, due_link);
 	LIST_REMOVE(w, link);
 	buffer_fini(&w->made);
 	if (--w->waits->n == 0)
@@ -149,13 +155,27 @@ look(struct waiter *w)
 	queue_get(w->waits->jobs->queue, &w->id, look_done, w);
 }
 
+static void
+look_due(struct job_waits *waits)
+{
+	struct waiter *w;
+
+	while ((w = TAILQ_FIRST(&waits->due)) != NULL) {
+		TAILQ_REMOVE(&waits->due, w, due_link);
+		w->is_due = false;
+		look(w);
+	}
+}
+
 /* The look that is under way may have been sent before: after its answer there is another. */
 static void
-look_soon(struct waiter *w)
+make_due(struct waiter *w)
 {
 	w->has_news = true;
-	if (w->state == WAITER_WAITING)
-		look(w);
+	if (w->state != WAITER_WAITING || w->is_due)
+		return;
+	w->is_due = true;
+	TAILQ_INSERT_TAIL(&w->waits->due, w, due_link);
 }
 
 static void
@@ -163,22 +183,25 @@ end(struct waiter *w)
 {
 	watch_stop(&w->timer);
 	w->is_over = true;
-	if (w->state == WAITER_WAITING)
-		look(w);
+	make_due(w);
 }
 
 static void
 timer_cb(void *arg, short what)
 {
+	struct waiter *w = arg;
+	struct job_waits *waits = w->waits;
+
 	(void)what;
-	end(arg);
+	end(w);
+	look_due(waits);
 }
 
 static void
 gone_cb(struct exchange *x, void *ctx)
 {
 	(void)x;
-	end(ctx);
+	timer_cb(ctx, 0);
 }
 
 /* NULL: out of memory. */
@@ -193,8 +216,11 @@ waiter_new(struct job_waits *waits, struct exchange *x, const struct uuid *id, e
 	w->x = x;
 	w->id = *id;
 	w->use = use;
+	w->state = WAITER_EXPECTING;
 	watch_init_timer(&w->timer, waits->jobs->loop, "wait for a job", timer_cb, w);
 	LIST_INSERT_HEAD(bucket_of(waits, id->byte), w, link);
+	/* also while its job is being put: whoever has left is not waited for */
+	exchange_on_gone(x, gone_cb, w);
 	if (waits->n++ == 0)
 		watch_start_ms(&waits->look_timer, LOOK_MS);
 	return w;
@@ -212,7 +238,6 @@ waiter_start(struct waiter *w, uint64_t wait_ms)
 	w->wait_ms = wait_ms;
 	/* without its timer it would wait for ever */
 	w->is_over = !watch_start_ms(&w->timer, wait_ms);
-	exchange_on_gone(w->x, gone_cb, w);
 }
 
 void
@@ -236,7 +261,6 @@ job_wait_expect(struct job_waits *waits, struct exchange *x, const struct uuid *
 
 	if (!w)
 		return NULL;
-	w->state = WAITER_EXPECTING;
 	w->has_seen = true;
 	return w;
 }
@@ -254,6 +278,18 @@ job_wait_made(struct waiter *w, uint64_t wait_ms, struct buffer *made)
 }
 
 void
+job_wait_exists(struct waiter *w, uint64_t wait_ms, const struct uuid *id)
+{
+	LIST_REMOVE(w, link);
+	w->id = *id;
+	w->use = WAIT_AGAIN;
+	w->has_seen = false;
+	LIST_INSERT_HEAD(bucket_of(w->waits, id->byte), w, link);
+	waiter_start(w, wait_ms);
+	look(w);
+}
+
+void
 job_wait_drop(struct waiter *w)
 {
 	waiter_free(w);
@@ -264,34 +300,34 @@ job_wait_drop(struct waiter *w)
 static void
 each(struct job_waits *waits, void (*call)(struct waiter *w))
 {
-	struct waiter *next;
+	struct waiter *w;
 
 	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct waiter *w = LIST_FIRST(&waits->bucket[i]); w; w = next) {
-			next = LIST_NEXT(w, link);
-			call(w);
-		}
+		LIST_FOREACH(w, &waits->bucket[i], link)
+		call(w);
 	}
+	look_due(waits);
 }
 
 void
 job_waits_hear(struct job_waits *waits, const struct job_news *news)
 {
-	struct waiter *next;
+	struct waiter *w;
 
 	if (waits->n == 0)
 		return;
 	if (!news) {
-		each(waits, look_soon);
+		each(waits, make_due);
 		return;
 	}
 	if (!job_state_is_final(news->state))
 		return;
-	for (struct waiter *w = LIST_FIRST(bucket_of(waits, news->id.byte)); w; w = next) {
-		next = LIST_NEXT(w, link);
+	LIST_FOREACH(w, bucket_of(waits, news->id.byte), link)
+	{
 		if (uuid_compare(&w->id, &news->id) == 0)
-			look_soon(w);
+			make_due(w);
 	}
+	look_due(waits);
 }
 
 static void
@@ -300,7 +336,7 @@ look_timer_cb(void *arg, short what)
 	struct job_waits *waits = arg;
 
 	(void)what;
-	each(waits, look_soon);
+	each(waits, make_due);
 	if (waits->n)
 		watch_start_ms(&waits->look_timer, LOOK_MS);
 }
@@ -321,6 +357,7 @@ job_waits_new(struct jobs *jobs)
 	waits->jobs = jobs;
 	for (size_t i = 0; i < BUCKETS; i++)
 		LIST_INIT(&waits->bucket[i]);
+	TAILQ_INIT(&waits->due);
 	watch_init_timer(&waits->look_timer, jobs->loop, "look at jobs", look_timer_cb, waits);
 	return waits;
 }
@@ -338,9 +375,14 @@ answer_at_end(struct waiter *w)
 void
 job_waits_free(struct job_waits **waits)
 {
+	struct waiter *w;
+
 	if (!*waits)
 		return;
-	each(*waits, answer_at_end);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while ((w = LIST_FIRST(&(*waits)->bucket[i])) != NULL)
+			answer_at_end(w);
+	}
 	watch_stop(&(*waits)->look_timer);
 	free(*waits);
 	*waits = NULL;

@@ -20,7 +20,7 @@ struct job_news;
 
 enum wait_use {
 	WAIT_GET,   /* GET: 200 with the job as it is then */
-	WAIT_AGAIN, /* it was put again, and is there already: the same */
+	WAIT_AGAIN, /* it was put again, and is there already: the same, without an ETag */
 	WAIT_PUT    /* job_wait_expect: 200 when it has ended, else 202 */
 };
 
@@ -42,7 +42,9 @@ void job_wait(struct job_waits *waits, struct exchange *x, const struct uuid *id
 struct waiter *job_wait_expect(struct job_waits *waits, struct exchange *x, const struct uuid *id);
 /* It was put. `made`, which is taken, is what it is then: the answer if it cannot be read. */
 void job_wait_made(struct waiter *w, uint64_t wait_ms, struct buffer *made);
-/* It was not; somebody else answers. */
+/* Another one was there already: it is waited for. */
+void job_wait_exists(struct waiter *w, uint64_t wait_ms, const struct uuid *id);
+/* It was not; somebody else has answered. */
 void job_wait_drop(struct waiter *w);
 
 /* Something has happened to this job; NULL: nobody knows to which. */

@@ -35,16 +35,12 @@ jobs_ended(struct jobs *jobs, const struct uuid *id, const struct ended_row *row
 void
 jobs_stir(struct jobs *jobs, struct job_queue_cell *cell)
 {
-	/* of no job: workers ask again after any news */
-	const struct job_news news = {.state = JOB_STATE_QUEUED};
-
 	if (cell) {
 		jobs_queue_ready(jobs->shared, cell, 0, 'p');
 		jobs_queue_ready(jobs->shared, cell, 0, 'w');
 	}
 	jobs->has_put = true;
-	jobs_tell(jobs->shared, &news);
-	jobs->teller.has_told = true;
+	job_teller_wake(&jobs->teller);
 }
 
 /* Digits; what is above the limit is just that. */

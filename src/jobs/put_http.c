@@ -131,7 +131,8 @@ reply_differs(struct exchange *x)
 				.type = "conflict",
 				.title = "The id is that of another job",
 				.detail = "there is a job with this id, and it has another kind, "
-					  "queue, args or unique; nothing was put",
+					  "queue, args, priority, run_at, max_attempts or "
+					  "unique; nothing was put",
 				.hint = "Make a new UUIDv7 for each job, and send it again with "
 					"each retry only.",
 			    });
@@ -149,7 +150,11 @@ reply_one(struct put *p, const struct queue_answer *answer, const struct put_row
 	}
 	/* it is read from the database: it may have ended long ago */
 	if (row->state == PUT_EXISTS) {
-		job_wait(p->jobs->waits, p->x, &row->id, p->wait_ms, WAIT_AGAIN);
+		if (p->waiter)
+			job_wait_exists(p->waiter, p->wait_ms, &row->id);
+		else
+			job_wait(p->jobs->waits, p->x, &row->id, 0, WAIT_AGAIN);
+		p->waiter = NULL;
 		return;
 	}
 	const bool is_written = write_new(&body, &p->job[0], row);
@@ -315,7 +320,7 @@ put_one(struct put *p, struct job_new *job)
 		return;
 	}
 	job_reply_full(p->x, p->item[0].fate == FATE_FULL ? job->queue : span_from(NULL, 0),
-		       p->item[0].fate == FATE_FULL ? p->item[0].retry_after_s : 60);
+		       p->item[0].fate == FATE_FULL ? p->item[0].retry_after_s : TOO_MANY_RETRY_S);
 	put_free(p);
 }
 
@@ -367,7 +372,7 @@ put_many(struct put *p, size_t n, struct span text)
 	bool ok = put_room(p, n);
 	while (ok && i < n && json_raw_item(&text, &item))
 		ok = read_item(p, i++, item);
-	if (ok) {
+	if (ok && i == n) {
 		put_send(p);
 		return;
 	}

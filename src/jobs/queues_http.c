@@ -38,8 +38,9 @@ struct queue_wait {
 	struct exchange *x;
 	struct watch end_timer, look_timer;
 	enum wait_state state;
-	bool is_over; /* the next look is the last */
-	bool is_soon; /* that look is planned to be as soon as any */
+	bool is_over;  /* the next look is the last */
+	bool has_seen; /* it has found the queue once */
+	bool is_soon;  /* that look is planned to be as soon as any */
 	uint64_t pause_ms;
 	size_t name_len;
 	char name[JOB_NAME_MAX];
@@ -153,13 +154,19 @@ look_done(const struct queue_answer *answer, const struct queue_row *row, size_t
 	struct jobs *jobs = w->waits->jobs;
 	struct buffer body = {0};
 
-	if (answer->outcome != QUEUE_OK) {
+	const bool is_trouble = answer->outcome != QUEUE_OK;
+
+	/* a database that goes away while somebody waits may come back in time */
+	if (!w->is_over &&
+	    (is_trouble ? w->has_seen : n && row->ready + row->later + row->running > 0)) {
+		w->has_seen = true;
+		pause_look(w);
+		return;
+	}
+	if (is_trouble) {
 		job_reply_trouble(w->x, answer);
 	} else if (n == 0) {
 		job_reply_no_queue(w->x);
-	} else if (!w->is_over && row->ready + row->later + row->running > 0) {
-		pause_look(w);
-		return;
 	} else {
 		const bool ok =
 		    job_queue_json(&body, row, jobs->config, drained_per_s(jobs, row->name));
@@ -308,12 +315,18 @@ queue_waits_hear(struct queue_waits *waits)
 void
 queue_waits_end(struct queue_waits *waits)
 {
-	struct queue_wait *next;
+	struct queue_wait *w;
 
-	for (struct queue_wait *w = LIST_FIRST(&waits->head); w; w = next) {
-		next = LIST_NEXT(w, link);
-		end(w);
-	}
+	/* an answer that comes at once may free any of them: from the beginning each time */
+	do {
+		LIST_FOREACH(w, &waits->head, link)
+		{
+			if (!w->is_over)
+				break;
+		}
+		if (w)
+			end(w);
+	} while (w);
 }
 
 /* --- PATCH /api/queues/{queue} --- */
@@ -417,6 +430,10 @@ set_handle(struct exchange *x, void *ctx)
 		job_reply_invalid(x, &mistakes,
 				  "the settings of a queue are "
 				  "{\"paused\":true,\"concurrency\":3,\"depth\":100}");
+		free(list);
+	} else if (!jobs_queue(jobs->host.segment, change.name, true)) {
+		/* settings keep a queue for good: of made-up names there is an end, too */
+		job_reply_full(x, span_from(NULL, 0), TOO_MANY_RETRY_S);
 		free(list);
 	} else {
 		*list = (struct list){jobs, x};

@@ -705,6 +705,12 @@ START_TEST(queues_are_not_without_number)
 	jobs_is_problem(&a, 429, "too-many-queues", NULL, "more");
 	ck_assert_str_eq(http_field(&a, "Retry-After"), "60");
 	http_answer_fini(&a);
+	/* a setting keeps a queue for good: it makes none, either */
+	http_request(daemon_port(d), "PATCH", QUEUES "/more", PATCH, "{\"paused\":true}", &a);
+	jobs_is_problem(&a, 429, "too-many-queues", NULL, "PATCH");
+	http_answer_fini(&a);
+	ck_assert_int_eq(job_number("select count(*) from job_queue where queue = 'more'"), 0);
+	jobs_do(d, "PATCH", PATCH, "{\"paused\":false}", 200, QUEUES "/q0");
 	/* those that there are go on */
 	free(jobs_put(d, "{\"kind\":\"x\",\"queue\":\"q0\"}"));
 	free(jobs_put(d, "{\"kind\":\"x\"}"));

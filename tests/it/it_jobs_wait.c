@@ -563,7 +563,7 @@ expect_down(struct daemon *d, const char *method, const char *target, const char
 START_TEST(while_the_database_is_away)
 {
 	struct daemon *d = jobs_start("server.workers=1", NULL);
-	struct http_conn puts, gets;
+	struct http_conn puts, gets, until;
 	struct http_answer a;
 
 	char *id = jobs_put(d, "{\"kind\":\"x\"}"), *target = it_printf(JOBS "/%s", id);
@@ -621,6 +621,7 @@ START_TEST(while_the_database_is_away)
 	free(target);
 	target = it_printf(JOBS "/%s?wait=60", other);
 	jobs_send(&gets, d, "GET", target, NULL, NULL);
+	jobs_send(&until, d, "GET", QUEUES "/default?until=empty&wait=60", NULL, NULL);
 	jobs_settle(d);
 	jobs_settle(d);
 	pg_do("restart");
@@ -630,6 +631,9 @@ START_TEST(while_the_database_is_away)
 	json_decref(jobs_call(d, job, "finish", NULL, 200));
 	answer = jobs_read(&gets, 200);
 	ck_assert_str_eq(job_str(answer, "state"), "done");
+	json_decref(answer);
+	answer = jobs_read(&until, 200);
+	ck_assert_int_eq(job_int(answer, "running"), 0);
 	json_decref(answer);
 	json_decref(job);
 	free(other);

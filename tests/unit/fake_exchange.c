@@ -52,15 +52,28 @@ fake_exchange_free(struct exchange **x)
 void
 fake_exchange_leave(struct exchange *x)
 {
-	if (x->gone)
-		x->gone(x, x->gone_ctx);
+	void (*gone)(struct exchange * exchange, void *ctx) = x->gone;
+
 	x->gone = NULL;
+	if (gone)
+		gone(x, x->gone_ctx);
 	if (x->stream) {
 		const struct stream_calls *stream = x->stream;
 		x->stream = NULL;
 		x->answered = true;
 		stream->stop(x->stream_ctx);
 	}
+}
+
+void
+fake_exchange_shut(struct exchange *x)
+{
+	void (*gone)(struct exchange * exchange, void *ctx) = x->gone;
+
+	if (!gone || !x->is_shut_gone)
+		return;
+	x->gone = NULL;
+	gone(x, x->gone_ctx);
 }
 
 void
@@ -119,6 +132,7 @@ answer(struct exchange *x, int status, const char *fields)
 	if (x->answered)
 		abort();
 	x->answered = true;
+	x->gone = NULL;
 	x->status = status;
 	x->fields = copy(fields ? fields : "");
 }
@@ -195,6 +209,14 @@ exchange_on_gone(struct exchange *x, void (*gone)(struct exchange *x, void *ctx)
 {
 	x->gone = gone;
 	x->gone_ctx = ctx;
+	x->is_shut_gone = false;
+}
+
+void
+exchange_on_shut(struct exchange *x, void (*gone)(struct exchange *x, void *ctx), void *ctx)
+{
+	exchange_on_gone(x, gone, ctx);
+	x->is_shut_gone = true;
 }
 
 void

@@ -39,6 +39,7 @@ struct exchange {
 	struct fake_error error[FAKE_ERRORS_MAX];
 	void (*gone)(struct exchange *x, void *ctx);
 	void *gone_ctx;
+	bool is_shut_gone;
 	/* an answer in pieces, which are put together in `text` */
 	const struct stream_calls *stream; /* while it is under way */
 	void *stream_ctx;
@@ -51,6 +52,8 @@ struct exchange *fake_exchange_new(const char *query, const char *param, const c
 void fake_exchange_free(struct exchange **x);
 /* As if the client had left. */
 void fake_exchange_leave(struct exchange *x);
+/* As if it had shut its side, and listened still. */
+void fake_exchange_shut(struct exchange *x);
 /* As if it had taken all that was sent. */
 void fake_exchange_proceed(struct exchange *x);
 /* The detail of the error with this pointer ("-" for none); NULL when there is no such error. */
