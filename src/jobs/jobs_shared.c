@@ -52,15 +52,9 @@ jobs_bury(const struct segment *segment, const struct doorbell *bell, unsigned s
 }
 
 int64_t
-jobs_dead(const struct jobs_shared *shared)
+jobs_dead(const struct jobs_shared *shared, unsigned place)
 {
-	for (unsigned i = 0; i < JOB_DEAD; i++) {
-		const int64_t worker = atomic_load(&shared->dead[i]);
-
-		if (worker)
-			return worker;
-	}
-	return 0;
+	return atomic_load(&shared->dead[place]);
 }
 
 void

@@ -79,8 +79,8 @@ void jobs_set_worker(struct jobs_shared *shared, unsigned side, int64_t worker);
 /* In the master, when the executor of a side has ended: what it had is free, its jobs are to be
  * rescued at once. */
 void jobs_bury(const struct segment *segment, const struct doorbell *bell, unsigned side);
-/* The number of one whose jobs are to be rescued; 0: there is none. */
-int64_t jobs_dead(const struct jobs_shared *shared);
+/* In each of JOB_DEAD places, the number of one whose jobs are to be rescued; 0: none. */
+int64_t jobs_dead(const struct jobs_shared *shared, unsigned place);
 /* They have been. */
 void jobs_forget_dead(struct jobs_shared *shared, int64_t worker);
 /* In an executor: what it says of itself before and after it blocks; then it looks once more. */

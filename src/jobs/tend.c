@@ -17,6 +17,13 @@
 #define QUEUES_BUSY_MS 10000
 #define RESCUE_MS      2000
 /*
+ * The server goes on with what a dead one has asked for, and may still claim jobs for it. Who does
+ * not look again finds them by their silence, which takes longer.
+ */
+#define DEAD_FIRST_MS 250
+#define DEAD_LAST_MS  1000
+#define DEAD_FOR_MS   10000
+/*
  * Who has not beaten for so long was stopped, and perhaps others with it, the whole machine: for a
  * while nobody's silence says anything, its own the least.
  */
@@ -39,6 +46,12 @@ struct chore {
 	bool is_wanted; /* at once, when the one under way has ended */
 };
 
+/* What was done for the dead one in a place of the segment. */
+struct mourning {
+	int64_t worker; /* whom it is for */
+	uint64_t first_ms, next_ms, pause_ms;
+};
+
 struct tend {
 	struct loop *loop;
 	struct tend_settings settings;
@@ -46,7 +59,8 @@ struct tend {
 	bool is_connected, is_known, is_draining;
 	bool is_read_only; /* the server, at the last beat */
 	struct chore beat, queues, rescue, promote, keep;
-	int64_t rescued; /* the dead one that the call under way is for; 0: none */
+	struct mourning dead[JOB_DEAD];
+	struct mourning *rescued; /* that the call under way is for; NULL: no dead one */
 	uint64_t beaten_ms, rescue_from_ms;
 	/* to measure how fast queues drain */
 	uint64_t drained[JOB_QUEUES], measured_ms;
@@ -182,10 +196,55 @@ beat_begin(struct tend *tend)
 
 /* ---- the dead ---- */
 
+/* The next one to look for, if its time has come; *in_ms: until the next look, for whomever. */
+static struct mourning *
+next_dead(struct tend *tend, uint64_t *in_ms)
+{
+	const uint64_t now_ms = loop_now_ms(tend->loop);
+	struct mourning *due = NULL;
+
+	*in_ms = RESCUE_MS;
+	for (unsigned i = 0; i < JOB_DEAD; i++) {
+		struct mourning *dead = &tend->dead[i];
+		const int64_t worker = jobs_dead(tend->shared, i);
+
+		if (worker == 0)
+			continue;
+		if (dead->worker != worker)
+			*dead = (struct mourning){.worker = worker, .next_ms = now_ms};
+		if (dead->next_ms <= now_ms && (!due || dead->next_ms < due->next_ms))
+			due = dead;
+		else if (dead->next_ms > now_ms && dead->next_ms - now_ms < *in_ms)
+			*in_ms = dead->next_ms - now_ms;
+	}
+	if (due)
+		*in_ms = 0;
+	return due;
+}
+
+static void
+looked_for_dead(struct tend *tend, struct mourning *dead)
+{
+	const uint64_t now_ms = loop_now_ms(tend->loop);
+
+	if (dead->pause_ms == 0)
+		dead->first_ms = now_ms;
+	if (now_ms - dead->first_ms >= DEAD_FOR_MS) {
+		jobs_forget_dead(tend->shared, dead->worker);
+		*dead = (struct mourning){0};
+		return;
+	}
+	dead->pause_ms = dead->pause_ms == 0                 ? DEAD_FIRST_MS
+			 : 2 * dead->pause_ms < DEAD_LAST_MS ? 2 * dead->pause_ms
+							     : DEAD_LAST_MS;
+	dead->next_ms = now_ms + dead->pause_ms;
+}
+
 static void
 rescue_cb(const struct queue_answer *answer, const struct moved *moved, void *ctx)
 {
 	struct tend *tend = ctx;
+	uint64_t in_ms;
 
 	if (answer->outcome != QUEUE_OK) {
 		chore_end(&tend->rescue, AGAIN_MS);
@@ -197,14 +256,16 @@ rescue_cb(const struct queue_answer *answer, const struct moved *moved, void *ct
 			 tend->rescued ? "an executor that has died"
 				       : "those who had not been heard of");
 	if (tend->rescued && !moved->is_more)
-		jobs_forget_dead(tend->shared, tend->rescued);
-	chore_end(&tend->rescue, moved->is_more || jobs_dead(tend->shared) ? 0 : RESCUE_MS);
+		looked_for_dead(tend, tend->rescued);
+	(void)next_dead(tend, &in_ms);
+	chore_end(&tend->rescue, moved->is_more ? 0 : in_ms);
 }
 
 static void
 rescue_begin(struct tend *tend)
 {
 	const uint64_t now_ms = loop_now_ms(tend->loop);
+	uint64_t in_ms;
 
 	if (now_ms - tend->beaten_ms > STALL_MS) {
 		tend->rescue_from_ms = now_ms + GRACE_MS;
@@ -214,14 +275,27 @@ rescue_begin(struct tend *tend)
 		chore_end(&tend->rescue, tend->rescue_from_ms - now_ms);
 		return;
 	}
-	tend->rescued = jobs_dead(tend->shared);
-	queue_rescue(tend->settings.queue, tend->rescued, rescue_cb, tend);
+	tend->rescued = next_dead(tend, &in_ms);
+	queue_rescue(tend->settings.queue, tend->rescued ? tend->rescued->worker : 0, rescue_cb,
+		     tend);
+}
+
+static bool
+has_new_dead(const struct tend *tend)
+{
+	for (unsigned i = 0; i < JOB_DEAD; i++) {
+		const int64_t worker = jobs_dead(tend->shared, i);
+
+		if (worker && worker != tend->dead[i].worker)
+			return true;
+	}
+	return false;
 }
 
 void
 tend_rescue(struct tend *tend)
 {
-	if (!tend->is_draining && jobs_dead(tend->shared) &&
+	if (!tend->is_draining && has_new_dead(tend) &&
 	    loop_now_ms(tend->loop) >= tend->rescue_from_ms)
 		chore_begin(&tend->rescue);
 }

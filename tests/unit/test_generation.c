@@ -456,7 +456,7 @@ START_TEST(with_a_database_there_is_an_executor)
 	ck_assert(bury_next(&index));
 	ck_assert_uint_eq(index, 2);
 	ck_assert_uint_eq(credit_used(&jobs->credits.jobs), 1);
-	ck_assert_int_eq(jobs_dead(jobs), 77);
+	ck_assert_int_eq(jobs_dead(jobs, 0), 77);
 	/* the one of the other generation is told, to look after them */
 	struct pollfd p = {common.bell.fd[slot_index(SEGMENT_EXECUTOR, 0)], POLLIN, 0};
 	ck_assert_int_eq(poll(&p, 1, 0), 1);
@@ -469,9 +469,9 @@ START_TEST(with_a_database_there_is_an_executor)
 	kill(g.child[0].pid, SIGKILL);
 	ck_assert(bury_next(&index));
 	ck_assert_uint_eq(credit_used(&jobs->credits.jobs), 1);
-	ck_assert_int_eq(jobs_dead(jobs), 77);
+	ck_assert_int_eq(jobs_dead(jobs, 0), 77);
 	jobs_forget_dead(jobs, 77);
-	ck_assert_int_eq(jobs_dead(jobs), 0);
+	ck_assert_int_eq(jobs_dead(jobs, 0), 0);
 	generation_tend(&g, &common, generation_deadline_ms(&g));
 	wait_all_ready();
 	/* one that cannot start waits, ever longer, as a worker does */

@@ -48,30 +48,49 @@ was_rung(unsigned side)
 
 /* ---- executors ---- */
 
+/* How many are dead, and that none has two places. */
+static unsigned
+count_dead(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < JOB_DEAD; i++) {
+		const int64_t worker = jobs_dead(shared, i);
+
+		n += worker != 0;
+		for (unsigned k = 0; worker && k < i; k++)
+			ck_assert_int_ne(jobs_dead(shared, k), worker);
+	}
+	return n;
+}
+
 START_TEST(a_dead_executor_is_remembered_until_it_was_looked_after)
 {
 	jobs_set_worker(shared, 0, 11);
 	jobs_set_worker(shared, 1, 12);
-	ck_assert_int_eq(jobs_dead(shared), 0);
+	ck_assert_uint_eq(count_dead(), 0);
 	jobs_bury(segment, &bell, 0);
-	ck_assert_int_eq(jobs_dead(shared), 11);
+	ck_assert_uint_eq(count_dead(), 1);
+	ck_assert_int_eq(jobs_dead(shared, 0), 11);
 	ck_assert(was_rung(1));
 	/* one that has given back all that it had is nobody's care */
 	jobs_bury(segment, &bell, 0);
+	ck_assert_uint_eq(count_dead(), 1);
+	jobs_forget_dead(shared, 12);
+	ck_assert_uint_eq(count_dead(), 1);
 	jobs_forget_dead(shared, 11);
-	ck_assert_int_eq(jobs_dead(shared), 0);
-	/* many in a row */
+	ck_assert_uint_eq(count_dead(), 0);
+	/* many in a row, of which as many as there are places for */
 	for (int64_t i = 1; i <= JOB_DEAD + 2; i++) {
 		jobs_set_worker(shared, 0, 100 + i);
 		jobs_bury(segment, &bell, 0);
 	}
-	for (int i = 0; i < JOB_DEAD; i++) {
-		const int64_t dead = jobs_dead(shared);
-
-		ck_assert_int_gt(dead, 100);
-		jobs_forget_dead(shared, dead);
+	ck_assert_uint_eq(count_dead(), JOB_DEAD);
+	for (unsigned i = 0; i < JOB_DEAD; i++) {
+		ck_assert_int_gt(jobs_dead(shared, i), 100);
+		jobs_forget_dead(shared, jobs_dead(shared, i));
 	}
-	ck_assert_int_eq(jobs_dead(shared), 0);
+	ck_assert_uint_eq(count_dead(), 0);
 }
 END_TEST
 
