@@ -357,7 +357,11 @@ fetch_args_mask(json_t *json)
 	for (void *it = json_object_iter(headers); it; it = json_object_iter_next(headers, it)) {
 		const struct span name =
 		    span_from(json_object_iter_key(it), json_object_iter_key_len(it));
-		if (fetch_header_is_secret(name))
-			json_object_iter_set_new(headers, it, json_string("***"));
+		if (!fetch_header_is_secret(name) ||
+		    json_object_iter_set_new(headers, it, json_string("***")) == 0)
+			continue;
+		/* out of memory: then none of them is shown */
+		json_object_del(json, "headers");
+		return;
 	}
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <linux/tcp.h> /* glibc's tcp_info ends before what we want of it */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,9 @@ struct transfer {
 
 	uint64_t slow_since_ms;
 	uint64_t slow_bytes;
+	curl_socket_t fd;   /* that libcurl waits for */
+	bool has_first;     /* the connection had brought so much when it was first looked at: */
+	uint64_t first_raw; /* bytes, as they come */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -488,8 +492,12 @@ want_socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx, void *of_socke
 {
 	struct transfers *all = ctx;
 	struct place *place = of_socket;
+	char *owner = NULL;
 
-	(void)easy;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+	struct transfer *t = (struct transfer *)(void *)owner;
+	if (t)
+		t->fd = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
 	if (what == CURL_POLL_REMOVE) {
 		if (place) {
 			watch_stop(&place->watch);
@@ -530,7 +538,52 @@ multi_open(struct transfers *all)
 	return true;
 }
 
-/* Once a second: whose body comes too slowly. */
+/*
+ * Whether much has come that is neither head nor body: the extensions of chunks (RFC 9112 7.1.1),
+ * which libcurl drops without telling anybody. Chunks of one byte have five around it.
+ */
+static bool
+is_flood(struct transfer *t)
+{
+	curl_off_t down = 0;
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (!t->is_ready || t->fd == CURL_SOCKET_BAD ||
+	    getsockopt(t->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	/* a kept connection has brought other answers before; and it may be another one by now */
+	if (!t->has_first || info.tcpi_bytes_received < t->first_raw)
+		t->first_raw = info.tcpi_bytes_received;
+	t->has_first = true;
+	return info.tcpi_bytes_received - t->first_raw >
+	       t->all->settings.max_input + 8 * (uint64_t)down;
+}
+
+/* False: it goes on. */
+static bool
+tick_ends(struct transfer *t, uint64_t now_ms)
+{
+	if (is_flood(t)) {
+		t->is_endless = true;
+		finish(t, CURLE_ABORTED_BY_CALLBACK);
+		return true;
+	}
+	if (!t->has_body || now_ms - t->slow_since_ms < TRANSFER_SLOW_MS)
+		return false;
+	if (t->slow_bytes >= TRANSFER_SLOW_BYTES) {
+		t->slow_since_ms = now_ms;
+		t->slow_bytes = 0;
+		return false;
+	}
+	snprintf(t->error, sizeof(t->error), "the body comes too slowly: %u bytes in %u s",
+		 (unsigned)t->slow_bytes, TRANSFER_SLOW_MS / 1000);
+	finish(t, CURLE_OPERATION_TIMEDOUT);
+	return true;
+}
+
+/* Once a second: whose body comes too slowly, or without end. */
 static void
 tick_cb(void *arg, short what)
 {
@@ -540,19 +593,10 @@ tick_cb(void *arg, short what)
 
 	(void)what;
 	for (struct transfer *t = all->first; t && ended < BATCH;) {
-		if (!t->has_body || now_ms - t->slow_since_ms < TRANSFER_SLOW_MS) {
+		if (!tick_ends(t, now_ms)) {
 			t = t->next;
 			continue;
 		}
-		if (t->slow_bytes >= TRANSFER_SLOW_BYTES) {
-			t->slow_since_ms = now_ms;
-			t->slow_bytes = 0;
-			t = t->next;
-			continue;
-		}
-		snprintf(t->error, sizeof(t->error), "the body comes too slowly: %u bytes in %u s",
-			 (unsigned)t->slow_bytes, TRANSFER_SLOW_MS / 1000);
-		finish(t, CURLE_OPERATION_TIMEDOUT);
 		ended++;
 		/* who was told may have cancelled others */
 		t = all->first;
@@ -664,7 +708,7 @@ set_all(struct transfer *t, const struct transfer_request *request)
 	       SET(easy, USERAGENT, USER_AGENT) && SET(easy, HTTPHEADER, t->fields) &&
 	       SET(easy, BUFFERSIZE, INPUT_SIZE) && SET(easy, NOSIGNAL, 1L) &&
 	       /* a resolver that hangs is left to its thread: else the loop would wait for it */
-	       SET(easy, QUICK_EXIT, 1L) &&
+	       SET(easy, QUICK_EXIT, 1L) && SET(easy, FRESH_CONNECT, request->is_once ? 1L : 0L) &&
 	       SET(easy, CONNECTTIMEOUT_MS, (long)(connect_ms ? connect_ms : 1)) &&
 	       SET(easy, TIMEOUT_MS, (long)(request->timeout_ms ? request->timeout_ms : 1)) &&
 	       set_method(easy, request);
@@ -703,6 +747,7 @@ transfer_start(struct transfers *all, const struct transfer_request *request,
 	if (!t)
 		return NULL;
 	t->all = all;
+	t->fd = CURL_SOCKET_BAD;
 	t->events = events;
 	t->ctx = ctx;
 	t->easy = curl_easy_init();

@@ -14,8 +14,8 @@
  * connect_timeout_ms, a body that hardly comes by TRANSFER_SLOW_*, heads (with 1xx ones and
  * trailers) by TRANSFER_HEAD_MAX and TRANSFER_HEADS_MAX; one coding of gzip or deflate is undone,
  * since with several a few bytes could keep the processor busy for minutes. The length of a body is
- * for the caller, who is given it decoded, piece by piece; of what decodes to nothing, max_input is
- * the bound.
+ * for the caller, who is given it decoded, piece by piece; of what decodes to nothing, and of what
+ * frames it, max_input is the bound.
  */
 #ifndef PLAZA_FETCH_TRANSFER_H
 #define PLAZA_FETCH_TRANSFER_H
@@ -57,6 +57,9 @@ struct transfer_request {
 	const char *method;
 	const struct transfer_header *headers; /* beside Host, Accept-Encoding and the body's own */
 	size_t n_headers;
+	/* Sent once at most: on a new connection, for when a kept one ends without an answer,
+	 * libcurl sends the request again. */
+	bool is_once;
 	bool has_body;
 	struct span body; /* stays until the end */
 	uint64_t timeout_ms;

@@ -278,6 +278,7 @@ start_transfer(struct visit *v)
 	    .method = v->method,
 	    .headers = headers,
 	    .n_headers = fill_headers(v, headers, key, attempt),
+	    .is_once = !fetch_method_is_idempotent(v->method),
 	    .has_body = v->has_body,
 	    .body = args->body,
 	    .timeout_ms = v->left_ms,

@@ -342,6 +342,10 @@ reply(struct conn *c, char *path, const char *request)
 	} else if (strcmp(path, "/endless") == 0) {
 		answer_raw(c, OK "Transfer-Encoding: chunked\r\n\r\n",
 			   "3e8\r\n" HUNDRED("0123456789") "\r\n");
+	} else if (strcmp(path, "/extension") == 0) {
+		answer_raw(c, OK "Transfer-Encoding: chunked\r\n\r\n1;", HUNDRED("0123456789"));
+	} else if (strcmp(path, "/chunks") == 0) {
+		answer_raw(c, OK "Transfer-Encoding: chunked\r\n\r\n", HUNDRED("1\r\nx\r\n"));
 	} else if (strcmp(path, "/gzip") == 0) {
 		answer_gzip(c, query);
 	} else if (strcmp(path, "/bomb") == 0) {

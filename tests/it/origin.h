@@ -25,6 +25,7 @@
  *   /trailers       a chunked body, and trailers without end
  *   /garbage        an answer that is no HTTP
  *   /raw?text=      that text, with %XX, and the end; &more= a byte more, and no end
+ *   /extension      a chunk whose extension has no end; /chunks chunks of a byte without end
  *   /hollow         gzip without end that holds nothing; /name gzip whose file name has none
  */
 #ifndef PLAZA_TESTS_IT_ORIGIN_H

@@ -499,13 +499,23 @@ START_TEST(post_is_not_sent_twice)
 {
 	static const char *const paths[] = {"@/close", "@/status?code=500",
 					    "@/status?code=503&after=1", "@/cut"};
+	static const char *const asked[] = {"POST", "PATCH"};
 	char text[200];
 	struct job job;
 
-	snprintf(text, sizeof(text), "{\"urls\":[\"%s\"],\"method\":\"POST\"}", paths[_i]);
-	fetch(&job, text);
-	ck_assert_uint_eq(origin.seen->requests, 1);
-	fini(&job);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "{\"urls\":[\"%s\"],\"method\":\"%s\"}", paths[_i],
+			 asked[i]);
+		/* there is a connection that could be used; and no pause */
+		job_kind_fetch.close(process);
+		open_kind();
+		fetch(&job, "{\"urls\":[\"@/ok\"]}");
+		fini(&job);
+		const unsigned before = origin.seen->requests;
+		fetch(&job, text);
+		ck_assert_uint_eq(origin.seen->requests, before + 1);
+		fini(&job);
+	}
 }
 END_TEST
 

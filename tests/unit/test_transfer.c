@@ -276,6 +276,8 @@ static const struct {
      TRANSFER_BAD, 0, "protocol"},
     {"/hollow", TRANSFER_TOO_LARGE, 200, "decodes to little"},
     {"/name", TRANSFER_TOO_LARGE, 200, "decodes to little"},
+    {"/extension", TRANSFER_TOO_LARGE, 200, "decodes to little"},
+    {"/chunks", TRANSFER_TOO_LARGE, 200, ""},
 };
 
 START_TEST(origin_may_do_what_it_likes)
@@ -362,6 +364,29 @@ START_TEST(connections_are_used_again)
 		ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
 	ck_assert_uint_eq(origin.seen->connections, 1);
 	ck_assert_uint_eq(origin.seen->requests, 5);
+}
+END_TEST
+
+/*
+ * libcurl asks once more when a kept connection ends without an answer. Whoever has read the
+ * request may have done what it says: RFC 9110 9.2.2.
+ */
+START_TEST(kept_connection_ends_without_an_answer)
+{
+	static const struct {
+		const char *method;
+		bool once;
+	} asked[] = {{"POST", true}, {"GET", false}, {"PUT", false}};
+	struct got got;
+
+	ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
+	struct transfer_request request = {.method = asked[_i].method, .is_once = asked[_i].once};
+	ck_assert(start_with(&got, &request, "/close"));
+	loop_run(loop);
+	ck_assert_int_eq(got.error, TRANSFER_BROKEN);
+	ck_assert(got.was_sent);
+	ck_assert((origin.seen->requests == 2) == asked[_i].once);
+	ck_assert_int_eq(get("/ok")->error, TRANSFER_OK);
 }
 END_TEST
 
@@ -755,6 +780,7 @@ main(void)
 	tcase_add_test(tcase, gzip_is_undone);
 	tcase_add_test(tcase, what_the_head_says);
 	tcase_add_test(tcase, connections_are_used_again);
+	tcase_add_loop_test(tcase, kept_connection_ends_without_an_answer, 0, 3);
 	tcase_add_test(tcase, request_is_what_was_asked_for);
 	tcase_add_loop_test(tcase, methods_and_bodies, 0, sizeof(methods) / sizeof(methods[0]));
 	tcase_add_test(tcase, head_has_no_body);
