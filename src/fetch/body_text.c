@@ -149,6 +149,18 @@ take_utf8(struct text *text, struct span s, bool is_whole)
 	}
 }
 
+/* The last character may wait for an accent behind it, in windows-1258 for one. */
+static void
+take_waiting(struct text *text, iconv_t cd)
+{
+	char out[64];
+	char *to = out;
+	size_t to_left = sizeof(out);
+
+	iconv(cd, NULL, NULL, &to, &to_left);
+	take_utf8(text, span_from(out, (size_t)(to - out)), true);
+}
+
 static void
 take_converted(struct text *text, iconv_t cd, size_t unit, struct span s, bool is_whole)
 {
@@ -164,7 +176,7 @@ take_converted(struct text *text, iconv_t cd, size_t unit, struct span s, bool i
 
 		take_utf8(text, span_from(out, (size_t)(to - out)), true);
 		if (n != (size_t)-1)
-			return;
+			break;
 		if (error == E2BIG)
 			continue;
 		if (error == EINVAL && !is_whole)
@@ -174,6 +186,8 @@ take_converted(struct text *text, iconv_t cd, size_t unit, struct span s, bool i
 		in += skip;
 		in_left -= skip;
 	}
+	if (is_whole)
+		take_waiting(text, cd);
 }
 
 struct span

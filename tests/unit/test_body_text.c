@@ -32,6 +32,10 @@ static const struct {
     {"text/html; charset=gb18030", SPAN_LIT("\x94\x39\xfc\x36"), "\xf0\x9f\x98\x80"},
     {"text/html; charset=big5", SPAN_LIT("\xa4\xe9\xa5\xbb"), "\xe6\x97\xa5\xe6\x9c\xac"},
     {"text/html; charset=euc-kr", SPAN_LIT("\xc7\xd1"), "\xed\x95\x9c"},
+    /* the last one may have an accent behind it, and then has none */
+    {"text/plain; charset=windows-1258", SPAN_LIT("ab"), "ab"},
+    {"text/plain; charset=windows-1255", SPAN_LIT("\xf9"), "\xd7\xa9"},
+    {"text/html; charset=big5-hkscs", SPAN_LIT("\x88\x66"), "\xc3\x8a"},
     {"text/plain; charset=utf-16", SPAN_LIT("h\0i\0"), "hi"},
     {"text/plain; charset=utf-16le", SPAN_LIT("=\xd8\x00\xde"), "\xf0\x9f\x98\x80"},
     {"text/plain; charset=utf-16be", SPAN_LIT("\0h\0i"), "hi"},
