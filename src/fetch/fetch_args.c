@@ -38,23 +38,46 @@ ends_in(struct span s, struct span end)
 	return s.len >= end.len && span_eq_nocase(span_from(s.ptr + s.len - end.len, end.len), end);
 }
 
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
 bool
 fetch_header_is_secret(struct span name)
 {
-	static const char *const names[] = {
-	    "authorization", "proxy-authorization", "cookie", "api-key", "apikey", NULL};
-	static const char *const ends[] = {"-authorization", "-api-key", "-apikey", "-signature",
-					   "-auth",          "-key",     "token",   "secret",
-					   "password",       NULL};
+	/* whole words, and what a name may end in without a hyphen before it */
+	static const char *const words[] = {"auth",          "authentication",
+					    "authorization", "bearer",
+					    "cookie",        "cookie2",
+					    "credential",    "credentials",
+					    "hmac",          "jwt",
+					    "key",           "otp",
+					    "pass",          "pwd",
+					    "session",       "sessionid",
+					    "sid",           "sig",
+					    "signature",     NULL};
+	static const char *const ends[] = {"apikey", "password",   "passwd", "secret",
+					   "token",  "passphrase", NULL};
+	size_t from = 0;
 
 	/* it is sent by us, and means nothing elsewhere */
 	if (span_eq_nocase(name, SPAN_LIT("idempotency-key")))
 		return false;
-	for (const char *const *end = ends; *end; end++) {
-		if (ends_in(name, span_str(*end)))
+	for (size_t i = 0; i <= name.len; i++) {
+		if (i < name.len && is_alnum(name.ptr[i]))
+			continue;
+		const struct span word = span_from(name.ptr + from, i - from);
+		for (const char *const *end = ends; *end; end++) {
+			if (ends_in(word, span_str(*end)))
+				return true;
+		}
+		if (is_in(words, word))
 			return true;
+		from = i + 1;
 	}
-	return is_in(names, name);
+	return false;
 }
 
 bool
@@ -117,9 +140,7 @@ is_token(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		const char c = s.ptr[i];
-		const bool is_alnum =
-		    (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-		if (!is_alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+		if (!is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
 			return false;
 	}
 	return s.len > 0;
@@ -131,7 +152,7 @@ is_field_value(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		const char c = s.ptr[i];
-		if (c != '\t' && (c < 0x20 || c == 0x7f))
+		if (c != '\t' && (c < 0x20 || c >= 0x7f))
 			return false;
 	}
 	return !s.len || (!strchr(" \t", s.ptr[0]) && !strchr(" \t", s.ptr[s.len - 1]));
