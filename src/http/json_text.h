@@ -23,6 +23,9 @@ struct json_text_rules {
 	const char *what; /* as errors call it: "body" */
 	size_t max;       /* bytes */
 	bool allows_nul;  /* U+0000 in strings; in keys it is an error all the same */
+	/* let in before, by somebody else: whole numbers stay json_integers, and a key may be there
+	 * twice, the last one counts */
+	bool is_stored;
 };
 
 struct json_text_error {
@@ -32,7 +35,8 @@ struct json_text_error {
 
 /*
  * Any JSON value, UTF-8, no key twice in an object; every number is a json_real (a whole number
- * too: it counts by its double). NULL with `error` filled otherwise. Pure.
+ * too: it counts by its double). NULL with `error` filled otherwise: never, as jansson alone does,
+ * a value with a hole in it where there was no memory. Pure.
  */
 json_t *json_text_load(struct span text, const struct json_text_rules *rules,
 		       struct json_text_error *error);
