@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "http/json_string.h"
+#include "http/json_text.h"
 #include "jobs/kinds.h"
 
 static bool
@@ -46,20 +47,21 @@ put_time(struct buffer *out, struct span before, int64_t ms)
 static bool
 put_args(struct buffer *out, const struct job_row *row)
 {
+	static const struct json_text_rules rules = {
+	    .what = "args", .max = SIZE_MAX, .allows_nul = true, .is_stored = true};
 	const struct job_kind *kind = job_kind_find(row->kind);
-	char *shown = NULL;
+	struct json_text_error error;
 
 	if (!kind || !kind->show)
 		return put_text(out, row->args);
+	json_t *args = json_text_load(row->args, &rules, &error);
 	/* what cannot be read cannot be masked: it is not shown at all */
-	json_t *args =
-	    json_loadb(row->args.ptr, row->args.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	if (args) {
-		kind->show(args);
-		shown = json_dumps(args, JSON_COMPACT | JSON_ENCODE_ANY);
-		json_decref(args);
-	}
-	const bool ok = put_text(out, shown ? span_str(shown) : SPAN_LIT("null"));
+	if (!args)
+		return error.status != 503 && put_text(out, SPAN_LIT("null"));
+	kind->show(args);
+	char *shown = json_dumps(args, JSON_COMPACT | JSON_ENCODE_ANY);
+	const bool ok = shown && put_text(out, span_str(shown));
+	json_decref(args);
 	free(shown);
 	return ok;
 }
