@@ -41,6 +41,7 @@ struct transfer {
 	const struct transfer_events *events;
 	void *ctx;
 
+	bool is_hasty; /* its own time is shorter than what a connection may take */
 	bool is_ready; /* the request may go out: a connection stands and is allowed */
 	bool has_body; /* its first byte came */
 	bool is_refused_by_caller;
@@ -284,9 +285,20 @@ progress_cb(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 
 /* ---- the end ---- */
 
+/* What libcurl says may quote the origin, a name in its certificate for one. */
 static void
-fill_error(const struct transfer *t, CURLcode code, struct transfer_end *end)
+make_plain(char *text)
 {
+	for (; *text; text++) {
+		if (*text < 0x20 || *text >= 0x7f)
+			*text = '?';
+	}
+}
+
+static void
+fill_error(struct transfer *t, CURLcode code, struct transfer_end *end)
+{
+	make_plain(t->error);
 	end->detail = t->error[0] ? t->error : curl_easy_strerror(code);
 	if (t->refused && (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK)) {
 		end->error = TRANSFER_NOT_ALLOWED;
@@ -318,7 +330,8 @@ fill_error(const struct transfer *t, CURLcode code, struct transfer_end *end)
 	}
 	switch (code) {
 	case CURLE_OPERATION_TIMEDOUT:
-		end->error = t->is_ready ? TRANSFER_TIMEOUT : TRANSFER_UNREACHABLE;
+		/* nothing is known of a host that was not waited for */
+		end->error = t->is_ready || t->is_hasty ? TRANSFER_TIMEOUT : TRANSFER_UNREACHABLE;
 		break;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_CONNECT: end->error = TRANSFER_UNREACHABLE; break;
@@ -750,6 +763,7 @@ transfer_start(struct transfers *all, const struct transfer_request *request,
 	t->fd = CURL_SOCKET_BAD;
 	t->events = events;
 	t->ctx = ctx;
+	t->is_hasty = request->timeout_ms < all->settings.connect_timeout_ms;
 	t->easy = curl_easy_init();
 	if (!t->easy || !set_fields(t, request) || !set_all(t, request)) {
 		transfer_free(t);

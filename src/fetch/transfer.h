@@ -38,10 +38,10 @@
 enum transfer_error {
 	TRANSFER_OK,          /* there is a whole answer, of whatever status */
 	TRANSFER_NOT_ALLOWED, /* the guard's word */
-	TRANSFER_UNREACHABLE, /* no connection: nothing was sent */
+	TRANSFER_UNREACHABLE, /* no connection in the time that one may take: nothing was sent */
 	TRANSFER_UNTRUSTED,   /* TLS: the same, and trying again is pointless */
 	TRANSFER_BROKEN,      /* the connection ended in the middle */
-	TRANSFER_TIMEOUT,
+	TRANSFER_TIMEOUT, /* of this request's own; was_sent tells whether there was a connection */
 	TRANSFER_TOO_LARGE, /* heads; or `body` has said so */
 	TRANSFER_BAD,       /* no HTTP, or a form of it that is not taken */
 	TRANSFER_NO_MEMORY

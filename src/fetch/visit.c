@@ -456,6 +456,8 @@ follow(struct visit *v, const struct transfer_end *end)
 	}
 	v->has_left = v->has_left || !fetch_url_same_origin(&v->url, &next);
 	turn_leave(v->env->turns, &v->turn);
+	/* what becomes of it there is the result, also if nobody is asked */
+	forget_answer(v);
 	v->url = next;
 	v->origin_len = fetch_url_origin(&v->url, v->origin);
 	v->tries = 0;

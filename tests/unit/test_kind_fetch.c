@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../it/origin.h"
 #include "base/clock.h"
@@ -606,6 +607,90 @@ START_TEST(host_that_is_down_is_left_alone)
 }
 END_TEST
 
+/* A redirect is no answer when nobody is asked where it leads to. */
+START_TEST(redirect_to_a_host_that_is_left_alone)
+{
+	static const char *const errors[] = {"host-down: ", "host-busy: "};
+	char text[300];
+	struct job job;
+
+	if (_i == 0) {
+		kill(other.pid, SIGKILL);
+		waitpid(other.pid, NULL, 0);
+		fetch(&job, "{\"urls\":[\"^/\",\"^/\",\"^/\",\"^/\",\"^/\"]}");
+	} else {
+		fetch(&job, "{\"urls\":[\"^/status?code=429&after=200\"],\"method\":\"POST\"}");
+	}
+	fini(&job);
+	snprintf(text, sizeof(text),
+		 "{\"urls\":[\"@/redirect?to=http%%3A%%2F%%2F127.0.0.1:%u%%2Fok\"]}", other.port);
+	const json_t *r = fetch(&job, text);
+	ck_assert_msg(strncmp(text_of(r, "error"), errors[_i], 11) == 0, "%s", text_of(r, "error"));
+	ck_assert_int_eq(number_of(r, "status"), -1);
+	ck_assert(json_is_null(json_object_get(r, "text")));
+	fini(&job);
+}
+END_TEST
+
+/* A listener that takes no more connections, as a host behind a firewall is. */
+static int
+open_mute(unsigned short *port, int held[4])
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 0), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	for (int i = 0; i < 4; i++) {
+		held[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		connect(held[i], (struct sockaddr *)&address, sizeof(address));
+	}
+	*port = ntohs(address.sin_port);
+	return fd;
+}
+
+/* Whoever has no time says nothing of a host; who waits as long as one should, does. */
+START_TEST(host_is_not_down_for_who_has_no_time)
+{
+	unsigned short port;
+	int held[4];
+	const int mute = open_mute(&port, held);
+	char text[300];
+	struct job job;
+
+	snprintf(allowed[1], sizeof(allowed[1]), "127.0.0.1:%u", port);
+	config.fetch_connect_timeout = 500;
+	job_kind_fetch.close(process);
+	open_kind();
+	for (int i = 0; i < 8; i++) {
+		snprintf(text, sizeof(text),
+			 "{\"urls\":[\"http://127.0.0.1:%u/\"],\"timeout\":\"40ms\"}", port);
+		const json_t *r = fetch(&job, text);
+		ck_assert_msg(strncmp(text_of(r, "error"), "timeout: ", 9) == 0, "%s",
+			      text_of(r, "error"));
+		fini(&job);
+	}
+	snprintf(text, sizeof(text), "{\"urls\":[\"http://127.0.0.1:%u/\"]}", port);
+	const json_t *r = fetch(&job, text);
+	ck_assert_msg(strncmp(text_of(r, "error"), "unreachable: ", 13) == 0, "%s",
+		      text_of(r, "error"));
+	fini(&job);
+	/* three times that was; with two more it is five */
+	r = fetch(&job, text);
+	fini(&job);
+	r = fetch(&job, text);
+	ck_assert_msg(strncmp(text_of(r, "error"), "host-down: ", 11) == 0, "%s",
+		      text_of(r, "error"));
+	fini(&job);
+	for (int i = 0; i < 4; i++)
+		close(held[i]);
+	close(mute);
+}
+END_TEST
+
 /* ---- bounds ---- */
 
 static json_t *
@@ -932,6 +1017,8 @@ main(void)
 	tcase_add_test(tcase, pause_is_for_the_host);
 	tcase_add_test(tcase, pause_may_be_too_long);
 	tcase_add_test(tcase, host_that_is_down_is_left_alone);
+	tcase_add_loop_test(tcase, redirect_to_a_host_that_is_left_alone, 0, 2);
+	tcase_add_test(tcase, host_is_not_down_for_who_has_no_time);
 	tcase_add_test(tcase, ten_at_a_time);
 	tcase_add_test(tcase, bounds_are_for_all_jobs_together);
 	tcase_add_test(tcase, other_executor_has_all_credits);

@@ -651,7 +651,8 @@ START_TEST(lookup_that_hangs_holds_nobody)
 	watch_init_timer(&timer, loop, "pass", pass_cb, NULL);
 	watch_start_ms(&timer, 100);
 	const struct got *ended = get_for("http://hangs.test/", 300);
-	ck_assert_int_eq(ended->error, TRANSFER_UNREACHABLE);
+	ck_assert_int_eq(ended->error, TRANSFER_TIMEOUT);
+	ck_assert(!ended->was_sent);
 	ck_assert(has_passed);
 	ck_assert_uint_lt(clock_monotonic_ms() - begun, 2500);
 	/* a cancel, and the end of all of it */
@@ -763,6 +764,27 @@ START_TEST(certificate_must_be_trusted_and_of_that_name)
 }
 END_TEST
 
+/* What its certificate says is quoted by libcurl; it comes through as something that can be read.
+ */
+START_TEST(error_is_plain_text)
+{
+	struct tls_origin server;
+	char url[64];
+
+	tls_origin_start_as(&server, "b\xc3\xa9\x1b\n\"");
+	snprintf(allowed, sizeof(allowed), "127.0.0.1:%u", server.port);
+	transfers_free(&all);
+	open_transfers(server.ca_file);
+	snprintf(url, sizeof(url), "https://localhost:%u/", server.port);
+	const struct got *got = get(url);
+	ck_assert_int_eq(got->error, TRANSFER_UNTRUSTED);
+	ck_assert_msg(strstr(got->detail, "b????\""), "%s", got->detail);
+	for (const char *c = got->detail; *c; c++)
+		ck_assert(*c >= 0x20 && *c < 0x7f);
+	tls_origin_stop(&server);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -801,6 +823,7 @@ main(void)
 	tcase_add_test(tcase, no_such_name);
 	tcase_add_test(tcase, tls_with_one_who_has_none);
 	tcase_add_loop_test(tcase, certificate_must_be_trusted_and_of_that_name, 0, 6);
+	tcase_add_test(tcase, error_is_plain_text);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

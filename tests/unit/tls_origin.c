@@ -26,7 +26,7 @@ must(bool ok)
 }
 
 static X509 *
-make_certificate(EVP_PKEY *key)
+make_certificate(EVP_PKEY *key, const char *only)
 {
 	X509 *x509 = X509_new();
 	X509_NAME *name;
@@ -39,12 +39,15 @@ make_certificate(EVP_PKEY *key)
 	X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
 	X509_set_pubkey(x509, key);
 	name = X509_get_subject_name(x509);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1,
-				   -1, 0);
+	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+					(const unsigned char *)(only ? only : "localhost"), -1, -1,
+					0) == 1);
 	X509_set_issuer_name(x509, name);
-	extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost");
-	must(extension && X509_add_ext(x509, extension, -1));
-	X509_EXTENSION_free(extension);
+	if (!only) {
+		extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost");
+		must(extension && X509_add_ext(x509, extension, -1));
+		X509_EXTENSION_free(extension);
+	}
 	must(X509_sign(x509, key, EVP_sha256()) > 0);
 	return x509;
 }
@@ -88,15 +91,15 @@ serve(int listener, EVP_PKEY *key, X509 *x509, int max_version)
 	}
 }
 
-void
-tls_origin_start(struct tls_origin *origin, int max_version)
+static void
+start(struct tls_origin *origin, int max_version, const char *only)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x509 = make_certificate(key);
+	X509 *x509 = make_certificate(key, only);
 
 	must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
 	     listen(fd, 64) == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0);
@@ -115,6 +118,18 @@ tls_origin_start(struct tls_origin *origin, int max_version)
 	X509_free(x509);
 	EVP_PKEY_free(key);
 	close(fd);
+}
+
+void
+tls_origin_start(struct tls_origin *origin, int max_version)
+{
+	start(origin, max_version, NULL);
+}
+
+void
+tls_origin_start_as(struct tls_origin *origin, const char *name)
+{
+	start(origin, 0, name);
 }
 
 void

@@ -16,6 +16,8 @@ struct tls_origin {
 
 /* At most that version of TLS: 0x0303 is 1.2; 0: any. Aborts when it cannot. */
 void tls_origin_start(struct tls_origin *origin, int max_version);
+/* Its certificate is for `name` alone, as a common name, whatever that is. */
+void tls_origin_start_as(struct tls_origin *origin, const char *name);
 void tls_origin_stop(struct tls_origin *origin);
 
 #endif
