@@ -83,6 +83,7 @@ struct hands {
 	void *process[JOB_KINDS_MAX]; /* by kind */
 	size_t n_open;
 	bool stores, gives_back;
+	uint64_t quiet_until_ms; /* see log_refusal */
 	size_t n;
 	struct hand_list all, ended;
 	struct hand_bucket bucket[HAND_BUCKETS];
@@ -184,15 +185,26 @@ put_off(struct hand *hand, uint64_t ms)
 	again_in(hand->hands, ms);
 }
 
+/* One stands for all that are refused in that time. */
+static void
+log_refusal(const struct hand *hand)
+{
+	struct hands *hands = hand->hands;
+	const uint64_t now_ms = loop_now_ms(hands->loop);
+
+	if (now_ms < hands->quiet_until_ms)
+		return;
+	hands->quiet_until_ms = now_ms + REFUSED_AGAIN_MS;
+	log_error("jobs: the end of %s, and perhaps of others, could not be stored, see above%s",
+		  hand->run.id,
+		  hand->n_refusals ? "; tried again and again" : "; stored as failed");
+}
+
 /* Its result may be what the database does not take. */
 static void
 take_refusal(struct hand *hand)
 {
-	char id[UUID_TEXT_SIZE];
-
-	uuid_print(&hand->id, id);
-	log_error("jobs: the end of %s could not be stored, see above%s", id,
-		  hand->n_refusals ? "; tried again and again" : "; stored as failed");
+	log_refusal(hand);
 	if (hand->n_refusals++ == 0) {
 		free(hand->result);
 		free(hand->error);
@@ -492,26 +504,16 @@ hands_cancel(struct hands *hands, const struct uuid *id)
 void
 hands_give_back(struct hands *hands)
 {
-	struct hand **hand = calloc(hands->n + 1, sizeof(*hand)), *one;
-	size_t n = 0;
+	struct hand *hand;
 
 	hands->gives_back = true;
-	if (!hand)
-		return;
-	/* the end of one may be that of another */
-	TAILQ_FOREACH(one, &hands->all, all)
-	{
-		one->n_answers++;
-		hand[n++] = one;
+	/* the end of one may be that of another: so each goes to the end of the list first */
+	while ((hand = TAILQ_FIRST(&hands->all)) != NULL && !hand->gives_back) {
+		hand->gives_back = true;
+		TAILQ_REMOVE(&hands->all, hand, all);
+		TAILQ_INSERT_TAIL(&hands->all, hand, all);
+		stop_running(hand);
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (!hand[i]->gives_back) {
-			hand[i]->gives_back = true;
-			stop_running(hand[i]);
-		}
-		hand_answered(hand[i]);
-	}
-	free(hand);
 }
 
 static void
@@ -665,6 +667,7 @@ hands_take(struct hands *hands, struct span queue, const struct claimed *job)
 	hand->id = job->id;
 	hand->lease = job->lease;
 	hand->began_ms = loop_now_ms(hands->loop);
+	hand->gives_back = hands->gives_back;
 	copy_name(hand->queue_name, queue);
 	copy_name(hand->kind_name, job->kind);
 	TAILQ_INSERT_TAIL(&hands->all, hand, all);
@@ -679,7 +682,7 @@ hands_take(struct hands *hands, struct span queue, const struct claimed *job)
 	hand->run.process = process_of(hands, hand->kind);
 	hand->run.events = &run_events;
 	tell(hand, JOB_STATE_RUNNING, -1);
-	if (hands->gives_back)
+	if (hand->gives_back)
 		job_run_done(&hand->run, JOB_GIVEN_BACK, span_from(NULL, 0), NULL, 0);
 	else if (refused)
 		job_run_done(&hand->run, outcome, span_from(NULL, 0), refused, 0);

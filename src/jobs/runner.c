@@ -64,7 +64,8 @@ struct runner {
 	uint32_t lost_credits;
 	bool wants_disown, is_disowning;
 
-	uint64_t arrivals; /* jobs_shared's, as far as we have looked */
+	/* jobs_shared's, and its queues', as far as we have looked */
+	uint64_t arrivals, arrived[JOB_QUEUES];
 	struct jobs_reader reader;
 	struct watch doorbell, claim_timer, reconcile_timer, emptied;
 	struct pass_hook pass;
@@ -222,20 +223,19 @@ look_at_arrivals(struct runner *r)
 		return;
 	r->arrivals = arrivals;
 	for (unsigned i = 0; i < JOB_QUEUES; i++) {
-		struct job_queue_cell *cell = &r->shared->queue[i];
+		const uint64_t arrived = atomic_load(&r->shared->queue[i].arrived);
 		char name[JOB_QUEUE_NAME_MAX];
 		size_t len;
+		struct source *source;
 
-		if (atomic_load(&cell->hash) == 0 ||
+		if (r->arrived[i] == arrived ||
 		    (len = jobs_queue_name(r->settings.segment, i, name)) == 0)
 			continue;
-		const uint64_t arrived = atomic_load(&cell->arrived);
-		struct source *source = sources_get(&r->sources, span_from(name, len));
-
-		if (source && source->arrived != arrived) {
-			source->arrived = arrived;
-			source_want(source, false);
-		}
+		source = sources_get(&r->sources, span_from(name, len));
+		if (!source)
+			continue;
+		r->arrived[i] = arrived;
+		source_want(source, false);
 	}
 }
 

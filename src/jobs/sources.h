@@ -15,18 +15,19 @@
 struct source {
 	char name[JOB_NAME_MAX + 1];
 	size_t len;
-	uint64_t arrived; /* of its cell, when it was looked at last */
 	bool wants;       /* a claim may bring something */
 	bool is_full;     /* behind the watermark, too */
 	bool wants_again; /* said while a claim was under way */
 	bool is_claiming;
 	bool is_blocked; /* as many of the queue were claimed as may be */
+	uint32_t link;   /* the next one with this hash, counted from 1; 0: none */
 };
 
 struct sources {
 	struct source *source;
-	size_t n, cap;
-	size_t next; /* turns go round */
+	uint32_t *hashed; /* `cap` heads of links: SQL may make thousands of queues */
+	size_t n, cap;    /* a power of two */
+	size_t next;      /* turns go round */
 };
 
 void sources_fini(struct sources *sources);

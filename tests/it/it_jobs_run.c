@@ -232,6 +232,22 @@ START_TEST(a_queue_has_its_own_bound)
 }
 END_TEST
 
+/* More than there are places for in memory: only SQL can make so many. */
+START_TEST(thousands_of_queues_share_what_there_is)
+{
+	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=100", NULL);
+	const long n = 3000;
+
+	job_do("select count(job_enqueue('sleep', queue => 'q' || n)) from generate_series(1, %ld) "
+	       "n",
+	       n);
+	job_expect_all_done(n);
+	/* and one that is put beside them does not wait for theirs to be looked at */
+	ck_assert(!daemon_log_has(d, 0, "slow callback"));
+	daemon_stop(d);
+}
+END_TEST
+
 /* Whatever somebody has put into the tables of one queue. */
 START_TEST(a_queue_that_cannot_be_claimed_holds_up_no_other)
 {
@@ -475,6 +491,7 @@ fill(Suite *s)
 	tcase_add_test(tc, what_cannot_run_fails_for_good);
 	tcase_add_test(tc, a_paused_queue_rests);
 	tcase_add_test(tc, a_queue_has_its_own_bound);
+	tcase_add_test(tc, thousands_of_queues_share_what_there_is);
 	tcase_add_test(tc, a_queue_that_cannot_be_claimed_holds_up_no_other);
 	tcase_add_test(tc, a_running_one_can_be_cancelled);
 	tcase_add_test(tc, the_room_hears_of_it);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fail_alloc.h"
 #include "jobs/hands.h"
@@ -481,6 +482,40 @@ START_TEST(a_result_that_the_database_refuses_is_a_failure)
 }
 END_TEST
 
+/* Of many that are refused at the same time the log has a line, not many. */
+START_TEST(refusals_do_not_fill_the_log)
+{
+	FILE *log = tmpfile();
+	size_t n = 0;
+	char line[500];
+
+	ck_assert_ptr_nonnull(log);
+	const int err = dup(STDERR_FILENO);
+	ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		take(i);
+		job_run_done(started, JOB_DONE, SPAN_LIT("1"), NULL, 0);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		answer_finish(&call[i], &refused, false, 0);
+	ck_assert_int_ge(dup2(err, STDERR_FILENO), 0);
+	close(err);
+	rewind(log);
+	while (fgets(line, sizeof(line), log))
+		n += strstr(line, "could not be stored") != NULL;
+	fclose(log);
+	ck_assert_uint_eq(n, 1);
+	/* each of them has failed for all that */
+	turn();
+	ck_assert_uint_eq(n_calls, 40);
+	for (unsigned i = 20; i < 40; i++) {
+		ck_assert_int_eq(call[i].ended.outcome, JOB_FAILED);
+		answer_finish(&call[i], &ok, false, JOB_STATE_FAILED);
+	}
+	ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
 START_TEST(a_cancel_reaches_the_kind_once)
 {
 	const struct uuid id = id_of(1), other = id_of(2);
@@ -532,6 +567,24 @@ START_TEST(what_is_given_back_is_not_cancelled)
 	for (unsigned i = 0; i < 4; i++)
 		answer_finish(&call[i], &ok, false, JOB_STATE_QUEUED);
 	ck_assert_uint_eq(hands_count(hands), 0);
+	ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+/* A process that has no memory left can end all the same. */
+START_TEST(giving_back_takes_no_memory)
+{
+	for (unsigned i = 0; i < 5; i++)
+		take(i);
+	fail_alloc_at(1, true);
+	hands_give_back(hands);
+	fail_alloc_end();
+	ck_assert_uint_eq(n_cancelled, 5);
+	ck_assert_uint_eq(n_calls, 5);
+	for (unsigned i = 0; i < 5; i++) {
+		ck_assert_int_eq(call[i].ended.outcome, JOB_GIVEN_BACK);
+		answer_finish(&call[i], &ok, false, JOB_STATE_QUEUED);
+	}
 	ck_assert_uint_eq(used(), 0);
 }
 END_TEST
@@ -747,8 +800,10 @@ main(void)
 	tcase_add_test(tc, ends_are_kept_while_the_database_is_away);
 	tcase_add_test(tc, an_end_that_is_not_taken_comes_again_by_itself);
 	tcase_add_test(tc, a_result_that_the_database_refuses_is_a_failure);
+	tcase_add_test(tc, refusals_do_not_fill_the_log);
 	tcase_add_test(tc, a_cancel_reaches_the_kind_once);
 	tcase_add_test(tc, what_is_given_back_is_not_cancelled);
+	tcase_add_test(tc, giving_back_takes_no_memory);
 	tcase_add_test(tc, parts_are_stored_before_another_attempt);
 	tcase_add_test(tc, an_end_for_good_does_not_wait_for_parts);
 	tcase_add_test(tc, progress_is_told_and_stored);

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "jobs/sources.h"
@@ -157,6 +158,39 @@ START_TEST(a_queue_that_is_gone_is_forgotten)
 }
 END_TEST
 
+/* Each is found, whatever came and went before. */
+START_TEST(there_may_be_thousands)
+{
+	enum { MANY = 5000 };
+	char name[16];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "q%d", i);
+		source_want(get(name), false);
+	}
+	ck_assert_uint_eq(sources_wanting(&sources), MANY);
+	for (int i = 0; i < MANY; i++) {
+		struct source *next = sources_next(&sources);
+
+		ck_assert_ptr_nonnull(next);
+		/* two of three are gone */
+		source_claimed(&sources, next,
+			       atoi(next->name + 1) % 3 ? CLAIM_ABSENT : CLAIM_EMPTY);
+	}
+	ck_assert_uint_eq(sources.n, (MANY + 2) / 3);
+	for (int i = 0; i < MANY; i += 3) {
+		snprintf(name, sizeof(name), "q%d", i);
+		ck_assert_str_eq(get(name)->name, name);
+	}
+	ck_assert_uint_eq(sources.n, (MANY + 2) / 3);
+	for (int i = 1; i < MANY; i += 3) {
+		snprintf(name, sizeof(name), "q%d", i);
+		ck_assert_str_eq(get(name)->name, name);
+	}
+	ck_assert_uint_eq(sources.n, (MANY + 2) / 3 + (MANY + 1) / 3);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -172,6 +206,7 @@ main(void)
 	tcase_add_test(tc, a_claim_that_failed_comes_again);
 	tcase_add_test(tc, one_that_is_at_its_bound_waits_for_an_end);
 	tcase_add_test(tc, a_queue_that_is_gone_is_forgotten);
+	tcase_add_test(tc, there_may_be_thousands);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
