@@ -601,8 +601,13 @@ static const char *
 read_job(struct hand *hand, const struct claimed *job, char why[ERROR_MAX],
 	 enum job_outcome *outcome)
 {
-	static const struct json_text_rules rules = {
-	    .what = "args", .max = JOB_ARGS_MAX, .allows_nul = true};
+	static const struct json_text_rules rules = {.what = "args",
+						     .max = JOB_ARGS_MAX,
+						     .allows_nul = true},
+					    parts_rules = {.what = "parts",
+							   .max = SIZE_MAX,
+							   .allows_nul = true,
+							   .is_stored = true};
 	struct json_text_error error;
 	struct mistakes mistakes;
 
@@ -610,9 +615,12 @@ read_job(struct hand *hand, const struct claimed *job, char why[ERROR_MAX],
 	*outcome = JOB_RETRY;
 	if (!hand->kind)
 		return "this plazad has no such kind";
-	if (job->parts.len &&
-	    !(hand->parts = json_loadb(job->parts.ptr, job->parts.len, JSON_DECODE_ANY, NULL)))
-		return "its parts cannot be read: out of memory";
+	/* those that are none are made again */
+	if (job->parts.len) {
+		hand->parts = json_text_load(job->parts, &parts_rules, &error);
+		if (!hand->parts && error.status == 503)
+			return "its parts cannot be read: out of memory";
+	}
 	hand->args = json_text_load(job->args, &rules, &error);
 	if (!hand->args) {
 		if (error.status != 503)

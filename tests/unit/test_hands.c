@@ -619,6 +619,21 @@ START_TEST(parts_are_stored_before_another_attempt)
 }
 END_TEST
 
+START_TEST(parts_that_cannot_be_read_are_made_again)
+{
+	take_job(1, "walk", "{}", "[null,{\"url\":");
+	ck_assert_uint_eq(n_started, 1);
+	ck_assert_ptr_null(started->parts);
+	job_run_done(started, JOB_DONE, SPAN_LIT("1"), NULL, 0);
+	answer_finish(&call[0], &ok, false, JOB_STATE_DONE);
+	/* whole numbers are as the kind has stored them */
+	take_job(2, "walk", "{}", "[7]");
+	ck_assert(json_is_integer(json_array_get(started->parts, 0)));
+	job_run_done(started, JOB_DONE, SPAN_LIT("1"), NULL, 0);
+	answer_finish(&call[1], &ok, false, JOB_STATE_DONE);
+}
+END_TEST
+
 START_TEST(an_end_for_good_does_not_wait_for_parts)
 {
 	take(1);
@@ -704,6 +719,11 @@ START_TEST(a_lost_lease_ends_it_without_a_word)
 }
 END_TEST
 
+/* jansson's buffer has to grow for it */
+#define A_PART "0123456789012345678901234567890123456789012345678901234567890123456789"
+
+static bool has_whole_parts = true;
+
 /* Everything that a job does, while an allocation fails; false: nobody has taken it. */
 static bool
 live_through(unsigned n)
@@ -713,7 +733,7 @@ live_through(unsigned n)
 	    .lease = 100 + n,
 	    .kind = SPAN_LIT("walk"),
 	    .args = SPAN_LIT("{\"a\":[1,\"two\"]}"),
-	    .parts = SPAN_LIT("[null,{\"url\":1}]"),
+	    .parts = SPAN_LIT("[null,\"" A_PART "\"]"),
 	    .attempt = 1,
 	};
 
@@ -722,6 +742,8 @@ live_through(unsigned n)
 		return false;
 	if (!started)
 		return true;
+	has_whole_parts = has_whole_parts &&
+			  strcmp(json_string_value(json_array_get(started->parts, 1)), A_PART) == 0;
 	job_run_part(started, 0, SPAN_LIT("\"zero\""));
 	job_run_progress(started, 10);
 	job_run_done(started, JOB_DONE, SPAN_LIT("{\"b\":1}"), "a word", 0);
@@ -768,6 +790,7 @@ START_TEST(memory_runs_out_anywhere)
 		ck_assert_uint_eq(hands_count(hands), 0);
 	}
 	ck_assert_uint_gt(n, 8);
+	ck_assert(has_whole_parts);
 }
 END_TEST
 
@@ -805,6 +828,7 @@ main(void)
 	tcase_add_test(tc, what_is_given_back_is_not_cancelled);
 	tcase_add_test(tc, giving_back_takes_no_memory);
 	tcase_add_test(tc, parts_are_stored_before_another_attempt);
+	tcase_add_test(tc, parts_that_cannot_be_read_are_made_again);
 	tcase_add_test(tc, an_end_for_good_does_not_wait_for_parts);
 	tcase_add_test(tc, progress_is_told_and_stored);
 	tcase_add_test(tc, a_lost_lease_ends_it_without_a_word);
