@@ -79,32 +79,35 @@ END_TEST
 /* The server goes on with what the dead has asked for: it may be given jobs after its end. */
 START_TEST(what_is_claimed_for_the_dead_is_taken_at_once)
 {
-	const char *conninfo = pg_fresh();
-	struct daemon *d = job_daemon(conninfo, "server.shutdown_timeout=1s", NULL);
+	struct daemon *d = job_daemon(pg_fresh(), "server.shutdown_timeout=1s", NULL);
 	const long dead = job_number("select worker from job_worker");
-	PGconn *lock = PQconnectdb(conninfo);
 
 	job_put_sleeps("default", 1, 0);
 	job_wait_done(1);
-	ck_assert_int_eq(PQstatus(lock), CONNECTION_OK);
-	PGresult *result = PQexec(lock, "begin; select from job_queue for update");
-	ck_assert_int_eq(PQresultStatus(result), PGRES_TUPLES_OK);
-	PQclear(result);
+	const pid_t claims =
+	    (pid_t)job_number("select pid from pg_stat_activity where datname = "
+			      "current_database() and application_name = 'plazad' and query like "
+			      "'%%job_claim%%'");
+	ck_assert_int_gt(claims, 0);
+	ck_assert_int_eq(kill(claims, SIGSTOP), 0);
 	job_put_sleeps("default", 3, 3600000);
-	WAIT_UNTIL(job_number("select count(*) from pg_stat_activity where datname = "
-			      "current_database() and wait_event_type = 'Lock'") == 1);
+	/* who beats after that has been told of them before, and has asked for them */
+	char *put_at = job_text("select clock_timestamp()");
+	WAIT_UNTIL(job_number("select count(*) from job_worker where beat > '%s'", put_at) == 1);
+	job_do("update job_queue set paused = true");
 	kill(daemon_executor(d), SIGKILL);
-	/* its successor has looked for what there was, and there was nothing */
-	WAIT_UNTIL(job_number("select count(*) from job_worker where worker <> %ld", dead) == 1);
+	/* its successor has looked for what there was, which was nothing, and has its hands full */
+	job_put_sleeps("other", 3, 3600000);
+	WAIT_UNTIL(job_number("select count(*) from job_lease where worker <> %ld", dead) == 3);
 	WAIT_UNTIL(job_number("select count(*) from job_worker where worker = %ld", dead) == 0);
+	job_do("update job_queue set paused = false");
 	const uint64_t began = it_now_ms();
-	result = PQexec(lock, "commit");
-	ck_assert_int_eq(PQresultStatus(result), PGRES_COMMAND_OK);
-	PQclear(result);
+	ck_assert_int_eq(kill(claims, SIGCONT), 0);
 	WAIT_UNTIL(job_number("select count(*) from job_result where state = 'e'") == 3);
 	ck_assert_uint_lt(it_now_ms() - began, within_ms(2000));
-	WAIT_UNTIL(job_number("select count(*) from job_lease where attempt = 2") == 3);
-	PQfinish(lock);
+	ck_assert_int_eq(job_number("select count(*) from job_lease where worker = %ld", dead), 0);
+	ck_assert_int_eq(job_number("select count(*) from job_ready where attempt = 1"), 3);
+	free(put_at);
 	daemon_stop(d);
 }
 END_TEST
