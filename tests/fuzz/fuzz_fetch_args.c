@@ -32,7 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char *ports[] = {"80", "443"}, *allow[] = {"127.0.0.1:8081"};
 	static const struct config config = {.fetch_ports = {2, ports}, .fetch_allow = {1, allow}};
-	static const struct json_text_rules rules = {"args", 32 << 10, true};
+	static const struct json_text_rules rules = {
+	    .what = "args", .max = 32 << 10, .allows_nul = true};
 	static struct guard guard;
 	static struct fetch_args args;
 	static struct mistakes mistakes;

@@ -38,7 +38,8 @@ tear_down(void)
 static bool
 read(const char *text)
 {
-	static const struct json_text_rules rules = {"args", 1 << 20, true};
+	static const struct json_text_rules rules = {
+	    .what = "args", .max = 1 << 20, .allows_nul = true};
 	struct json_text_error error;
 
 	json = json_text_load(span_str(text), &rules, &error);
@@ -272,6 +273,23 @@ START_TEST(secrets_are_masked_and_nothing_else)
 }
 END_TEST
 
+static void *
+no_memory(size_t size)
+{
+	(void)size;
+	return NULL;
+}
+
+START_TEST(secrets_are_masked_without_memory)
+{
+	ck_assert(read("{" URLS ",\"headers\":{\"Cookie\":\"x\",\"Token\":\"y\"}}"));
+	json_set_alloc_funcs(no_memory, free);
+	fetch_args_mask(json);
+	json_set_alloc_funcs(malloc, free);
+	ck_assert_ptr_null(json_object_get(json, "headers"));
+}
+END_TEST
+
 START_TEST(mask_takes_anything)
 {
 	static const char *const texts[] = {"{}",
@@ -305,6 +323,7 @@ main(void)
 	tcase_add_test(tcase, lists_are_bounded);
 	tcase_add_loop_test(tcase, secrets_are_known, 0, sizeof(names) / sizeof(names[0]));
 	tcase_add_test(tcase, secrets_are_masked_and_nothing_else);
+	tcase_add_test(tcase, secrets_are_masked_without_memory);
 	tcase_add_test(tcase, mask_takes_anything);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../it/origin.h"
@@ -116,12 +117,14 @@ getaddrinfo(const char *restrict node, const char *restrict service,
 
 /* ---- the rig ---- */
 
+static uint64_t connect_timeout_ms = 15000;
+
 static void
 open_transfers(const char *ca_file)
 {
 	all = transfers_new(&(struct transfers_settings){.loop = loop,
 							 .guard = &guard,
-							 .connect_timeout_ms = 15000,
+							 .connect_timeout_ms = connect_timeout_ms,
 							 .max_input = 4 << 20,
 							 .connections = 16,
 							 .ca_file = ca_file});
@@ -355,6 +358,62 @@ START_TEST(what_the_head_says)
 	ck_assert_str_eq(get("/body?type=a%2Fb%3Bcharset%3Dx")->type, "a/b;charset=x");
 	/* of an interim answer it says nothing */
 	ck_assert(!get("/interim?n=2")->has_location);
+}
+END_TEST
+
+static const struct {
+	const char *after;
+	uint64_t least_ms, most_ms;
+} pauses[] = {
+    {"7", 7000, 7000},
+    {"0", 0, 0},
+    {"-7", 0, 0},
+    {"soon", 0, 0},
+    {"", 0, 0},
+    {"99999999999", 86400000, 86400000},
+    /* long ago, and beyond all pauses */
+    {"Wed,%2021%20Oct%202015%2007:28:00%20GMT", 0, 0},
+    {"Fri,%2031%20Dec%209999%2023:59:59%20GMT", 86400000, 86400000},
+};
+
+START_TEST(pause_is_read)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "/status?code=503&after=%s", pauses[_i].after);
+	const struct got *got = get(path);
+	ck_assert_int_eq(got->error, TRANSFER_OK);
+	ck_assert_uint_ge(got->retry_after_ms, pauses[_i].least_ms);
+	ck_assert_uint_le(got->retry_after_ms, pauses[_i].most_ms);
+}
+END_TEST
+
+/* RFC 9110 10.2.3: a date counts from now. */
+START_TEST(pause_until_a_date)
+{
+	const time_t then = time(NULL) + 100;
+	char path[200], date[100];
+	struct tm tm;
+
+	strftime(date, sizeof(date), "%a,%%20%d%%20%b%%20%Y%%20%H:%M:%S%%20GMT",
+		 gmtime_r(&then, &tm));
+	snprintf(path, sizeof(path), "/status?code=503&after=%s", date);
+	const uint64_t ms = get(path)->retry_after_ms;
+	ck_assert_uint_le(ms, 100000);
+	ck_assert_uint_ge(ms, 70000);
+}
+END_TEST
+
+/* What comes behind an answer is nobody's: RFC 9112 9.2. */
+START_TEST(answer_that_nobody_asked_for)
+{
+	const struct got *got =
+	    get("/raw?text=HTTP/1.1%20200%20OK%0D%0AContent-Length:%202%0D%0A%0D%0AokHTTP/1.1%20"
+		"200%20OK%0D%0AContent-Length:%204%0D%0A%0D%0Aevil&more=1");
+
+	ck_assert_str_eq(got->body, "ok");
+	ck_assert_str_eq(get("/ok")->body, "hello\n");
+	ck_assert_uint_eq(origin.seen->connections, 2);
 }
 END_TEST
 
@@ -713,6 +772,33 @@ START_TEST(nobody_listens)
 }
 END_TEST
 
+/* A connection is taken, and then nothing is said: TLS belongs to connecting. */
+START_TEST(tls_that_does_not_begin)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char url[64];
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	snprintf(allowed, sizeof(allowed), "127.0.0.1:%u", ntohs(address.sin_port));
+	connect_timeout_ms = 300;
+	transfers_free(&all);
+	open_transfers(NULL);
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", ntohs(address.sin_port));
+	const uint64_t begun = clock_monotonic_ms();
+	const struct got *got = get(url);
+	ck_assert_int_eq(got->error, TRANSFER_UNREACHABLE);
+	ck_assert(!got->was_sent);
+	ck_assert_uint_ge(clock_monotonic_ms() - begun, 300);
+	ck_assert_uint_lt(clock_monotonic_ms() - begun, 10000);
+	close(fd);
+}
+END_TEST
+
 START_TEST(no_such_name)
 {
 	const struct got *got = get("http://no-such-host.invalid/");
@@ -801,6 +887,9 @@ main(void)
 	tcase_add_test(tcase, machine_that_is_not_known_is_fetched_nothing_from);
 	tcase_add_test(tcase, gzip_is_undone);
 	tcase_add_test(tcase, what_the_head_says);
+	tcase_add_loop_test(tcase, pause_is_read, 0, sizeof(pauses) / sizeof(pauses[0]));
+	tcase_add_test(tcase, pause_until_a_date);
+	tcase_add_test(tcase, answer_that_nobody_asked_for);
 	tcase_add_test(tcase, connections_are_used_again);
 	tcase_add_loop_test(tcase, kept_connection_ends_without_an_answer, 0, 3);
 	tcase_add_test(tcase, request_is_what_was_asked_for);
@@ -820,6 +909,7 @@ main(void)
 	tcase_add_test(tcase, our_own_port_is_refused_though_allowed);
 	tcase_add_test(tcase, kept_connection_is_looked_at_again);
 	tcase_add_test(tcase, nobody_listens);
+	tcase_add_test(tcase, tls_that_does_not_begin);
 	tcase_add_test(tcase, no_such_name);
 	tcase_add_test(tcase, tls_with_one_who_has_none);
 	tcase_add_loop_test(tcase, certificate_must_be_trusted_and_of_that_name, 0, 6);
