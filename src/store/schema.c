@@ -291,12 +291,16 @@ static const char grants_template[] =
 
 /*
  * One row, if the table is there: whether it is partitioned, whether the index is there and whether
- * it is valid, and whether somebody works on the table who may be making it.
+ * it is valid, whether somebody works on the table who may be making it, and whether the planner
+ * knows nothing of the words in it and this role can tell it.
  */
 static const char index_state_template[] =
     "select c.relkind = 'p', i.indexrelid is not null, coalesce(i.indisvalid, false), "
     "exists (select from pg_catalog.pg_locks l where l.relation = c.oid and l.granted "
-    "and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()) "
+    "and l.mode = 'ShareUpdateExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()), "
+    "c.reltuples > 0 and pg_catalog.pg_has_role(c.relowner, 'usage') and not exists "
+    "(select from pg_catalog.pg_stats s, pg_catalog.pg_namespace n where n.oid = c.relnamespace "
+    "and s.schemaname = n.nspname and s.tablename = 'products_search_idx') "
     "from pg_catalog.pg_class c left join pg_catalog.pg_index i on i.indrelid = c.oid "
     "and i.indexrelid = pg_catalog.to_regclass('@.products_search_idx') "
     "where c.oid = pg_catalog.to_regclass('@.products') "
@@ -309,6 +313,12 @@ static const char index_drop_template[] = "drop index concurrently if exists @.p
 static const char index_create_template[] =
     "create index concurrently if not exists products_search_idx on @.products "
     "using gin (to_tsvector('simple', name))";
+
+/*
+ * Until then the planner takes any word for a frequent one, and looks for a rare one by reading the
+ * whole table in the order of id.
+ */
+static const char index_analyze_template[] = "analyze @.products";
 
 static const char remedy[] = "let a role that may run what plazad -S prints (plazad(8))";
 
@@ -340,7 +350,9 @@ fill_others(struct store_schema *s)
 	s->index_state = steps_text(index_state_template, s->name);
 	s->index_drop = steps_text(index_drop_template, s->name);
 	s->index_create = steps_text(index_create_template, s->name);
-	return s->wrong && s->grants && s->index_state && s->index_drop && s->index_create;
+	s->index_analyze = steps_text(index_analyze_template, s->name);
+	return s->wrong && s->grants && s->index_state && s->index_drop && s->index_create &&
+	       s->index_analyze;
 }
 
 struct store_schema *
@@ -390,6 +402,7 @@ store_schema_free(struct store_schema **schema)
 	free(s->index_state);
 	free(s->index_drop);
 	free(s->index_create);
+	free(s->index_analyze);
 	free(s);
 	*schema = NULL;
 }
@@ -402,8 +415,8 @@ store_schema_script(const struct store_schema *schema, uint64_t mask, const char
 			     "\\set ON_ERROR_STOP on\n"
 			     "set client_min_messages = warning;\n") &&
 	       steps_script(&schema->steps, mask, out) &&
-	       buffer_printf(out, STEPS_SQL_MAX, "\n-- for search by ?q=\n%s;\n",
-			     schema->index_create) &&
+	       buffer_printf(out, STEPS_SQL_MAX, "\n-- for search by ?q=\n%s;\n%s;\n",
+			     schema->index_create, schema->index_analyze) &&
 	       (!role[0] ||
 		(buffer_printf(out, STEPS_SQL_MAX, "\n-- for the role of store.database\n") &&
 		 steps_grants(schema->grants, role, out)));

@@ -34,6 +34,7 @@ struct store_schema {
 	char *index_state;     /* a query: see search_index.c */
 	char *index_drop;
 	char *index_create;
+	char *index_analyze;
 
 	/* owned */
 	struct pg_step step[STORE_STEPS];

@@ -1,6 +1,7 @@
 /*
- * search_index.c - look, lock, drop what a build that failed has left, build, look again. Each is
- * one statement at a time on a connection that is there for this alone.
+ * search_index.c - look, lock, drop what a build that failed has left, build, look again, have the
+ * words in it counted. Each is one statement at a time on a connection that is there for this
+ * alone.
  */
 #include "store/search_index.h"
 
@@ -29,6 +30,7 @@ enum search_state {
 	SEARCH_LOCKING,
 	SEARCH_DROPPING,
 	SEARCH_BUILDING,
+	SEARCH_ANALYZING,
 	SEARCH_PAUSING, /* `timer` looks again */
 	SEARCH_READY
 };
@@ -45,8 +47,9 @@ struct search_index {
 	struct watch timer;
 	uint64_t retry_ms;
 	bool has_lock;
-	bool exists, is_valid, is_busy, is_partitioned, has_table; /* as of the last look */
-	bool failed;                                               /* the statement under way */
+	/* as of the last look */
+	bool exists, is_valid, is_busy, is_partitioned, has_table, lacks_statistics;
+	bool failed;      /* the statement under way */
 	bool ended;       /* its results are all there; its Sync is not */
 	char reason[300]; /* logged last */
 };
@@ -102,6 +105,18 @@ become_ready(struct search_index *s)
 	watch_start_ms(&s->timer, 0);
 }
 
+/* A vacuum of the table may have to be waited for, but search does not wait for that. */
+static void
+analyze(struct search_index *s)
+{
+	char sql[300];
+
+	snprintf(sql, sizeof(sql),
+		 "do $$begin perform pg_catalog.set_config('lock_timeout', '2s', true); %s; end$$",
+		 s->settings.schema->index_analyze);
+	ask(s, SEARCH_ANALYZING, sql);
+}
+
 static void
 after_look(struct search_index *s)
 {
@@ -109,19 +124,23 @@ after_look(struct search_index *s)
 
 	if (s->failed) {
 		pause_failed(s);
-	} else if (s->is_valid) {
+	} else if (s->is_valid && (!s->lacks_statistics || s->settings.look_only)) {
 		become_ready(s);
+	} else if (s->is_valid && !s->has_lock) {
+		ask(s, SEARCH_LOCKING, LOCK_SQL);
+	} else if (s->is_valid) {
+		analyze(s);
 	} else if (!s->has_table) {
 		/* dropped, this moment */
 		pause_for(s, OTHERS_MS);
 	} else if (s->settings.look_only || s->is_partitioned) {
-		snprintf(reason, sizeof(reason), "%s; run: %s",
+		snprintf(reason, sizeof(reason), "%s; run: %s; %s",
 			 s->is_partitioned
 			     ? "products is partitioned, so make the index of each "
 			       "partition, then that of the table"
 			     : "it is not built here (store.migrate = off, or a pooler "
 			       "and no store.listen)",
-			 s->settings.schema->index_create);
+			 s->settings.schema->index_create, s->settings.schema->index_analyze);
 		log_once(s, reason);
 		pause_for(s, OPERATOR_MS);
 	} else if (s->exists && s->is_busy) {
@@ -159,6 +178,10 @@ go_on(struct search_index *s)
 		else
 			ask(s, SEARCH_LOOKING, s->settings.schema->index_state);
 		break;
+	case SEARCH_ANALYZING:
+		/* only slower without */
+		become_ready(s);
+		break;
 	case SEARCH_CONNECTING:
 	case SEARCH_READY: break;
 	}
@@ -182,21 +205,32 @@ take_rows(struct search_index *s, const PGresult *res)
 	s->exists = s->has_table && is_true(res, 1);
 	s->is_valid = s->has_table && is_true(res, 2);
 	s->is_busy = s->has_table && is_true(res, 3);
+	s->lacks_statistics = s->has_table && is_true(res, 4);
+}
+
+static void
+note_failure(struct search_index *s, const PGresult *res)
+{
+	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (!message)
+		message = "the server refused a statement";
+	s->failed = true;
+	connection_note_fatal(s->connection, res);
+	if (s->state == SEARCH_ANALYZING)
+		log_warning("store: search is slow until products is analyzed: %s", message);
+	else
+		log_once(s, message);
 }
 
 static void
 take_result(struct search_index *s, const PGresult *res)
 {
-	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-
 	switch (PQresultStatus(res)) {
 	case PGRES_TUPLES_OK: take_rows(s, res); break;
 	case PGRES_COMMAND_OK:
 	case PGRES_PIPELINE_SYNC: break;
-	default:
-		s->failed = true;
-		connection_note_fatal(s->connection, res);
-		log_once(s, message ? message : "the server refused a statement");
+	default: note_failure(s, res);
 	}
 }
 
