@@ -321,12 +321,10 @@ end_add_routes(struct jobs *jobs, struct route_table *routes)
 		const struct route route = {
 		    .methods = HTTP_METHOD_BIT(HTTP_POST),
 		    .pattern = table[i].pattern,
-		    .scope = SCOPE_JOBS,
 		    .body_limit = JSON_BODY_MAX,
 		    .body_type = "application/json",
 		    .handle = table[i].handle,
-		    .ctx = jobs,
 		};
-		route_add(routes, &route);
+		jobs_add_table(jobs, routes, &route, 1);
 	}
 }

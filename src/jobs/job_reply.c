@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "base/put.h"
-#include "http/negotiate.h"
 #include "http/problem.h"
+#include "http/refuse.h"
 #include "http/server_timing.h"
 
 /* What is added to the fields that a caller has. */
@@ -32,12 +31,7 @@ job_reply_no_store(struct exchange *x)
 void
 job_reply_no_memory(struct exchange *x)
 {
-	log_error("jobs: out of memory for an answer");
-	exchange_problem(x, &(struct problem){.status = 503,
-					      .type = "overloaded",
-					      .title = "The server is overloaded",
-					      .detail = "out of memory",
-					      .fields = "Retry-After: 1\r\n"});
+	refuse_no_memory(x, "jobs");
 }
 
 static const struct problem troubles[] = {
@@ -80,18 +74,13 @@ static const struct problem troubles[] = {
 void
 job_reply_trouble(struct exchange *x, const struct queue_answer *answer)
 {
-	struct problem problem =
-	    troubles[answer->outcome == QUEUE_OK ? QUEUE_REFUSED : answer->outcome];
-	char fields[FIELDS_SIZE], *p = fields;
+	const enum queue_outcome outcome =
+	    answer->outcome == QUEUE_OK ? QUEUE_REFUSED : answer->outcome;
+	unsigned retry_after_s = 0;
 
-	if (answer->outcome == QUEUE_BUSY || answer->outcome == QUEUE_DOWN) {
-		p = PUT_LIT(p, "Retry-After: ");
-		p = put_number(p, answer->retry_after_s ? answer->retry_after_s : 1);
-		p = PUT_LIT(p, "\r\n");
-	}
-	server_timing_put(p, answer->waited_us, answer->took_us);
-	problem.fields = fields;
-	exchange_problem(x, &problem);
+	if (outcome == QUEUE_BUSY || outcome == QUEUE_DOWN)
+		retry_after_s = answer->retry_after_s ? answer->retry_after_s : 1;
+	refuse_timed(x, &troubles[outcome], retry_after_s, answer->waited_us, answer->took_us);
 }
 
 void
@@ -231,20 +220,4 @@ job_reply_tagged(struct exchange *x, bool is_written, struct buffer *body,
 {
 	reply_json(x, is_written, (struct reply){.status = 200, .etag = REPLY_ETAG_OF_BODY}, body,
 		   answer, fields);
-}
-
-bool
-job_accepts_json(struct exchange *x)
-{
-	if (negotiate_media(exchange_request(x), SPAN_LIT("application/json")).q > 0)
-		return true;
-	exchange_problem(x,
-			 &(struct problem){
-			     .status = 406,
-			     .type = "not-acceptable",
-			     .title = "There is nothing that Accept takes",
-			     .detail = "what there is: application/json; Accept takes none of it",
-			     .hint = "Leave the field Accept out, or add */*;q=0.1 to it.",
-			 });
-	return false;
 }

@@ -41,7 +41,4 @@ void job_reply_json(struct exchange *x, bool is_written, int status, struct buff
 void job_reply_tagged(struct exchange *x, bool is_written, struct buffer *body,
 		      const struct queue_answer *answer, const char *fields);
 
-/* Whether the client takes JSON. False: it has been told, by 406. */
-bool job_accepts_json(struct exchange *x);
-
 #endif

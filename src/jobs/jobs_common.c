@@ -4,6 +4,8 @@
 #include "jobs/jobs_common.h"
 
 #include "http/prefer.h"
+#include "http/query_mistakes.h"
+#include "http/refuse.h"
 #include "jobs/job_input.h"
 #include "jobs/job_reply.h"
 
@@ -58,14 +60,19 @@ read_seconds(struct span text, uint64_t *seconds)
 	return text.len > 0;
 }
 
-bool
-jobs_wait_parse(struct span text, uint64_t *ms)
+uint64_t
+jobs_read_wait(const struct query_param *wait, struct mistakes *mistakes)
 {
+	const struct span text = query_value(wait);
 	uint64_t seconds;
-	const bool is_read = text.len <= 2 && read_seconds(text, &seconds);
 
-	*ms = is_read ? seconds * 1000 : 0;
-	return is_read && seconds <= JOBS_WAIT_MAX_S;
+	if (wait->state == QUERY_ABSENT)
+		return 0;
+	if (wait->state == QUERY_GIVEN && text.len <= 2 && read_seconds(text, &seconds) &&
+	    seconds <= JOBS_WAIT_MAX_S)
+		return seconds * 1000;
+	query_mistakes_add(mistakes, wait, "must be whole seconds from 0 to 60");
+	return 0;
 }
 
 uint64_t
@@ -81,30 +88,43 @@ jobs_wait_wished(const struct request *request)
 }
 
 bool
+jobs_may_ask(struct jobs *jobs, struct exchange *x)
+{
+	if (jobs->queue)
+		return refuse_unless_json(x);
+	job_reply_no_store(x);
+	return false;
+}
+
+bool
 jobs_read_id(struct jobs *jobs, struct exchange *x, struct uuid *id)
 {
-	if (!jobs->queue) {
-		job_reply_no_store(x);
-		return false;
-	}
-	if (!uuid_parse(exchange_param(x, 0), id)) {
+	if (jobs->queue && !uuid_parse(exchange_param(x, 0), id)) {
 		job_reply_no_id(x);
 		return false;
 	}
-	return job_accepts_json(x);
+	return jobs_may_ask(jobs, x);
 }
 
 bool
 jobs_read_queue(struct jobs *jobs, struct exchange *x, struct span *name)
 {
-	if (!jobs->queue) {
-		job_reply_no_store(x);
-		return false;
-	}
 	*name = exchange_param(x, 0);
-	if (!job_name_valid(*name)) {
+	if (jobs->queue && !job_name_valid(*name)) {
 		job_reply_no_queue(x);
 		return false;
 	}
-	return job_accepts_json(x);
+	return jobs_may_ask(jobs, x);
+}
+
+void
+jobs_add_table(struct jobs *jobs, struct route_table *routes, const struct route *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct route route = table[i];
+
+		route.scope = SCOPE_JOBS;
+		route.ctx = jobs;
+		route_add(routes, &route);
+	}
 }

@@ -10,6 +10,9 @@
 #include "base/loop.h"
 #include "base/span.h"
 #include "http/exchange.h"
+#include "http/mistakes.h"
+#include "http/query.h"
+#include "http/route.h"
 #include "jobs/job_teller.h"
 #include "jobs/jobs_host.h"
 #include "jobs/jobs_shared.h"
@@ -46,18 +49,20 @@ void jobs_ended(struct jobs *jobs, const struct uuid *id, const struct ended_row
 /* Something may be claimed that was held back: whoever waits on this host asks again. */
 void jobs_stir(struct jobs *jobs, struct job_queue_cell *cell);
 
-/* `wait` of a query: whole seconds, 0 to JOBS_WAIT_MAX_S. */
+/* `wait` of a query: whole seconds, 0 to 60; 0 without it. */
 #define JOBS_WAIT_MAX_S 60
-#define JOBS_WAIT_RULE  "must be whole seconds from 0 to 60"
-bool jobs_wait_parse(struct span text, uint64_t *ms);
+uint64_t jobs_read_wait(const struct query_param *wait, struct mistakes *mistakes);
 /* `wait` of Prefer: so long as may be waited, of what is wished; 0: there is no wish. */
 uint64_t jobs_wait_wished(const struct request *request);
 
-/*
- * The id in the path. False: answered, 404, or 503 without a database, or 406.
- */
+/* There is a queue, and the client takes JSON. False: answered. */
+bool jobs_may_ask(struct jobs *jobs, struct exchange *x);
+/* That, and the id in the path; or the name of a queue there. False: answered. */
 bool jobs_read_id(struct jobs *jobs, struct exchange *x, struct uuid *id);
-/* The name of a queue in the path; the same. */
 bool jobs_read_queue(struct jobs *jobs, struct exchange *x, struct span *name);
+
+/* Routes of the scope of jobs, whose handlers get `jobs`. */
+void jobs_add_table(struct jobs *jobs, struct route_table *routes, const struct route *table,
+		    size_t n);
 
 #endif

@@ -13,6 +13,7 @@
 #include "http/problem.h"
 #include "http/query.h"
 #include "http/query_mistakes.h"
+#include "http/refuse.h"
 #include "jobs/job_input.h"
 #include "jobs/job_json.h"
 #include "jobs/job_reply.h"
@@ -31,7 +32,6 @@ get_handle(struct exchange *x, void *ctx)
 	struct query_param wait = {.name = "wait"};
 	struct jobs *jobs = ctx;
 	struct mistakes mistakes;
-	uint64_t wait_ms = 0;
 	struct uuid id;
 
 	if (!jobs_read_id(jobs, x, &id))
@@ -39,14 +39,10 @@ get_handle(struct exchange *x, void *ctx)
 	const struct span query = exchange_request(x)->query;
 	mistakes_init(&mistakes);
 	query_read(query, &wait, 1);
-	if (wait.state != QUERY_ABSENT &&
-	    (wait.state != QUERY_GIVEN || !jobs_wait_parse(query_value(&wait), &wait_ms)))
-		query_mistakes_add(&mistakes, &wait, JOBS_WAIT_RULE);
+	const uint64_t wait_ms = jobs_read_wait(&wait, &mistakes);
 	query_mistakes_add_unknown(&mistakes, query, &wait, 1);
 	if (mistakes.n) {
-		const struct problem problem =
-		    query_mistakes_problem(&mistakes, "For instance ?wait=20.");
-		exchange_problem(x, &problem);
+		refuse_query(x, &mistakes, "For instance ?wait=20.");
 		return;
 	}
 	job_wait(jobs->waits, x, &id, wait_ms, WAIT_GET);
@@ -169,11 +165,7 @@ list_handle(struct exchange *x, void *ctx)
 	struct jobs *jobs = ctx;
 	struct mistakes mistakes;
 
-	if (!jobs->queue) {
-		job_reply_no_store(x);
-		return;
-	}
-	if (!job_accepts_json(x))
+	if (!jobs_may_ask(jobs, x))
 		return;
 	const struct span query = exchange_request(x)->query;
 	mistakes_init(&mistakes);
@@ -181,9 +173,7 @@ list_handle(struct exchange *x, void *ctx)
 	read_list(params, &wanted, &mistakes);
 	query_mistakes_add_unknown(&mistakes, query, params, LIST_PARAMS);
 	if (mistakes.n) {
-		const struct problem problem =
-		    query_mistakes_problem(&mistakes, "For instance ?state=dead&limit=10.");
-		exchange_problem(x, &problem);
+		refuse_query(x, &mistakes, "For instance ?state=dead&limit=10.");
 		return;
 	}
 	struct list *list = malloc(sizeof(*list));
@@ -377,11 +367,5 @@ jobs_http_add_routes(struct jobs *jobs, struct route_table *routes)
 	     .handle = put_fetch_handle},
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct route route = table[i];
-
-		route.scope = SCOPE_JOBS;
-		route.ctx = jobs;
-		route_add(routes, &route);
-	}
+	jobs_add_table(jobs, routes, table, sizeof(table) / sizeof(table[0]));
 }

@@ -253,11 +253,7 @@ put_begin(struct exchange *x, struct jobs *jobs)
 {
 	const struct span body = exchange_body(x);
 
-	if (!jobs->queue) {
-		job_reply_no_store(x);
-		return NULL;
-	}
-	if (!job_accepts_json(x))
+	if (!jobs_may_ask(jobs, x))
 		return NULL;
 	json_t *json = json_body_read(x);
 	if (!json)

@@ -11,9 +11,9 @@
 
 #include "http/exchange.h"
 #include "http/json_body.h"
-#include "http/problem.h"
 #include "http/query.h"
 #include "http/query_mistakes.h"
+#include "http/refuse.h"
 #include "jobs/job_json.h"
 #include "jobs/job_reply.h"
 #include "jobs/jobs_common.h"
@@ -93,11 +93,7 @@ list_handle(struct exchange *x, void *ctx)
 {
 	struct jobs *jobs = ctx;
 
-	if (!jobs->queue) {
-		job_reply_no_store(x);
-		return;
-	}
-	if (!job_accepts_json(x))
+	if (!jobs_may_ask(jobs, x))
 		return;
 	struct list *list = malloc(sizeof(*list));
 	if (!list) {
@@ -247,7 +243,6 @@ get_handle(struct exchange *x, void *ctx)
 	const struct query_param *until = &params[0], *wait = &params[1];
 	struct jobs *jobs = ctx;
 	struct mistakes mistakes;
-	uint64_t wait_ms = 0;
 	struct span name;
 
 	if (!jobs_read_queue(jobs, x, &name))
@@ -258,17 +253,13 @@ get_handle(struct exchange *x, void *ctx)
 	if (until->state != QUERY_ABSENT &&
 	    (until->state != QUERY_GIVEN || !span_eq(query_value(until), SPAN_LIT("empty"))))
 		query_mistakes_add(&mistakes, until, "must be the word \"empty\", given once");
-	if (wait->state != QUERY_ABSENT &&
-	    (wait->state != QUERY_GIVEN || !jobs_wait_parse(query_value(wait), &wait_ms)))
-		query_mistakes_add(&mistakes, wait, JOBS_WAIT_RULE);
-	else if (wait->state == QUERY_GIVEN && until->state == QUERY_ABSENT)
+	const uint64_t wait_ms = jobs_read_wait(wait, &mistakes);
+	if (wait->state == QUERY_GIVEN && until->state == QUERY_ABSENT)
 		query_mistakes_add(&mistakes, until,
 				   "is missing: wait= is for how long, and until=empty for what");
 	query_mistakes_add_unknown(&mistakes, query, params, 2);
 	if (mistakes.n) {
-		const struct problem problem =
-		    query_mistakes_problem(&mistakes, "For instance ?until=empty&wait=20.");
-		exchange_problem(x, &problem);
+		refuse_query(x, &mistakes, "For instance ?until=empty&wait=20.");
 		return;
 	}
 	wait_start(jobs, x, name, wait_ms);
@@ -457,11 +448,5 @@ queues_add_routes(struct jobs *jobs, struct route_table *routes)
 	     .handle = set_handle},
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		struct route route = table[i];
-
-		route.scope = SCOPE_JOBS;
-		route.ctx = jobs;
-		route_add(routes, &route);
-	}
+	jobs_add_table(jobs, routes, table, sizeof(table) / sizeof(table[0]));
 }

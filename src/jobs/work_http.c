@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "http/exchange.h"
 #include "http/json_string.h"
-#include "http/problem.h"
 #include "http/query.h"
 #include "http/query_mistakes.h"
+#include "http/refuse.h"
 #include "jobs/job_json.h"
 #include "jobs/job_reply.h"
 #include "jobs/jobs_common.h"
@@ -508,8 +508,7 @@ claim_handle(struct exchange *x, void *ctx)
 	    [CLAIM_WAIT] = {.name = "wait"},
 	    [CLAIM_LEASE] = {.name = "lease"},
 	};
-	const struct query_param *wait = &params[CLAIM_WAIT];
-	uint64_t max = 1, wait_ms = 0, lease_s = 0;
+	uint64_t max = 1, lease_s = 0;
 	struct jobs *jobs = ctx;
 	struct mistakes mistakes;
 	struct span queue;
@@ -522,17 +521,13 @@ claim_handle(struct exchange *x, void *ctx)
 	if (!read_number(&params[CLAIM_MAX], 1, CLAIM_HTTP_MAX, &max))
 		query_mistakes_add(&mistakes, &params[CLAIM_MAX],
 				   "must be a number of jobs from 1 to 100");
-	if (wait->state != QUERY_ABSENT &&
-	    (wait->state != QUERY_GIVEN || !jobs_wait_parse(query_value(wait), &wait_ms)))
-		query_mistakes_add(&mistakes, wait, JOBS_WAIT_RULE);
+	const uint64_t wait_ms = jobs_read_wait(&params[CLAIM_WAIT], &mistakes);
 	if (!read_number(&params[CLAIM_LEASE], LEASE_MIN_S, LEASE_MAX_S, &lease_s))
 		query_mistakes_add(&mistakes, &params[CLAIM_LEASE],
 				   "must be whole seconds from 1 to 86400");
 	query_mistakes_add_unknown(&mistakes, query, params, CLAIM_PARAMS);
 	if (mistakes.n) {
-		const struct problem problem =
-		    query_mistakes_problem(&mistakes, "For instance ?max=10&wait=20.");
-		exchange_problem(x, &problem);
+		refuse_query(x, &mistakes, "For instance ?max=10&wait=20.");
 		return;
 	}
 	park(jobs->work, x, queue, (unsigned)max, wait_ms,
@@ -542,13 +537,9 @@ claim_handle(struct exchange *x, void *ctx)
 void
 work_add_routes(struct jobs *jobs, struct route_table *routes)
 {
-	const struct route claim = {
-	    .methods = HTTP_METHOD_BIT(HTTP_POST),
-	    .pattern = QUEUES_PATH "/{queue}/claim",
-	    .scope = SCOPE_JOBS,
-	    .handle = claim_handle,
-	    .ctx = jobs,
-	};
+	const struct route table[] = {{.methods = HTTP_METHOD_BIT(HTTP_POST),
+				       .pattern = QUEUES_PATH "/{queue}/claim",
+				       .handle = claim_handle}};
 
-	route_add(routes, &claim);
+	jobs_add_table(jobs, routes, table, 1);
 }

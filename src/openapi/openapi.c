@@ -4,8 +4,7 @@
 #include "openapi/openapi.h"
 
 #include "http/exchange.h"
-#include "http/negotiate.h"
-#include "http/problem.h"
+#include "http/refuse.h"
 
 /* openapi.json with the program's version in it, by the Makefile; no terminator */
 static const unsigned char document[] = {
@@ -15,19 +14,9 @@ static const unsigned char document[] = {
 static void
 openapi_handle(struct exchange *x, void *ctx)
 {
-	static const struct problem not_acceptable = {
-	    .status = 406,
-	    .type = "not-acceptable",
-	    .title = "There is nothing that Accept takes",
-	    .detail = "what there is: application/json; Accept takes none of it",
-	    .hint = "Leave the field Accept out, or add */*;q=0.1 to it.",
-	};
-
 	(void)ctx;
-	if (negotiate_media(exchange_request(x), SPAN_LIT("application/json")).q == 0) {
-		exchange_problem(x, &not_acceptable);
+	if (!refuse_unless_json(x))
 		return;
-	}
 	exchange_reply(x, &(struct reply){
 			      .status = 200,
 			      .content_type = "application/json",

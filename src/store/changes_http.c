@@ -16,6 +16,7 @@
 #include "http/problem.h"
 #include "http/query.h"
 #include "http/query_mistakes.h"
+#include "http/refuse.h"
 #include "http/server_timing.h"
 #include "store/changes.h"
 #include "store/feed.h"
@@ -313,6 +314,6 @@ changes_handle(struct exchange *x, void *ctx)
 	}
 	if (!parse(exchange_request(x)->query, &r, &mistakes))
 		product_reply_bad_query(x, &mistakes, "/changes?since=now");
-	else if (product_accepts_json(x))
+	else if (refuse_unless_json(x))
 		begin(x, products, &r);
 }

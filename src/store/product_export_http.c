@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "http/negotiate.h"
+#include "http/refuse.h"
 #include "http/server_timing.h"
 #include "store/product_list_http.h"
 #include "store/product_reply.h"
@@ -367,7 +368,7 @@ product_export_handle(struct exchange *x, void *ctx)
 	}
 	e->format = e->list.format == FORMAT_UNSAID ? choose_format(request) : e->list.format;
 	if (e->format == FORMAT_UNSAID) {
-		product_reply_not_acceptable(
+		refuse_types(
 		    x, "application/json, text/csv, application/x-ndjson; or ?format=json, csv, "
 		       "ndjson");
 		export_set_state(e, EXPORT_OVER);

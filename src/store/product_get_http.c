@@ -3,6 +3,7 @@
  */
 #include "store/product_get_http.h"
 
+#include "http/refuse.h"
 #include "store/product_reply.h"
 
 static void
@@ -28,6 +29,6 @@ product_get_handle(struct exchange *x, void *ctx)
 		product_reply_no_store(x);
 	else if (!product_parse_id(exchange_param(x, 0), &id))
 		product_reply_not_found(x, NULL);
-	else if (product_accepts_json(x))
+	else if (refuse_unless_json(x))
 		products_get(products, id, get_done, x);
 }

@@ -7,6 +7,7 @@
 
 #include "http/chars.h"
 #include "http/problem.h"
+#include "http/refuse.h"
 #include "http/server_timing.h"
 #include "store/product_reply.h"
 #include "store/product_row.h"
@@ -448,7 +449,7 @@ product_list_handle(struct exchange *x, void *ctx)
 			     &mistakes)) {
 		product_reply_bad_query(x, &mistakes, "?limit=10&sort=-price");
 		page_free(page);
-	} else if (!product_accepts_json(x) || !product_search_ready(x, products, &page->list)) {
+	} else if (!refuse_unless_json(x) || !product_search_ready(x, products, &page->list)) {
 		page_free(page);
 	} else {
 		page->limit = page->list.limit;

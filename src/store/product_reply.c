@@ -6,26 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/put.h"
-#include "http/negotiate.h"
 #include "http/problem.h"
-#include "http/query_mistakes.h"
+#include "http/refuse.h"
 #include "http/server_timing.h"
 #include "store/product_row.h"
 
 /* of the memory for one row */
 #define BODY_KEPT_MAX 16384
-
-static void
-reply_unavailable(struct exchange *x, struct problem problem, unsigned retry_after_s)
-{
-	char fields[40];
-
-	snprintf(fields, sizeof(fields), "Retry-After: %u\r\n", retry_after_s);
-	problem.fields = fields;
-	exchange_problem(x, &problem);
-}
 
 void
 product_reply_no_store(struct exchange *x)
@@ -44,8 +32,7 @@ product_reply_no_store(struct exchange *x)
 void
 product_reply_not_found(struct exchange *x, const struct products_answer *answer)
 {
-	char timing[SERVER_TIMING_SIZE];
-	struct problem not_found = {
+	static const struct problem not_found = {
 	    .status = 404,
 	    .type = "not-found",
 	    .title = "There is no such product",
@@ -53,35 +40,10 @@ product_reply_not_found(struct exchange *x, const struct products_answer *answer
 	    .hint = "GET " PRODUCTS_PATH " lists the products that there are.",
 	};
 
-	if (answer) {
-		server_timing_put(timing, answer->waited_us, answer->took_us);
-		not_found.fields = timing;
-	}
-	exchange_problem(x, &not_found);
-}
-
-void
-product_reply_not_acceptable(struct exchange *x, const char *types)
-{
-	char detail[200];
-
-	snprintf(detail, sizeof(detail), "what there is: %s; Accept takes none of it", types);
-	exchange_problem(x, &(struct problem){
-				.status = 406,
-				.type = "not-acceptable",
-				.title = "There is nothing that Accept takes",
-				.detail = detail,
-				.hint = "Leave the field Accept out, or add */*;q=0.1 to it.",
-			    });
-}
-
-bool
-product_accepts_json(struct exchange *x)
-{
-	if (negotiate_media(exchange_request(x), SPAN_LIT("application/json")).q > 0)
-		return true;
-	product_reply_not_acceptable(x, "application/json");
-	return false;
+	if (answer)
+		refuse_timed(x, &not_found, 0, answer->waited_us, answer->took_us);
+	else
+		exchange_problem(x, &not_found);
 }
 
 void
@@ -91,8 +53,7 @@ product_reply_bad_query(struct exchange *x, const struct mistakes *mistakes, con
 
 	snprintf(hint, sizeof(hint),
 		 "For instance " PRODUCTS_PATH "%s; in a shell, put the URL into quotes.", example);
-	const struct problem problem = query_mistakes_problem(mistakes, hint);
-	exchange_problem(x, &problem);
+	refuse_query(x, mistakes, hint);
 }
 
 static const struct problem troubles[] = {
@@ -221,7 +182,7 @@ void
 product_reply_trouble(struct exchange *x, const struct products_answer *answer)
 {
 	enum products_outcome outcome = answer->outcome;
-	char fields[SERVER_TIMING_SIZE + 40], *p = fields, text[REFUSAL_SIZE];
+	char text[REFUSAL_SIZE];
 
 	if (outcome == PRODUCTS_ABSENT) {
 		product_reply_not_found(x, answer);
@@ -242,23 +203,16 @@ product_reply_trouble(struct exchange *x, const struct products_answer *answer)
 		problem.n_errors = 1;
 	}
 	/* these pass; an unknown outcome is 503 as well, but waiting does not make it known */
-	if ((problem.status == 503 && outcome != PRODUCTS_UNKNOWN) || outcome == PRODUCTS_KEY_BUSY)
-		p += snprintf(p, 40, "Retry-After: %u\r\n", answer->retry_after_s);
-	server_timing_put(p, answer->waited_us, answer->took_us);
-	problem.fields = fields;
-	exchange_problem(x, &problem);
+	const bool passes =
+	    (problem.status == 503 && outcome != PRODUCTS_UNKNOWN) || outcome == PRODUCTS_KEY_BUSY;
+	const unsigned after_s = answer->retry_after_s ? answer->retry_after_s : 1;
+	refuse_timed(x, &problem, passes ? after_s : 0, answer->waited_us, answer->took_us);
 }
 
 void
 product_reply_no_memory(struct exchange *x)
 {
-	log_error("store: out of memory for an answer");
-	reply_unavailable(x,
-			  (struct problem){.status = 503,
-					   .type = "overloaded",
-					   .title = "The server is overloaded",
-					   .detail = "out of memory"},
-			  1);
+	refuse_no_memory(x, "store");
 }
 
 void

@@ -30,8 +30,6 @@ void product_reply_no_store(struct exchange *x);
 /* `answer`: or NULL, when there was no need to ask. */
 void product_reply_not_found(struct exchange *x, const struct products_answer *answer);
 void product_reply_no_memory(struct exchange *x);
-/* Nothing of `types` ("application/json") is accepted; the list of them in words. */
-void product_reply_not_acceptable(struct exchange *x, const char *types);
 /* 400 with every mistake of a query; `example` as in "?limit=10". */
 void product_reply_bad_query(struct exchange *x, const struct mistakes *mistakes,
 			     const char *example);
@@ -46,8 +44,5 @@ void product_reply_json(struct exchange *x, int status, const struct buffer *bod
  */
 void product_reply_row(struct exchange *x, const struct products_answer *answer, int first,
 		       int status);
-
-/* Whether the client takes JSON. False: it has been told, by 406. */
-bool product_accepts_json(struct exchange *x);
 
 #endif

@@ -241,8 +241,9 @@ START_TEST(a_queue_as_it_is)
 	    {"wait=0", "until"},
 	    {"until=full&wait=5", "until"},
 	    {"until=empty&until=empty", "until"},
-	    {"wait=61", "wait"},
-	    {"wait=1&wait=1", "wait"},
+	    {"wait=61", "wait until"},
+	    {"until=empty&wait=61", "wait"},
+	    {"until=empty&wait=1&wait=1", "wait"},
 	    {"until=empty&wait=x", "wait"},
 	    {"more", "more"},
 	};

@@ -1,7 +1,8 @@
 /* links: tests/unit/fake_exchange.c src/store/changes.c src/store/changes_http.c
  * src/store/feed_change.c src/store/product_reply.c src/store/product_row.c
- * src/store/operation.c src/store/refusal.c src/http/json_string.c src/http/server_timing.c
- * src/http/negotiate.c $(request) src/http/host.c src/base/clock.c src/base/log.c
+ * src/store/operation.c src/store/refusal.c src/http/json_string.c src/http/refuse.c
+ * src/http/server_timing.c src/http/negotiate.c $(request) src/http/host.c src/base/clock.c
+ * src/base/log.c
  * $(list_query_sources) -lpq -lm */
 /*
  * test_changes.c - what is answered to who asks for changes, from what the database has of them:

@@ -2,7 +2,7 @@
  * src/store/product_get_http.c src/store/product_list.c src/store/product_list_http.c
  * src/store/product_export_http.c src/store/product_reply.c src/store/product_row.c
  * src/store/product_sql.c src/http/json_string.c src/store/operation.c src/store/refusal.c
- * src/http/server_timing.c src/http/negotiate.c $(request) src/http/host.c
+ * src/http/refuse.c src/http/server_timing.c src/http/negotiate.c $(request) src/http/host.c
  * src/pg/array.c src/base/clock.c src/base/log.c $(list_query_sources) -lpq -lm */
 /*
  * test_product_reads.c - what is read of products, with a lane that is made by hand: who shares a

@@ -1,7 +1,7 @@
 /* links: tests/unit/fake_exchange.c tests/unit/pg_server.c $(store_sources) src/http/json_body.c
  * src/http/json_string.c src/http/json_text.c src/http/body_type.c src/http/chars.c
  * src/http/etag.c src/http/host.c src/http/mistakes.c src/http/negotiate.c src/http/prefer.c
- * src/http/query.c src/http/query_mistakes.c $(request) src/http/server_timing.c
+ * src/http/query.c src/http/query_mistakes.c $(request) src/http/refuse.c src/http/server_timing.c
  * src/pg/array.c src/pg/record.c src/pg/lane.c src/pg/batch.c src/pg/blame.c src/pg/parts.c
  * src/pg/session.c src/pg/connect.c src/pg/setup.c src/pg/steps.c src/pg/resolve.c
  * src/pg/conninfo.c src/pg/backlog.c src/base/buffer.c src/base/loop.c src/base/clock.c
