@@ -5,7 +5,6 @@
  * they can while they are killed anywhere and buried.
  */
 #include <check.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,43 +14,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "jobs/credits.h"
+#include "segment_rig.h"
 
-static struct segment *segment;
-static struct doorbell bell;
 static struct credits_shared *shared;
 
 static void
 setup(void)
 {
-	segment = segment_new(4096);
-	ck_assert_ptr_nonnull(segment);
-	ck_assert(doorbell_init(&bell));
 	shared = segment->jobs;
-}
-
-static void
-teardown(void)
-{
-	segment_free(&segment);
 }
 
 static struct credits
 of(unsigned side)
 {
 	return (struct credits){shared, segment, &bell, side};
-}
-
-static bool
-was_rung(unsigned side)
-{
-	struct pollfd p = {bell.fd[slot_index(SEGMENT_EXECUTOR, side)], POLLIN, 0};
-	const bool rung = poll(&p, 1, 0) == 1;
-
-	if (rung)
-		doorbell_answer(&bell, slot_index(SEGMENT_EXECUTOR, side));
-	return rung;
 }
 
 START_TEST(both_sides_share_one_bound)
@@ -245,26 +222,20 @@ START_TEST(two_that_are_killed_never_pass_the_bound)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("credits");
-	TCase *tc = tcase_create("credits");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, both_sides_share_one_bound);
 	tcase_add_test(tc, some_are_as_many_as_there_are);
 	tcase_add_test(tc, who_was_refused_is_rung);
 	tcase_add_test(tc, the_dead_hold_nothing);
 	tcase_add_test(tc, origins_are_spread);
 	tcase_add_test(tc, two_that_are_killed_never_pass_the_bound);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+}
+
+int
+main(void)
+{
+	return rig_main("credits", fill);
 }

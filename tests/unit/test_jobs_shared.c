@@ -5,7 +5,6 @@
  * the ring of news with readers that are lapped and writers that are killed.
  */
 #include <check.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,35 +14,14 @@
 #include <unistd.h>
 
 #include "jobs/jobs_shared.h"
+#include "segment_rig.h"
 
-static struct segment *segment;
-static struct doorbell bell;
 static struct jobs_shared *shared;
 
 static void
 setup(void)
 {
-	segment = segment_new(4096);
-	ck_assert_ptr_nonnull(segment);
-	ck_assert(doorbell_init(&bell));
 	shared = jobs_shared_of(segment);
-}
-
-static void
-teardown(void)
-{
-	segment_free(&segment);
-}
-
-static bool
-was_rung(unsigned side)
-{
-	struct pollfd p = {bell.fd[slot_index(SEGMENT_EXECUTOR, side)], POLLIN, 0};
-	const bool rung = poll(&p, 1, 0) == 1;
-
-	if (rung)
-		doorbell_answer(&bell, slot_index(SEGMENT_EXECUTOR, side));
-	return rung;
 }
 
 /* ---- executors ---- */
@@ -421,16 +399,10 @@ START_TEST(writers_are_killed_in_the_middle)
 }
 END_TEST
 
-int
-main(void)
+static void
+fill(TCase *tc)
 {
-	Suite *s = suite_create("jobs_shared");
-	TCase *tc = tcase_create("jobs_shared");
-	SRunner *sr;
-	int failed;
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, a_dead_executor_is_remembered_until_it_was_looked_after);
 	tcase_add_test(tc, executors_that_sleep_are_rung_once);
 	tcase_add_test(tc, a_queue_has_one_cell);
@@ -441,10 +413,10 @@ main(void)
 	tcase_add_test(tc, a_reader_that_was_lapped_is_told_so);
 	tcase_add_test(tc, news_that_is_not_written_is_waited_for_and_then_missed);
 	tcase_add_test(tc, writers_are_killed_in_the_middle);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+}
+
+int
+main(void)
+{
+	return rig_main("jobs_shared", fill);
 }
