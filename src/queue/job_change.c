@@ -6,7 +6,7 @@
 
 #include "queue/queue_private.h"
 
-/* each looks at a whole queue, together with the others */
+/* each is some statements of its own */
 #define CHANGE_MAX 64
 
 struct change {

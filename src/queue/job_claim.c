@@ -74,6 +74,7 @@ end_of(const PGresult *result, int row)
 	case 'm': return CLAIM_MORE;
 	case 'f': return CLAIM_FULL;
 	case 'p': return CLAIM_PAUSED;
+	case 'l': return CLAIM_LOCKED;
 	case 'a': return CLAIM_ABSENT;
 	default: return CLAIM_EMPTY;
 	}
@@ -138,6 +139,8 @@ tell_jobs(struct claiming *c, const struct queue_answer *a, const struct lane_an
 	    .job = job,
 	    .n = n,
 	};
+	if (result.end == CLAIM_LOCKED)
+		watermarks_lock(c->q->watermarks, c->claim.queue, loop_now_ms(c->q->loop));
 	c->done(a, &result, c->ctx);
 	free(job);
 }
@@ -156,9 +159,23 @@ claim_done(struct lane_request *request, const struct lane_answer *answer)
 	free(c);
 }
 
+/* Others wait behind a claim that waits for a lock: after one in vain there is none for a while. */
+static void
+tell_locked(queue_claim_fn *done, void *ctx)
+{
+	const struct queue_answer a = {.outcome = QUEUE_OK};
+	const struct claim_result result = {.end = CLAIM_LOCKED};
+
+	done(&a, &result, ctx);
+}
+
 void
 queue_claim(struct queue *queue, const struct claim *claim, queue_claim_fn *done, void *ctx)
 {
+	if (watermarks_are_locked(queue->watermarks, claim->queue, loop_now_ms(queue->loop))) {
+		tell_locked(done, ctx);
+		return;
+	}
 	struct claiming *c = calloc(1, sizeof(*c));
 
 	if (!c) {

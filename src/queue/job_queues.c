@@ -30,7 +30,8 @@ enum {
 	ROW_OLDEST,
 	ROW_PAUSED,
 	ROW_CONCURRENCY,
-	ROW_DEPTH
+	ROW_DEPTH,
+	ROW_IS_FULL
 };
 
 static int64_t
@@ -55,6 +56,98 @@ row_of(const PGresult *r, int at)
 	};
 }
 
+/* ---- full ones ---- */
+
+/* In one statement; the next look finds the others. */
+#define FULL_MAX 64
+
+struct marking {
+	struct lane_request request; /* first: the lane hands it back */
+	const struct queue *queue;
+	unsigned n;
+	struct {
+		char name[JOB_NAME_MAX];
+		size_t len;
+		bool is_full;
+	} mark[FULL_MAX];
+};
+
+enum { FULL_QUEUE, FULL_IS, FULL_COLUMNS };
+
+static const enum column_type full_types[FULL_COLUMNS] = {
+    [FULL_QUEUE] = COLUMN_TEXT,
+    [FULL_IS] = COLUMN_LETTERS,
+};
+
+static bool
+full_send(struct lane *lane, struct lane_request *const *request, unsigned n)
+{
+	const struct marking *m = (const struct marking *)request[0];
+	struct columns c;
+
+	(void)n;
+	columns_begin(&c, full_types, FULL_COLUMNS);
+	for (unsigned i = 0; i < m->n; i++) {
+		columns_text(&c, FULL_QUEUE, span_from(m->mark[i].name, m->mark[i].len));
+		columns_letter(&c, FULL_IS, m->mark[i].is_full ? 't' : 'f');
+	}
+	return columns_send(&c, lane, m->queue, QUEUE_FULL);
+}
+
+static const struct lane_kind full_kind = {
+    .name = "full",
+    .max = 1,
+    .is_write = true,
+    .send = full_send,
+};
+
+/* If it was in vain, the next look does it. */
+static void
+full_done(struct lane_request *request, const struct lane_answer *answer)
+{
+	(void)queue_judge(answer);
+	free(request);
+}
+
+static bool
+is_full(const struct queue *queue, const struct queue_row *row)
+{
+	const int64_t most = (int64_t)queue->config->jobs_queue_depth;
+
+	return row->ready + row->later >=
+	       (row->depth >= 0 && row->depth < most ? row->depth : most);
+}
+
+/* Those of which the database has it wrong. */
+static void
+mark_full(struct queue *queue, const struct lane_answer *answer, const struct queue_row *row)
+{
+	struct marking *m = NULL;
+
+	for (int i = 0; i < answer->n_rows; i++) {
+		const bool is = is_full(queue, &row[i]);
+
+		if (is == cell_is_true(answer->result, answer->row + i, ROW_IS_FULL) ||
+		    row[i].name.len > JOB_NAME_MAX)
+			continue;
+		if (!m && !(m = calloc(1, sizeof(*m))))
+			return;
+		memcpy(m->mark[m->n].name, row[i].name.ptr, row[i].name.len);
+		m->mark[m->n].len = row[i].name.len;
+		m->mark[m->n].is_full = is;
+		if (++m->n == FULL_MAX)
+			break;
+	}
+	if (!m)
+		return;
+	m->queue = queue;
+	m->request =
+	    (struct lane_request){.kind = &full_kind, .is_decided = true, .done = full_done};
+	lane_submit(queue->read, &m->request);
+}
+
+/* ---- as they are ---- */
+
 static void
 queues_done(struct lane_request *request, const struct lane_answer *answer)
 {
@@ -68,6 +161,8 @@ queues_done(struct lane_request *request, const struct lane_answer *answer)
 		a = queue_no_memory();
 	for (size_t i = 0; row && i < n; i++)
 		row[i] = row_of(answer->result, answer->row + (int)i);
+	if (row && !l->value[0])
+		mark_full(l->queue, answer, row);
 	l->done(&a, row, row ? n : 0, l->ctx);
 	free(row);
 	free(l);

@@ -25,6 +25,7 @@ struct tending {
 	queue_moved_fn *moved;
 	queue_keep_fn *kept;
 	void *ctx;
+	uint64_t *all_ms; /* it looks at all, and so shall the next one if there is more */
 	char number[24];
 	const char *value[3];
 	int n_values;
@@ -64,6 +65,13 @@ static const struct lane_kind tend_kind = {
     .send = tend_send,
 };
 
+static struct lane_request
+tend_request(void (*done)(struct lane_request *request, const struct lane_answer *answer))
+{
+	/* whatever of it was done before needs not be done again */
+	return (struct lane_request){.kind = &tend_kind, .is_decided = true, .done = done};
+}
+
 /* `n_known` ids have room in it. NULL on out-of-memory. */
 static struct tending *
 tending_new(struct queue *queue, enum queue_statement statement, size_t n_known)
@@ -73,9 +81,6 @@ tending_new(struct queue *queue, enum queue_statement statement, size_t n_known)
 	if (!t)
 		return NULL;
 	*t = (struct tending){.queue = queue, .statement = statement, .n_known = n_known};
-	t->request.kind = &tend_kind;
-	/* whatever of it was done before needs not be done again */
-	t->request.is_decided = true;
 	return t;
 }
 
@@ -132,7 +137,7 @@ tell_worker(struct queue *queue, enum queue_statement statement, int64_t worker,
 	add_number(t, worker);
 	t->ids = done;
 	t->ctx = ctx;
-	t->request.done = ids_done;
+	t->request = tend_request(ids_done);
 	lane_submit(queue->change, &t->request);
 }
 
@@ -196,18 +201,22 @@ moved_done(struct lane_request *request, const struct lane_answer *answer)
 	}
 	moved.row = row;
 	moved.is_more = moved.n >= MOVED_MAX;
+	if (t->all_ms && (moved.is_more || a.outcome != QUEUE_OK))
+		*t->all_ms = 0;
 	t->moved(&a, a.outcome == QUEUE_OK ? &moved : NULL, t->ctx);
 	free(row);
 	free(t);
 }
 
-static bool
-is_time(uint64_t *last_ms, uint64_t every_ms, uint64_t now_ms)
+/* Whether it looks at all, as it does from time to time. */
+static void
+add_all(struct tending *t, uint64_t *last_ms, uint64_t every_ms, uint64_t now_ms)
 {
-	if (*last_ms && now_ms - *last_ms < every_ms)
-		return false;
-	*last_ms = now_ms;
-	return true;
+	if (!*last_ms || now_ms - *last_ms >= every_ms) {
+		*last_ms = now_ms;
+		t->all_ms = last_ms;
+	}
+	add_flag(t, t->all_ms != NULL);
 }
 
 /* `t` NULL: out of memory. */
@@ -221,7 +230,7 @@ move(struct lane *lane, struct tending *t, queue_moved_fn *done, void *ctx)
 	}
 	t->moved = done;
 	t->ctx = ctx;
-	t->request.done = moved_done;
+	t->request = tend_request(moved_done);
 	lane_submit(lane, &t->request);
 }
 
@@ -234,7 +243,7 @@ queue_rescue(struct queue *queue, int64_t dead, queue_moved_fn *done, void *ctx)
 	if (t) {
 		add_number(t, dead);
 		add_flag(t, queue_is_ready(queue) && now_ms - queue->ready_ms >= BELIEVE_MS);
-		add_flag(t, is_time(&queue->rescued_all_ms, RESCUE_ALL_MS, now_ms));
+		add_all(t, &queue->rescued_all_ms, RESCUE_ALL_MS, now_ms);
 	}
 	move(queue->change, t, done, ctx);
 }
@@ -261,7 +270,7 @@ queue_promote(struct queue *queue, queue_moved_fn *done, void *ctx)
 	struct tending *t = tending_new(queue, QUEUE_PROMOTE, 0);
 
 	if (t)
-		add_flag(t, is_time(&queue->promoted_all_ms, PROMOTE_ALL_MS, now_ms));
+		add_all(t, &queue->promoted_all_ms, PROMOTE_ALL_MS, now_ms);
 	move(queue->change, t, done, ctx);
 }
 
@@ -274,6 +283,13 @@ keep_done(struct lane_request *request, const struct lane_answer *answer)
 	struct tending *t = (struct tending *)request;
 	const struct queue_answer a = queue_judge(answer);
 
+	if (a.outcome == QUEUE_OK &&
+	    (t->statement == QUEUE_KEEP || cell_is_true(answer->result, answer->row, 0))) {
+		t->statement = QUEUE_SWEEP;
+		t->request = tend_request(keep_done);
+		lane_submit(t->queue->read, &t->request);
+		return;
+	}
 	t->kept(&a, t->ctx);
 	free(t);
 }
@@ -291,6 +307,6 @@ queue_keep(struct queue *queue, queue_keep_fn *done, void *ctx)
 	add_number(t, (int64_t)queue->config->jobs_retention);
 	t->kept = done;
 	t->ctx = ctx;
-	t->request.done = keep_done;
+	t->request = tend_request(keep_done);
 	lane_submit(queue->read, &t->request);
 }

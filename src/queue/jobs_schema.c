@@ -11,44 +11,84 @@
 #include "queue/jobs_sql.h"
 
 #define HAS_CALL(calls) "to_regprocedure('@." calls "') is not null"
+/* Of the function there are several editions: the one that has this in its text. */
+#define HAS_TEXT(calls, text)                                                   \
+	"exists (select from pg_proc p where p.oid = to_regprocedure('@." calls \
+	"') and p.prosrc like '%" text "%')"
+
+#define PUT_CALL     "job_put(uuid[],text,text[],text[],text,int[],int[],bigint[],text[],text[],bool)"
+#define CLAIM_CALL   "job_claim(text,\"char\",int,bigint,bigint,int,bigint[],bigint,bigint[])"
+#define FINISH_CALL  "job_finish(uuid[],bigint[],text,bigint[],bigint[],text[],text[])"
+#define EXTEND_CALL  "job_extend(uuid[],bigint[],bigint[],int[])"
+#define PART_CALL    "job_put_part(uuid[],bigint[],int[],text[])"
+#define ENQUEUE_CALL "job_enqueue(text,json,text,int,timestamptz,int,text)"
 
 static const struct {
 	const char *name;
 	const char *present;
 	const char *sql;
+	const char *checksum; /* of the SQL it had when it was released; NULL: of this one */
 } templates[JOBS_STEPS] = {
     [JOBS_STEP_TABLES] =
 	{"tables of the job queue",
 	 "(select bool_and(to_regclass('@.' || t) is not null) from unnest(array['job_queue', "
 	 "'jobs', 'job_ready', 'job_later', 'job_lease', 'job_lease_no', 'job_result', 'job_part', "
 	 "'job_unique', 'job_worker', 'job_kind']) t)",
-	 jobs_sql_tables},
+	 jobs_sql_tables, NULL},
     [JOBS_STEP_PARTITIONS] = {"function job_partitions", HAS_CALL("job_partitions(timestamptz)"),
-			      jobs_sql_partitions},
-    [JOBS_STEP_PUT] = {"function job_put",
-		       HAS_CALL("job_put(uuid[],text,text[],text[],text,int[],int[],bigint[],"
-				"text[],text[],bool)"),
-		       jobs_sql_put},
-    [JOBS_STEP_CLAIM] = {"function job_claim",
-			 HAS_CALL("job_claim(text,\"char\",int,bigint,bigint,int,bigint[],bigint,"
-				  "bigint[])"),
-			 jobs_sql_claim},
-    [JOBS_STEP_FINISH] = {"function job_finish",
-			  HAS_CALL("job_finish(uuid[],bigint[],text,bigint[],bigint[],text[],"
-				   "text[])"),
-			  jobs_sql_finish},
-    [JOBS_STEP_EXTEND] = {"functions job_extend, job_put_part and job_beat",
-			  HAS_CALL("job_beat(bigint)"), jobs_sql_extend},
-    [JOBS_STEP_CANCEL] = {"functions job_cancel and job_retry", HAS_CALL("job_retry(uuid[])"),
-			  jobs_sql_cancel},
-    [JOBS_STEP_RESCUE] = {"functions job_rescue, job_disown and job_promote",
-			  HAS_CALL("job_promote(bool)"), jobs_sql_rescue},
-    [JOBS_STEP_GET] = {"function job_get", HAS_CALL("job_get(uuid[],bool)"), jobs_sql_get},
-    [JOBS_STEP_KEEP] = {"function job_keep", HAS_CALL("job_keep(timestamptz,bigint)"),
-			jobs_sql_keep},
-    [JOBS_STEP_ENQUEUE] = {"function job_enqueue",
-			   HAS_CALL("job_enqueue(text,json,text,int,timestamptz,int,text)"),
-			   jobs_sql_enqueue},
+			      jobs_sql_partitions, NULL},
+    [JOBS_STEP_OLD_PUT] = {"function job_put", "true", "null;",
+			   "17ca746119a3ed15e4cb7d7113154e03a0b4a27866d1346e0d0e0b88f595e636"},
+    [JOBS_STEP_OLD_CLAIM] = {"function job_claim", "true", "null;",
+			     "c4a26359ceab78762cd875181460d5f2a289f8eef4d13cb95f3819bdf2b79c46"},
+    [JOBS_STEP_OLD_FINISH] = {"function job_finish", "true", "null;",
+			      "72f8f735259d1def5992e8602ea15e768bc1997e9eaa3e16e5a9aae5c7cea5f0"},
+    [JOBS_STEP_OLD_EXTEND] = {"functions job_extend, job_put_part and job_beat", "true", "null;",
+			      "b129368e7d20d7de54d7935e4ebf107a6297cd1b054c9f59c9540b796c71e9b9"},
+    [JOBS_STEP_OLD_CANCEL] = {"functions job_cancel and job_retry", "true", "null;",
+			      "559caaf7a39bc7d6d873aa4b9fc536ab067c0a9dad12005903382d4bc1830011"},
+    [JOBS_STEP_OLD_RESCUE] = {"functions job_rescue, job_disown and job_promote", "true", "null;",
+			      "6a0531fe30adea48d59b6c4a1884ed883e0f929cfcd17b253e8357f4135be477"},
+    [JOBS_STEP_GET] = {"function job_get", HAS_CALL("job_get(uuid[],bool)"), jobs_sql_get, NULL},
+    [JOBS_STEP_OLD_KEEP] = {"function job_keep", "true", "null;",
+			    "e15419688f1460222e70676e60036f0bdedc8402243a21267fcc7e18dd7ac4d3"},
+    [JOBS_STEP_OLD_ENQUEUE] = {"function job_enqueue", "true", "null;",
+			       "6ee70edf11e59598e2a5fd50b41d5c1543c50f64dc0f231ce70371f44ee86b11"},
+    [JOBS_STEP_READY_ID] = {"index job_ready_id", "to_regclass('@.job_ready_id') is not null",
+			    jobs_sql_ready_id, NULL},
+    [JOBS_STEP_IS_FULL] = {"column is_full of job_queue",
+			   "exists (select from pg_attribute a where a.attrelid = "
+			   "to_regclass('@.job_queue') and a.attname = 'is_full')",
+			   jobs_sql_is_full, NULL},
+    [JOBS_STEP_PUT] = {"function job_put, second edition", HAS_TEXT(PUT_CALL, "took bool"),
+		       jobs_sql_put, NULL},
+    [JOBS_STEP_CLAIM] = {"function job_claim, second edition",
+			 HAS_TEXT(CLAIM_CALL, "lock_not_available"), jobs_sql_claim, NULL},
+    [JOBS_STEP_FINISH] = {"function job_finish, second edition",
+			  HAS_TEXT(FINISH_CALL, "order by u.id"), jobs_sql_finish, NULL},
+    [JOBS_STEP_EXTEND] = {"functions job_extend, job_put_part and job_beat, second edition",
+			  HAS_TEXT(EXTEND_CALL, "order by u.id") " and " HAS_TEXT(
+			      PART_CALL, "order by u.id") " and " HAS_CALL("job_beat(bigint)"),
+			  jobs_sql_extend, NULL},
+    [JOBS_STEP_CANCEL] = {"functions job_cancel and job_retry, second edition",
+			  HAS_TEXT("job_cancel(uuid[])", "moves bool") " and " HAS_TEXT(
+			      "job_retry(uuid[])", "least(last.attempt"),
+			  jobs_sql_cancel, NULL},
+    [JOBS_STEP_RESCUE] = {"functions job_rescue, job_disown and job_promote, second edition",
+			  HAS_TEXT("job_disown(bigint,uuid[])", "for update") " and " HAS_CALL(
+			      "job_rescue(bigint,bool,bool)") " and " HAS_CALL("job_promote(bool)"),
+			  jobs_sql_rescue, NULL},
+    [JOBS_STEP_KEEP] = {"function job_keep, second edition",
+			HAS_TEXT("job_keep(timestamptz,bigint)", "unique_violation"), jobs_sql_keep,
+			NULL},
+    [JOBS_STEP_SWEEP] = {"function job_sweep", HAS_CALL("job_sweep(timestamptz,bigint,int)"),
+			 jobs_sql_sweep, NULL},
+    [JOBS_STEP_SET] = {"functions job_queue_set and job_queue_full",
+		       HAS_CALL("job_queue_set(text,bool,bool,int,bool,int)") " and " HAS_CALL(
+			   "job_queue_full(text[],text)"),
+		       jobs_sql_set, NULL},
+    [JOBS_STEP_ENQUEUE] = {"function job_enqueue, second edition",
+			   HAS_TEXT(ENQUEUE_CALL, "is_full"), jobs_sql_enqueue, NULL},
 };
 
 /*
@@ -72,6 +112,7 @@ static const char grants_template[] =
     "grant select, usage on sequence @.job_lease_no to %s;\n"
     "grant select on @.plaza_job_steps to %s;\n"
     "grant execute on function @.job_partitions(timestamptz), @.job_keep(timestamptz, bigint),\n"
+    "\t@.job_sweep(timestamptz, bigint, int),\n"
     "\t@.job_enqueue(text, json, text, int, timestamptz, int, text) to %s;\n";
 
 static const char remedy[] = "let a role that may run what plazad -S prints (plazad(8))";
@@ -95,7 +136,10 @@ fill_steps(struct jobs_schema *s)
 		    .present = s->present[i],
 		    .sql = s->sql[i],
 		};
-		steps_checksum(templates[i].sql, s->step[i].checksum);
+		if (templates[i].checksum)
+			memcpy(s->step[i].checksum, templates[i].checksum, STEPS_CHECKSUM_SIZE);
+		else
+			steps_checksum(templates[i].sql, s->step[i].checksum);
 		ok = s->present[i] && s->sql[i] && s->step[i].checksum[0];
 	}
 	return ok;

@@ -15,18 +15,33 @@
 #include "base/buffer.h"
 #include "pg/steps.h"
 
-/* By version - 1. A step is never changed or moved once it was released: others come behind it. */
+/*
+ * By version - 1. A step is never changed or moved once it was released: others come behind it. One
+ * whose function a later step makes anew (OLD) makes nothing any more, and is recorded as ever.
+ */
 enum jobs_step {
 	JOBS_STEP_TABLES,
 	JOBS_STEP_PARTITIONS,
+	JOBS_STEP_OLD_PUT,
+	JOBS_STEP_OLD_CLAIM,
+	JOBS_STEP_OLD_FINISH,
+	JOBS_STEP_OLD_EXTEND,
+	JOBS_STEP_OLD_CANCEL,
+	JOBS_STEP_OLD_RESCUE,
+	JOBS_STEP_GET,
+	JOBS_STEP_OLD_KEEP,
+	JOBS_STEP_OLD_ENQUEUE,
+	JOBS_STEP_READY_ID,
+	JOBS_STEP_IS_FULL,
 	JOBS_STEP_PUT,
 	JOBS_STEP_CLAIM,
 	JOBS_STEP_FINISH,
 	JOBS_STEP_EXTEND,
 	JOBS_STEP_CANCEL,
 	JOBS_STEP_RESCUE,
-	JOBS_STEP_GET,
 	JOBS_STEP_KEEP,
+	JOBS_STEP_SWEEP,
+	JOBS_STEP_SET,
 	JOBS_STEP_ENQUEUE,
 	JOBS_STEPS
 };

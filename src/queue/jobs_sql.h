@@ -13,7 +13,11 @@ extern const char jobs_sql_extend[]; /* and parts, and beats */
 extern const char jobs_sql_get[];
 extern const char jobs_sql_cancel[]; /* and retry */
 extern const char jobs_sql_rescue[]; /* and promote */
+extern const char jobs_sql_ready_id[];
+extern const char jobs_sql_is_full[];
 extern const char jobs_sql_keep[];
+extern const char jobs_sql_sweep[];
+extern const char jobs_sql_set[]; /* of queues, and which are full */
 extern const char jobs_sql_enqueue[];
 
 #endif

@@ -9,9 +9,8 @@
  * itself, in the order of keys, so that two of these calls do not wait for each other crosswise.
  * What was put before with the same id is not put again: who does not know whether it was may ask
  * once more. in_given: 't' where the client has made the id. how: made, exists, differs; one that
- * was made and is ready is not in the answer unless it was looked at. in_make: make the rows of
- * queues; a transaction that goes on for long does not, since others would wait for it: the claim
- * does then.
+ * was made and is ready is not in the answer unless it was looked at. in_make means nothing any
+ * more: the rows of queues are made by claims, which others do not wait for for long.
  */
 const char jobs_sql_put[] =
     "create or replace function @.job_put(in_ids uuid[], in_given text, in_queues text[], in_kinds "
@@ -30,12 +29,8 @@ const char jobs_sql_put[] =
     "\tat timestamptz;\n"
     "\tother uuid;\n"
     "\tsame bool;\n"
+    "\ttook bool;\n"
     "begin\n"
-    "if in_make then\n"
-    "insert into @.job_queue(queue) select distinct u.queue from unnest(in_queues) u(queue)\n"
-    "\twhere not exists (select from @.job_queue q where q.queue = u.queue) on conflict do "
-    "nothing;\n"
-    "end if;\n"
     "select array_agg(u.ord) filter (where u.key is null and u.given = 'f'),\n"
     "\tarray_agg(u.ord order by u.queue collate \"C\", u.key collate \"C\", u.id)\n"
     "\tfilter (where u.key is not null or u.given = 't') into plain, care\n"
@@ -71,6 +66,7 @@ const char jobs_sql_put[] =
     "asked := in_ids[i];\n"
     "at := 'epoch'::timestamptz + in_run_at[i] * interval '1 ms';\n"
     "loop\n"
+    "\ttook := false;\n"
     "\tif substr(in_given, i::int, 1) = 't' then\n"
     "\t\tselect j.queue = in_queues[i] and j.kind = in_kinds[i] and j.priority = in_priorities[i]\n"
     "\t\t\tand j.max_attempts = in_max[i] and j.run_at is not distinct from at\n"
@@ -84,7 +80,8 @@ const char jobs_sql_put[] =
     "\tif in_keys[i] is not null then\n"
     "\t\tinsert into @.job_unique(queue, key, id) values (in_queues[i], in_keys[i], in_ids[i])\n"
     "\t\t\ton conflict do nothing;\n"
-    "\t\tif not found then\n"
+    "\t\ttook := found;\n"
+    "\t\tif not took then\n"
     "\t\t\tselect k.id into other from @.job_unique k\n"
     "\t\t\t\twhere k.queue = in_queues[i] and k.key = in_keys[i];\n"
     "\t\t\tcontinue when not found;\n"
@@ -101,9 +98,11 @@ const char jobs_sql_put[] =
     "1)::\"char\",\n"
     "\t\tin_queues[i], in_kinds[i], in_args[i]::json, in_keys[i]) on conflict do nothing;\n"
     "\tif not found then\n"
+    /* the key is that of a job that is there, unless this has just taken it */
+    "\t\tif took then\n"
+    "\t\t\tdelete from @.job_unique k where k.queue = in_queues[i] and k.key = in_keys[i];\n"
+    "\t\tend if;\n"
     "\t\texit when substr(in_given, i::int, 1) <> 't';\n"
-    "\t\tdelete from @.job_unique k where k.queue = in_queues[i] and k.key = in_keys[i]\n"
-    "\t\t\tand k.id = in_ids[i];\n"
     "\t\tcontinue;\n"
     "\tend if;\n"
     "\tif at > now() then\n"
@@ -159,6 +158,11 @@ const char jobs_sql_enqueue[] =
     "begin\n"
     "if wrong is not null then\n"
     "\traise exception using errcode = 'invalid_parameter_value', message = wrong;\n"
+    "end if;\n"
+    "if exists (select from @.job_queue q where q.queue = job_enqueue.queue and q.is_full) then\n"
+    "\traise exception using errcode = 'configuration_limit_exceeded', message =\n"
+    "\t\tformat('the queue %s is full', queue), hint = 'Try again when some of its jobs have "
+    "run.';\n"
     "end if;\n"
     "select p.id into result from @.job_put(array[new_id], 'f', array[queue], array[kind],\n"
     "\tcase when exists (select from @.job_kind k where k.kind = job_enqueue.kind) then 'p' else "

@@ -6,7 +6,8 @@
 
 /*
  * Claims of a queue stand in line at its row: so what they count is all that is claimed, and leases
- * of a queue rise in the order of commits. Below in_from there are no live leases but those in
+ * of a queue rise in the order of commits. Who stands there for too long claims nothing: 'locked'.
+ * Below in_from there are no live leases but those in
  * in_old, and the answer says what this will be next time; in_marks is behind what is claimed of
  * each priority. Both only spare looking at dead rows, which stay as long as a transaction does
  * that may see them. The last row of the answer has no id: lease and old are the next in_from and
@@ -20,7 +21,7 @@ const char jobs_sql_claim[] =
     "\tpriority int, kind text, args json, parts json, old bigint[])\n"
     "\tlanguage plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
     "\tset enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off\n"
-    "\tas $function$\n"
+    "\tset lock_timeout = '250ms' as $function$\n"
     "#variable_conflict use_column\n"
     "declare\n"
     "\tq record;\n"
@@ -39,17 +40,25 @@ const char jobs_sql_claim[] =
     "\t|| current_setting('transaction_isolation');\n"
     "end if;\n"
     "select paused, concurrency into q from @.job_queue where queue = in_queue\n"
-    "\tfor no key update;\n"
-    "if not found and exists (select from @.job_ready r where r.queue = in_queue) then\n"
-    "\tinsert into @.job_queue(queue) values (in_queue) on conflict do nothing;\n"
-    "\tselect paused, concurrency into q from @.job_queue where queue = in_queue\n"
-    "\t\tfor no key update;\n"
-    "end if;\n"
+    "\tfor no key update skip locked;\n"
     "if not found then\n"
+    "\tkind := 'absent';\n"
+    "\tif exists (select from @.job_queue where queue = in_queue)\n"
+    "\t\tor exists (select from @.job_ready r where r.queue = in_queue) then\n"
+    "\tbegin\n"
+    /* other claims have it for a moment; a transaction of somebody else, maybe for hours */
+    "\t\tinsert into @.job_queue(queue) values (in_queue) on conflict do nothing;\n"
+    "\t\tselect paused, concurrency into q from @.job_queue where queue = in_queue\n"
+    "\t\t\tfor no key update;\n"
+    "\texception when lock_not_available then\n"
+    "\t\tkind := 'locked';\n"
+    "\tend;\n"
+    "\tend if;\n"
+    "end if;\n"
+    "if q.paused is null then\n"
     "\tlease := in_from;\n"
     "\told := in_old;\n"
     "\tseq := 0;\n"
-    "\tkind := 'absent';\n"
     "\treturn next;\n"
     "\treturn;\n"
     "end if;\n"
@@ -110,7 +119,8 @@ const char jobs_sql_claim[] =
  * Fenced: who has not the lease that is there changes nothing. Who tells the same end a second
  * time, because the first answer was lost, gets it again: a finished lease is the number of its
  * result, and no other result has that number. All joins are by hash, from what the index finds for
- * the ids, whatever statistics say.
+ * the ids, whatever statistics say. Whichever side is hashed, leases are locked by rising ids, as
+ * by all who lock several: u is sorted, and so is what the index finds.
  */
 const char jobs_sql_finish[] =
     "create or replace function @.job_finish(in_ids uuid[], in_leases bigint[], in_outcomes text,\n"
@@ -128,7 +138,7 @@ const char jobs_sql_finish[] =
     "return query\n"
     "with u as materialized (select * from unnest(in_ids, in_leases,\n"
     "\t\tstring_to_array(in_outcomes, null), in_delays, in_took, in_errors, in_results)\n"
-    "\t\tu(id, lease, outcome, delay, took, error, result)),\n"
+    "\t\tu(id, lease, outcome, delay, took, error, result) order by u.id),\n"
     "\td as (delete from @.job_lease l using u\n"
     "\t\twhere l.id = any(in_ids) and l.id = u.id and l.lease = u.lease\n"
     "\t\treturning u.*, l.queue, l.hand, l.priority, l.attempt, l.last, l.cancel, l.parts),\n"
@@ -186,7 +196,8 @@ const char jobs_sql_extend[] =
     "update @.job_lease l set deadline = case when u.ms > 0 then now() + u.ms * interval '1 ms'\n"
     "\telse l.deadline end, progress = case when u.progress >= 0 then u.progress else l.progress "
     "end\n"
-    "\tfrom unnest(in_ids, in_leases, in_ms, in_progress) u(id, lease, ms, progress)\n"
+    "\tfrom (select * from unnest(in_ids, in_leases, in_ms, in_progress)\n"
+    "\tu(id, lease, ms, progress) order by u.id) u\n"
     "\twhere l.id = any(in_ids) and l.id = u.id and l.lease = u.lease\n"
     "\treturning l.lease, l.cancel, (extract(epoch from l.deadline) * 1000)::bigint, l.queue,\n"
     "\tcase when l.hand = 'w' then (select j.kind from @.jobs j where j.id = l.id) end;\n"
@@ -200,7 +211,8 @@ const char jobs_sql_extend[] =
     "declare\n"
     "\theld bigint[];\n"
     "begin\n"
-    "update @.job_lease l set parts = true from unnest(in_ids, in_leases) u(id, lease)\n"
+    "update @.job_lease l set parts = true\n"
+    "\tfrom (select * from unnest(in_ids, in_leases) u(id, lease) order by u.id) u\n"
     "\twhere l.id = any(in_ids) and not l.parts and l.id = u.id and l.lease = u.lease;\n"
     "held := array(select l.lease from @.job_lease l where l.id = any(in_ids) and l.lease = "
     "any(in_leases)\n"
@@ -286,8 +298,11 @@ const char jobs_sql_rescue[] =
     "#variable_conflict use_column\n"
     "begin\n"
     "return query\n"
-    "with d as (delete from @.job_lease l where l.worker = in_worker\n"
-    "\t\tand not exists (select from unnest(in_known) k where k = l.id) returning l.*),\n"
+    "with s as materialized (select l.ctid as at from @.job_lease l where l.worker = in_worker\n"
+    "\t\tand not exists (select from unnest(in_known) k where k = l.id)\n"
+    "\t\torder by l.id for update),\n"
+    "\td as (delete from @.job_lease l where l.ctid = any(array(select s.at from s))\n"
+    "\t\treturning l.*),\n"
     "\ti as (insert into @.job_ready(id, attempt, last, priority, parts, hand, queue)\n"
     "\t\tselect d.id, d.attempt - 1, d.last, d.priority, d.parts, d.hand, d.queue from d\n"
     "\t\twhere not d.cancel order by d.lease),\n"

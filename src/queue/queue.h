@@ -142,12 +142,13 @@ enum claim_end {
 	CLAIM_EMPTY,  /* there are no more */
 	CLAIM_FULL,   /* as many as the queue's concurrency allows are claimed */
 	CLAIM_PAUSED, /* the queue is paused */
+	CLAIM_LOCKED, /* somebody's transaction holds the queue: come again in a second */
 	CLAIM_ABSENT  /* there is no such queue */
 };
 
 struct claim_result {
 	enum claim_end end;
-	unsigned running; /* of the queue, in all hands, with these */
+	unsigned running; /* of the queue, in all hands, with these; 0 when it is locked */
 	const struct claimed *job;
 	size_t n;
 };
@@ -314,7 +315,10 @@ struct queue_row {
 typedef void queue_queues_fn(const struct queue_answer *answer, const struct queue_row *row,
 			     size_t n, void *ctx);
 
-/* All of them by name, or the one (no row: there is none such). */
+/*
+ * All of them by name, or the one (no row: there is none such). Whoever asks for all has those
+ * marked that are full, for job_enqueue.
+ */
 void queue_queues(struct queue *queue, struct span name, queue_queues_fn *done, void *ctx);
 
 struct queue_change {
@@ -380,7 +384,10 @@ void queue_promote(struct queue *queue, queue_moved_fn *done, void *ctx);
 
 typedef void queue_keep_fn(const struct queue_answer *answer, void *ctx);
 
-/* Every hour, and at the start: makes and drops partitions, and removes what nothing needs. */
+/*
+ * Every hour, and at the start: makes and drops partitions, and removes what nothing needs, in as
+ * many statements as it takes.
+ */
 void queue_keep(struct queue *queue, queue_keep_fn *done, void *ctx);
 
 #endif

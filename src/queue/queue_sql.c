@@ -12,7 +12,7 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
     [QUEUE_PUT] = {"job_put",
 		   "select p.* from @.job_put($1::uuid[], $2::text, $3::text[], $4::text[], "
 		   "$5::text, $6::int4[], $7::int4[], $8::int8[], $9::text[], $10::text[], "
-		   "true) p "
+		   "false) p "
 		   "order by p.ord"},
     [QUEUE_CLAIM] = {"job_claim",
 		     "select c.* from @.job_claim($1::text, $2::\"char\", $3::int4, $4::int8, "
@@ -30,8 +30,8 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
     [QUEUE_QUEUES] =
 	{"job_queues",
 	 "select q.queue, r.n, r.n_p, l.n, e.n, r.ms, q.paused, q.concurrency, "
-	 "q.depth from (select q.queue, q.paused, q.concurrency, q.depth "
-	 "from @.job_queue q union all select n.queue, false, null, null from "
+	 "q.depth, q.is_full from (select q.queue, q.paused, q.concurrency, q.depth, q.is_full "
+	 "from @.job_queue q union all select n.queue, false, null, null, false from "
 	 "(select r.queue from @.job_ready r union select l.queue from @.job_later l) n "
 	 "where not exists (select from @.job_queue q where q.queue = n.queue)) q "
 	 "cross join lateral (select count(*) as n, "
@@ -43,11 +43,11 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
 	 "where e.queue = q.queue) e where $1::text is null or q.queue = $1::text "
 	 "order by q.queue"},
     [QUEUE_SET] = {"job_queue_set",
-		   "insert into @.job_queue as q (queue, paused, concurrency, depth) values "
-		   "($1::text, coalesce($2::bool, false), $4::int4, $6::int4) "
-		   "on conflict (queue) do update set paused = coalesce($2::bool, q.paused), "
-		   "concurrency = case when $3::bool then $4::int4 else q.concurrency end, "
-		   "depth = case when $5::bool then $6::int4 else q.depth end, idle = null"},
+		   "select @.job_queue_set($1::text, $2::bool, $3::bool, $4::int4, $5::bool, "
+		   "$6::int4)"},
+    [QUEUE_FULL] = {"job_queue_full", /* a standby does without */
+		    "select @.job_queue_full($1::text[], $2::text) where "
+		    "pg_catalog.current_setting('transaction_read_only') = 'off'"},
     [QUEUE_BEAT] = {"job_beat", /* no id: a standby, and nothing was tried that it refuses */
 		    "select b.* from @.job_beat($1::int8) b where "
 		    "pg_catalog.current_setting('transaction_read_only') = 'off' union all select "
@@ -61,6 +61,7 @@ static const struct pg_statement templates[QUEUE_STATEMENTS] = {
     [QUEUE_DISOWN] = {"job_disown", "select d.* from @.job_disown($1::int8, $2::uuid[]) d"},
     [QUEUE_PROMOTE] = {"job_promote", "select p.* from @.job_promote($1::bool) p"},
     [QUEUE_KEEP] = {"job_keep", "select @.job_keep(now(), $1::int8)"},
+    [QUEUE_SWEEP] = {"job_sweep", "select @.job_sweep(now(), $1::int8, 2000)"},
 };
 
 struct queue_sql *

@@ -37,6 +37,7 @@ struct queue_marks {
 	TAILQ_ENTRY(queue_marks) link;
 	char name[NAME_MAX_LEN];
 	size_t name_len;
+	uint64_t locked_until_ms;
 	int64_t from;
 	char old[OLD_SIZE];
 	struct hand_marks hand[HANDS];
@@ -198,6 +199,23 @@ watermarks_claimed(struct watermarks *marks, struct span queue, char hand, unsig
 	turn(h, now_ms);
 	if (seq > h->highest[priority])
 		h->highest[priority] = seq;
+}
+
+void
+watermarks_lock(struct watermarks *marks, struct span queue, uint64_t now_ms)
+{
+	struct queue_marks *q = find(marks, queue);
+
+	if (q)
+		q->locked_until_ms = now_ms + WATERMARK_LOCKED_MS;
+}
+
+bool
+watermarks_are_locked(struct watermarks *marks, struct span queue, uint64_t now_ms)
+{
+	const struct queue_marks *q = find(marks, queue);
+
+	return q && now_ms < q->locked_until_ms;
 }
 
 void

@@ -23,6 +23,8 @@
 /* time between such looks, in times that one takes */
 #define WATERMARK_FULL_TIMES 100
 
+#define WATERMARK_LOCKED_MS 900
+
 struct watermarks;
 
 struct watermarks *watermarks_new(void); /* NULL on out-of-memory */
@@ -42,6 +44,10 @@ void watermarks_looked(struct watermarks *marks, struct span queue, char hand, u
 /* A job of this number was claimed. */
 void watermarks_claimed(struct watermarks *marks, struct span queue, char hand, unsigned priority,
 			int64_t seq, uint64_t now_ms);
+/* Its row is held by somebody's transaction; it is left alone for WATERMARK_LOCKED_MS. */
+void watermarks_lock(struct watermarks *marks, struct span queue, uint64_t now_ms);
+bool watermarks_are_locked(struct watermarks *marks, struct span queue, uint64_t now_ms);
+
 /* Leases: as the claim has answered. */
 void watermarks_leases(struct watermarks *marks, struct span queue, int64_t from, struct span old);
 

@@ -104,7 +104,7 @@ queue_rig_join(struct queue_rig *rig, const struct pg_server *server, unsigned l
 void
 queue_rig_init(struct queue_rig *rig, const struct pg_server *server, unsigned lanes)
 {
-	pg_server_sql(server, "drop schema public cascade; "
+	pg_server_sql(server, "drop schema if exists public cascade; "
 			      "create schema public authorization plaza");
 	queue_rig_join(rig, server, lanes);
 }

@@ -192,7 +192,8 @@ START_TEST(hands_and_queues_are_apart)
 	queue_claim(rig.queue, &absent, queue_rig_claim_cb, &rig);
 	queue_rig_wait(&rig, before + 1);
 	ck_assert_int_eq(rig.end, CLAIM_ABSENT);
-	ck_assert_int_eq(number("select count(*) from job_queue"), 2);
+	/* a queue has a row when somebody has claimed from it while it had jobs */
+	ck_assert_int_eq(number("select count(*) from job_queue"), 1);
 }
 END_TEST
 

@@ -16,7 +16,13 @@
 #include "queue/jobs_schema.h"
 #include "queue_rig.h"
 
-#define ALL_STEPS ((UINT64_C(1) << JOBS_STEPS) - 1)
+#define STEP(i) (UINT64_C(1) << (i))
+/* which make nothing any more */
+#define OLD_STEPS                                                                               \
+	(STEP(JOBS_STEP_OLD_PUT) | STEP(JOBS_STEP_OLD_CLAIM) | STEP(JOBS_STEP_OLD_FINISH) |     \
+	 STEP(JOBS_STEP_OLD_EXTEND) | STEP(JOBS_STEP_OLD_CANCEL) | STEP(JOBS_STEP_OLD_RESCUE) | \
+	 STEP(JOBS_STEP_OLD_KEEP) | STEP(JOBS_STEP_OLD_ENQUEUE))
+#define ALL_STEPS ((STEP(JOBS_STEPS) - 1) & ~OLD_STEPS)
 
 static struct pg_server server;
 static struct queue_rig rig;
@@ -133,10 +139,54 @@ START_TEST(what_is_gone_is_made_again)
 
 	sql("drop function job_claim; drop function job_enqueue; drop table job_part");
 	ck_assert_int_eq(take_as("", true, &run), STEPS_FAILED);
-	ck_assert_uint_eq(steps_missing(&run), UINT64_C(1) << JOBS_STEP_TABLES |
-						   UINT64_C(1) << JOBS_STEP_CLAIM |
-						   UINT64_C(1) << JOBS_STEP_ENQUEUE);
+	ck_assert_uint_eq(steps_missing(&run),
+			  STEP(JOBS_STEP_TABLES) | STEP(JOBS_STEP_CLAIM) | STEP(JOBS_STEP_ENQUEUE));
 	ck_assert_msg(take_as("", false, &run) == STEPS_DONE, "%s", run.error);
+	ck_assert_str_ne(value("select job_enqueue('k')"), "");
+}
+END_TEST
+
+/* What the first release has recorded, whatever became of its functions since. */
+static const char released[] =
+    "e0d361d8 e9342a92 17ca7461 c4a26359 72f8f735 b129368e 559caaf7 6a0531fe e6630d23 e1541968 "
+    "6ee70edf";
+
+START_TEST(released_steps_do_not_change)
+{
+	ck_assert_str_eq(value("select string_agg(left(checksum, 8), ' ' order by version) from "
+			       "plaza_job_steps where version <= 11"),
+			 released);
+}
+END_TEST
+
+/* The functions of the first release, as far as steps look at them, and none of what is new. */
+START_TEST(an_older_schema_is_brought_up_to_date)
+{
+	struct job_new job = queue_rig_job();
+	struct steps_run run;
+
+	const struct uuid id = queue_rig_put(&rig, &job);
+	sql("do $$ declare f record; begin for f in select oid::regprocedure as name, "
+	    "pg_get_function_result(oid) as type, pg_get_function_arguments(oid) as args, proname "
+	    "from pg_proc where pronamespace = 'public'::regnamespace and proname in ('job_put', "
+	    "'job_claim', 'job_finish', 'job_extend', 'job_put_part', 'job_cancel', 'job_retry', "
+	    "'job_disown', 'job_keep', 'job_enqueue') loop execute format('create or replace "
+	    "function public.%I(%s) returns %s language plpgsql as $f$begin perform 1 / 0; "
+	    "end$f$', "
+	    "f.proname, f.args, f.type); end loop; end $$");
+	sql("drop index job_ready_id; alter table job_queue drop column is_full; drop function "
+	    "job_sweep; drop function job_queue_set; drop function job_queue_full; delete from "
+	    "plaza_job_steps where version > 11");
+	ck_assert_int_eq(take_as("", true, &run), STEPS_FAILED);
+	ck_assert_uint_eq(steps_missing(&run),
+			  ALL_STEPS & ~(STEP(JOBS_STEP_TABLES) | STEP(JOBS_STEP_PARTITIONS) |
+					STEP(JOBS_STEP_GET)));
+	ck_assert_msg(take_as("", false, &run) == STEPS_DONE, "%s", run.error);
+	ck_assert_msg(take_as("", true, &run) == STEPS_DONE, "%s", run.error);
+	/* nobody has to connect anew */
+	queue_cancel(rig.queue, &id, queue_rig_cancel_cb, &rig);
+	queue_rig_wait(&rig, rig.answers + 1);
+	ck_assert_int_eq(rig.cancelled.how, CANCEL_DONE);
 	ck_assert_str_ne(value("select job_enqueue('k')"), "");
 }
 END_TEST
@@ -261,6 +311,8 @@ keep(const char *at)
 
 	snprintf(text, sizeof(text), "select job_keep('%s', 7 * 86400000)", at);
 	sql(text);
+	snprintf(text, sizeof(text), "select job_sweep('%s', 7 * 86400000, 1000)", at);
+	sql(text);
 }
 
 START_TEST(days_come_and_go)
@@ -361,20 +413,21 @@ START_TEST(who_reads_is_not_waited_for)
 
 	forget_today();
 	keep("2024-02-27 10:00Z");
-	PQclear(PQexec(reader, "begin; select count(*) from jobs; select count(*) from job_queue; "
-			       "insert into job_queue values ('held')"));
-	sql("insert into job_queue(queue, idle) values ('idle', '2024-02-01')");
+	sql("insert into job_queue(queue, idle) values ('idle', '2024-02-01'), ('held', "
+	    "'2024-02-01')");
+	PQclear(PQexec(reader, "begin; select count(*) from jobs; "
+			       "select * from job_queue where queue = 'held' for key share"));
 	const uint64_t began_ms = clock_monotonic_ms();
 	keep("2024-03-20 10:00Z");
 	ck_assert_uint_lt(clock_monotonic_ms() - began_ms, 20000);
 	ck_assert_ptr_nonnull(strstr(value(days), "20240226"));
-	ck_assert_str_eq(value("select count(*) from job_queue"), "1");
+	ck_assert_str_eq(value("select string_agg(queue, ' ') from job_queue"), "held");
 	PQclear(PQexec(reader, "commit"));
 	PQfinish(reader);
 	keep("2024-03-20 10:00Z");
 	ck_assert_ptr_null(strstr(value(days), "20240226"));
 	ck_assert_ptr_nonnull(strstr(value(days), "20240327"));
-	ck_assert_str_eq(value("select string_agg(queue, ' ') from job_queue"), "held");
+	ck_assert_str_eq(value("select count(*) from job_queue"), "0");
 }
 END_TEST
 
@@ -618,6 +671,8 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, steps_are_taken_once);
 	tcase_add_test(tc, what_is_gone_is_made_again);
+	tcase_add_test(tc, released_steps_do_not_change);
+	tcase_add_test(tc, an_older_schema_is_brought_up_to_date);
 	tcase_add_loop_test(tc, tables_of_others_are_left_alone, 0, N(others));
 	tcase_add_test(tc, a_role_that_may_not_create_can_run_jobs);
 	tcase_add_test(tc, days_come_and_go);

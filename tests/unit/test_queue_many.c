@@ -291,37 +291,97 @@ blocks(void)
 		      "'job_queue')");
 }
 
-/* What one claim of 10 jobs and their ends touch. */
+/* What a call touches. What a fresh session looks up is only there the second time. */
+static long
+cost_of(PGconn *pg, const char *call)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text), "explain (analyze, buffers, format json) select * from %s",
+		 call);
+	PGresult *res = PQexec(pg, text);
+	ck_assert_msg(PQresultStatus(res) == PGRES_TUPLES_OK, "%s", PQerrorMessage(pg));
+	const char *at = strstr(PQgetvalue(res, 0, 0), "\"Shared Hit Blocks\": ");
+	ck_assert_ptr_nonnull(at);
+	const long hit = strtol(at + 21, NULL, 10);
+	at = strstr(at, "\"Shared Read Blocks\": ");
+	ck_assert_ptr_nonnull(at);
+	const long cost = hit + strtol(at + 22, NULL, 10);
+	PQclear(res);
+	return cost;
+}
+
+/* Of 10 jobs. */
 static long
 cost_of_a_claim(void)
 {
 	PGconn *pg = pg_server_connect(&server);
-	char text[600];
-	long most = -1;
+	char call[400];
 
 	/* a watermark is as old as it is in a process that has been at it for some seconds */
-	snprintf(text, sizeof(text),
-		 "explain (analyze, buffers, format json) select * from "
+	snprintf(call, sizeof(call),
 		 "job_claim('q', 'w', 10, 0, 60000, 1000, array[0,0,0,0,0,%ld,0,0,0,0]::int8[], "
 		 "%ld, '{}')",
 		 number("select min(seq) - 1 from job_ready"),
 		 number("select last_value + 1 from job_lease_no"));
-	for (int i = 0; i < 2; i++) {
-		PGresult *res = PQexec(pg, text);
-		ck_assert_msg(PQresultStatus(res) == PGRES_TUPLES_OK, "%s", PQerrorMessage(pg));
-		const char *at = strstr(PQgetvalue(res, 0, 0), "\"Shared Hit Blocks\": ");
-		ck_assert_ptr_nonnull(at);
-		const long hit = strtol(at + 21, NULL, 10);
-		at = strstr(at, "\"Shared Read Blocks\": ");
-		ck_assert_ptr_nonnull(at);
-		/* the second time, what a fresh session looks up is there */
-		most = hit + strtol(at + 22, NULL, 10);
-		PQclear(res);
-	}
+	cost_of(pg, call);
+	const long cost = cost_of(pg, call);
 	PQfinish(pg);
 	sql("delete from job_lease");
-	return most;
+	return cost;
 }
+
+/* Of one in the midst of those that wait. */
+static long
+cost_of_a_cancel(void)
+{
+	PGconn *pg = pg_server_connect(&server);
+	long cost = -1;
+
+	for (int i = 0; i < 2; i++) {
+		char call[100];
+		PGresult *res = PQexec(pg, "select id from job_ready order by seq limit 1 offset "
+					   "(select count(*) / 2 from job_ready)");
+		snprintf(call, sizeof(call), "job_cancel('{%s}')", PQgetvalue(res, 0, 0));
+		PQclear(res);
+		cost = cost_of(pg, call);
+	}
+	PQfinish(pg);
+	return cost;
+}
+
+/* So many more that wait. */
+static void
+fill(unsigned n)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text),
+		 "with j as (insert into jobs(id, priority, max_attempts, hand, queue, kind, args) "
+		 "select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, "
+		 "'0') || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid, 5, "
+		 "5, 'w', 'q', 'k', '{}' from generate_series(1, %u) returning id) insert into "
+		 "job_ready(id, last, priority, hand, queue) select id, 5, 5, 'w', 'q' from j",
+		 n);
+	sql(text);
+}
+
+START_TEST(a_long_queue_does_not_slow_cancels)
+{
+	fill(100);
+	const long before = cost_of_a_cancel();
+	fill(100000);
+	/* whatever statistics say, or do not say yet */
+	const long fresh = cost_of_a_cancel();
+	sql("analyze");
+	const long after = cost_of_a_cancel();
+	/* the indexes are higher by a level or two */
+	ck_assert_msg(fresh < before + 30 && after < before + 30, "%ld blocks, then %ld and %ld",
+		      before, fresh, after);
+	ck_assert_int_eq(number("select count(*) from job_ready"), 100100 - 6);
+	ck_assert_int_eq(number("select count(*) from job_result where state = 'c'"), 6);
+}
+END_TEST
 
 START_TEST(a_pinned_horizon_does_not_slow_claims)
 {
@@ -420,6 +480,7 @@ main(void)
 	tcase_add_test(tc, an_id_has_one_effect);
 	tcase_add_test(tc, each_ends_once_though_cancelled_while_it_runs);
 	tcase_add_test(tc, a_pinned_horizon_does_not_slow_claims);
+	tcase_add_test(tc, a_long_queue_does_not_slow_cancels);
 	tcase_add_test(tc, another_isolation_does_no_harm);
 	tcase_add_test(tc, a_job_that_comes_late_is_not_overlooked);
 	tcase_set_timeout(tc, 200);
