@@ -4,7 +4,7 @@
  * database's eyes, and each attempt that was cut short is on record.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
- * tests/it/pg.c tests/it/job_db.c -lpq */
+ * tests/it/pg.c tests/it/job_db.c tests/it/origin.c -lpq -lz */
 #include <libpq-fe.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include "harness.h"
 #include "http_client.h"
 #include "job_db.h"
+#include "origin.h"
 #include "pg.h"
 
 /* Slow machines and sanitizers want longer. */
@@ -424,6 +425,51 @@ START_TEST(workers_and_executors_are_killed_while_jobs_are_put)
 }
 END_TEST
 
+/* Those of its URLs have their time and fail, over a kill, too; others are not held up. */
+START_TEST(an_origin_that_hangs)
+{
+	struct origin origin;
+	char *body = NULL;
+	size_t len = 0;
+
+	origin_start(&origin);
+	char *allow = it_printf("fetch.allow=127.0.0.1:%u", origin.port);
+	struct daemon *d = job_daemon(pg_fresh(), allow, NULL);
+	FILE *f = open_memstream(&body, &len);
+
+	fputs("{\"timeout\":\"2s\",\"urls\":[", f);
+	for (int i = 0; i < 10; i++)
+		fprintf(f, "%s\"http://127.0.0.1:%u/%s?%d\"", i ? "," : "", origin.port,
+			i % 2 ? "never" : "ok", i);
+	fputs("]}", f);
+	fclose(f);
+	http_expect(daemon_port(d), "POST", "/api/fetch", "Content-Type: application/json\r\n",
+		    body, 202, NULL);
+	WAIT_UNTIL(job_number("select count(*) from job_part") == 5);
+	/* others go on meanwhile */
+	job_put_sleeps("default", 3, 0);
+	job_wait_done(3);
+	WAIT_UNTIL(origin.seen->active == 5);
+	ck_assert_uint_eq(origin.seen->requests, 10);
+	kill(daemon_executor(d), SIGKILL);
+	job_expect_all_done(4);
+	ck_assert_int_eq(job_number("select count(*) from job_result where state = 'e'"), 1);
+	ck_assert_int_eq(job_number("select count(*) from job_result r, json_array_elements("
+				    "r.result->'urls') u where u->>'error' like 'timeout%%' and "
+				    "u->>'url' like '%%/never?_'"),
+			 5);
+	ck_assert_int_eq(job_number("select count(*) from job_result r, json_array_elements("
+				    "r.result->'urls') u where u->>'error' is null and "
+				    "u->>'text' = E'hello\\n' and u->>'url' like '%%/ok?_'"),
+			 5);
+	WAIT_UNTIL(origin.seen->active == 0);
+	daemon_stop(d);
+	origin_stop(&origin);
+	free(body);
+	free(allow);
+}
+END_TEST
+
 /* As after a claim whose answer was lost, whatever the reason. */
 START_TEST(a_lease_that_nobody_knows_of_is_given_back)
 {
@@ -517,6 +563,7 @@ fill(Suite *s)
 	tcase_add_test(tc, the_successor_takes_its_jobs_at_once);
 	tcase_add_test(tc, what_is_claimed_for_the_dead_is_taken_at_once);
 	tcase_add_test(tc, what_always_kills_it_ends);
+	tcase_add_test(tc, an_origin_that_hangs);
 	tcase_add_test(tc, one_that_drains_is_looked_after_too);
 	tcase_add_test(tc, silent_for_longer_than_anybody_waits);
 
