@@ -23,7 +23,7 @@ names_in_words(const struct query_param *params, size_t n, char words[NAMES_MAX]
 {
 	size_t len = 0;
 
-	words[0] = '\0';
+	snprintf(words, NAMES_MAX, "%s", n ? "" : "none");
 	for (size_t i = 0; i < n && len < NAMES_MAX; i++) {
 		const char *before = i == 0 ? "" : i == n - 1 ? " and " : ", ";
 

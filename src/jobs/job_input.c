@@ -11,12 +11,11 @@
 #include "http/json_raw.h"
 #include "jobs/kinds.h"
 
-#define NAME_RULE "1 to 64 of the characters A-Z a-z 0-9 . _ -"
-
 bool
 job_name_valid(struct span name)
 {
-	if (name.len < 1 || name.len > JOB_NAME_MAX)
+	if (name.len < 1 || name.len > JOB_NAME_MAX || span_eq(name, SPAN_LIT(".")) ||
+	    span_eq(name, SPAN_LIT("..")))
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		const char c = name.ptr[i];
@@ -141,7 +140,7 @@ read_name(const json_t *json, struct span key, struct span *name, struct mistake
 {
 	*name = string_of(json);
 	if (!job_name_valid(*name))
-		mistakes_add_key(mistakes, key, "must be a string of " NAME_RULE);
+		mistakes_add_key(mistakes, key, "must be a string of " JOB_NAME_RULE);
 }
 
 static void
@@ -295,7 +294,8 @@ job_read(const json_t *json, struct span text, const struct config *config, stru
 		return false;
 	}
 	if (!json_object_get(json, "kind"))
-		mistakes_add_key(mistakes, SPAN_LIT("kind"), "is missing: a string of " NAME_RULE);
+		mistakes_add_key(mistakes, SPAN_LIT("kind"),
+				 "is missing: a string of " JOB_NAME_RULE);
 	read_members(json, job, mistakes);
 	read_args(json_object_get(json, "args"), text, config, job, mistakes);
 	return mistakes->n == n;

@@ -27,7 +27,11 @@ bool job_read(const json_t *json, struct span text, const struct config *config,
 bool job_of_args(const json_t *json, struct span text, struct span kind,
 		 const struct config *config, struct job_new *job, struct mistakes *mistakes);
 
-/* Of a kind or a queue: 1 to JOB_NAME_MAX of A-Z a-z 0-9 . _ - */
+/*
+ * Of a kind or a queue: 1 to JOB_NAME_MAX of A-Z a-z 0-9 . _ - and not . or .., which no path can
+ * have (RFC 3986 5.2.4).
+ */
+#define JOB_NAME_RULE "1 to 64 of the characters A-Z a-z 0-9 . _ - and not . or .."
 bool job_name_valid(struct span name);
 
 /* 2026-11-23T07:30:00Z, 2026-11-23T08:30:00.250+01:00 (RFC 3339) as milliseconds of the epoch. */

@@ -10,6 +10,7 @@
 #include "http/problem.h"
 #include "http/refuse.h"
 #include "http/server_timing.h"
+#include "jobs/job_input.h"
 
 /* What is added to the fields that a caller has. */
 #define FIELDS_SIZE (SERVER_TIMING_SIZE + PROBLEM_FIELDS_MAX)
@@ -102,8 +103,7 @@ job_reply_no_queue(struct exchange *x)
 				.status = 404,
 				.type = "not-found",
 				.title = "There is no such queue",
-				.detail = "no queue has this name; a name is 1 to 64 of the "
-					  "characters A-Z a-z 0-9 . _ -",
+				.detail = "no queue has this name; a name is " JOB_NAME_RULE,
 				.hint = "GET " QUEUES_PATH " lists the queues that there are; the "
 					"first job of one makes it.",
 			    });

@@ -4,6 +4,7 @@
 #include "jobs/jobs_common.h"
 
 #include "http/prefer.h"
+#include "http/problem.h"
 #include "http/query_mistakes.h"
 #include "http/refuse.h"
 #include "jobs/job_input.h"
@@ -87,11 +88,49 @@ jobs_wait_wished(const struct request *request)
 	return (seconds < JOBS_WAIT_MAX_S ? seconds : JOBS_WAIT_MAX_S) * 1000;
 }
 
+/* Whether a condition holds whatever the version is: its only tag is '*'. */
+static bool
+is_any(const struct request *request, enum http_field field)
+{
+	return !request_has(request, field) ||
+	       (request->times[field] == 1 &&
+		span_eq(request_first(request, field), SPAN_LIT("*")));
+}
+
+/*
+ * What changes something does so whatever its version is, and a condition must not be passed over
+ * (RFC 9110 13.1.1). If-None-Match: * of a PUT is what PUT does anyway: it changes no job that is
+ * there.
+ */
+static bool
+has_no_condition(struct exchange *x)
+{
+	const struct request *request = exchange_request(x);
+	const bool is_put = request->method == HTTP_PUT;
+
+	if (request->method == HTTP_GET || request->method == HTTP_HEAD)
+		return true;
+	if (is_put ? !request_has(request, FIELD_IF_MATCH) && is_any(request, FIELD_IF_NONE_MATCH)
+		   : is_any(request, FIELD_IF_MATCH) && !request_has(request, FIELD_IF_NONE_MATCH))
+		return true;
+	exchange_problem(x, &(struct problem){
+				.status = 412,
+				.type = "precondition-failed",
+				.title = PROBLEM_TITLE_412,
+				.detail = "jobs and queues are changed whatever their version: "
+					  "accepted are If-Match: *, and with PUT of a job "
+					  "If-None-Match: *; nothing was changed",
+				.hint = "Leave the field out. A lease is what keeps two workers "
+					"from one job.",
+			    });
+	return false;
+}
+
 bool
 jobs_may_ask(struct jobs *jobs, struct exchange *x)
 {
 	if (jobs->queue)
-		return refuse_unless_json(x);
+		return refuse_unless_json(x) && has_no_condition(x);
 	job_reply_no_store(x);
 	return false;
 }

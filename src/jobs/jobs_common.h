@@ -55,7 +55,7 @@ uint64_t jobs_read_wait(const struct query_param *wait, struct mistakes *mistake
 /* `wait` of Prefer: so long as may be waited, of what is wished; 0: there is no wish. */
 uint64_t jobs_wait_wished(const struct request *request);
 
-/* There is a queue, and the client takes JSON. False: answered. */
+/* There is a queue, the client takes JSON, and sets no condition of a change. False: answered. */
 bool jobs_may_ask(struct jobs *jobs, struct exchange *x);
 /* That, and the id in the path; or the name of a queue there. False: answered. */
 bool jobs_read_id(struct jobs *jobs, struct exchange *x, struct uuid *id);

@@ -113,8 +113,7 @@ read_name(const struct query_param *param, struct span *name, struct mistakes *m
 		return;
 	*name = query_value(param);
 	if (param->state != QUERY_GIVEN || !job_name_valid(*name))
-		query_mistakes_add(mistakes, param,
-				   "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -");
+		query_mistakes_add(mistakes, param, "must be " JOB_NAME_RULE);
 }
 
 static void

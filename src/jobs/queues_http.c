@@ -92,9 +92,16 @@ static void
 list_handle(struct exchange *x, void *ctx)
 {
 	struct jobs *jobs = ctx;
+	struct mistakes mistakes;
 
 	if (!jobs_may_ask(jobs, x))
 		return;
+	mistakes_init(&mistakes);
+	query_mistakes_add_unknown(&mistakes, exchange_request(x)->query, NULL, 0);
+	if (mistakes.n) {
+		refuse_query(x, &mistakes, "GET " QUEUES_PATH "/{queue} takes until= and wait=.");
+		return;
+	}
 	struct list *list = malloc(sizeof(*list));
 	if (!list) {
 		job_reply_no_memory(x);

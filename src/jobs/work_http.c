@@ -257,6 +257,7 @@ wake_next(struct line *line)
 static void
 claim_done(const struct queue_answer *answer, const struct claim_result *result, void *ctx)
 {
+	static const struct queue_answer locked = {.outcome = QUEUE_BUSY, .retry_after_s = 1};
 	struct parked *p = ctx;
 	struct work *work = p->line->work;
 	const bool is_ok = answer->outcome == QUEUE_OK;
@@ -272,6 +273,9 @@ claim_done(const struct queue_answer *answer, const struct claim_result *result,
 	} else {
 		if (!is_ok) {
 			job_reply_trouble(p->x, answer);
+		} else if (result->end == CLAIM_LOCKED && !p->is_gone) {
+			/* that there is nothing is not what is known */
+			job_reply_trouble(p->x, &locked);
 		} else if (!result->n) {
 			reply_none(p->x);
 		} else if (p->is_gone) {

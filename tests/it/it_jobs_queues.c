@@ -161,6 +161,8 @@ static const struct query {
     {"state=done&state=done", "state"},
     {"queue=", "queue"},
     {"queue=a%20b", "queue"},
+    {"queue=.", "queue"},
+    {"kind=..", "kind"},
     {"queue=%00", "queue"},
     {"kind=%ff", "kind"},
     {"kind=a/b", "kind"},
@@ -234,6 +236,8 @@ START_TEST(a_queue_as_it_is)
 	ck_assert_int_eq(job_int(job_item(all, "queues", 0), "depth"), 1);
 	ck_assert_str_eq(job_str(job_item(all, "queues", 1), "queue"), "q");
 	json_decref(all);
+	jobs_refused(d, "GET", QUEUES "?until=empty&x", NULL, NULL, 400, "bad-parameter",
+		     "until x");
 	static const struct query bad[] = {
 	    {"until=", "until"},
 	    {"until=full", "until"},

@@ -187,6 +187,56 @@ START_TEST(what_has_not_changed)
 }
 END_TEST
 
+/* What says "only if nobody has changed it" must not be done as if it did not say so. */
+START_TEST(conditions_of_changes)
+{
+	static const struct {
+		const char *method, *target, *fields;
+		int status;
+	} cases[] = {
+	    {"DELETE", "", "If-Match: \"x\"\r\n", 412},
+	    {"DELETE", "", "If-None-Match: *\r\n", 412},
+	    {"DELETE", "", "If-Match: *, \"x\"\r\n", 412},
+	    {"DELETE", "", "If-Match: *\r\nIf-Match: \"x\"\r\n", 412},
+	    {"POST", "/retry", "If-Match: \"x\"\r\n", 412},
+	    {"PUT", "", JSON "If-Match: *\r\n", 412},
+	    {"PUT", "", JSON "If-None-Match: \"x\"\r\n", 412},
+	    {"PUT", "", JSON "If-None-Match: *\r\n", 200},
+	    {"DELETE", "", "If-Match: *\r\n", 200},
+	    {"POST", "/retry", "If-Match: *\r\n", 202},
+	};
+	struct daemon *d = jobs_start(NULL, NULL);
+	char uuid[37];
+
+	job_uuid(uuid, 0);
+	jobs_do(d, "PUT", JSON, "{\"kind\":\"x\"}", 202, JOBS "/%s", uuid);
+	for (size_t i = 0; i < N(cases); i++) {
+		const char *body = cases[i].method[1] == 'U' ? "{\"kind\":\"x\"}" : NULL;
+		char *target = it_printf(JOBS "/%s%s", uuid, cases[i].target);
+
+		if (cases[i].status == 412)
+			jobs_refused(d, cases[i].method, target, cases[i].fields, body, 412,
+				     "precondition-failed", NULL);
+		else
+			jobs_do(d, cases[i].method, cases[i].fields, body, cases[i].status, "%s",
+				target);
+		jobs_is(d, uuid,
+			cases[i].method[0] == 'D' && cases[i].status == 200 ? "cancelled"
+									    : "queued");
+		free(target);
+	}
+	jobs_refused(d, "PATCH", QUEUES "/default", PATCH "If-Match: \"x\"\r\n",
+		     "{\"paused\":true}", 412, "precondition-failed", NULL);
+	jobs_refused(d, "POST", QUEUES "/default/claim", "If-Match: \"x\"\r\n", NULL, 412,
+		     "precondition-failed", NULL);
+	jobs_refused(d, "POST", JOBS, JSON "If-None-Match: \"x\"\r\n", "{\"kind\":\"x\"}", 412,
+		     "precondition-failed", NULL);
+	jobs_is(d, uuid, "queued");
+	ck_assert_int_eq(job_number("select count(*) from jobs"), 1);
+	daemon_stop(d);
+}
+END_TEST
+
 /* --- waiting --- */
 
 #define SLEEP(ms) "{\"kind\":\"sleep\",\"args\":{\"ms\":" #ms "}}"
@@ -686,6 +736,7 @@ fill(Suite *s)
 	tcase_add_test(tc, what_runs_here_is_cancelled_soon);
 	tcase_add_test(tc, absent_and_forgotten);
 	tcase_add_test(tc, what_has_not_changed);
+	tcase_add_test(tc, conditions_of_changes);
 
 	tc = it_case(s, "waiting");
 	tcase_add_test(tc, a_put_that_waits);

@@ -22,6 +22,7 @@
 #define JSON  "Content-Type: application/json\r\n"
 #define PATCH "Content-Type: application/merge-patch+json\r\n"
 #define IMAGE "Accept: image/png\r\n"
+#define MATCH "If-Match: \"x\"\r\n"
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -233,6 +234,17 @@ static const struct asked all[] = {
     {"PATCH", QUEUE, 0, "%20", PATCH, "{}", 404},
     {"PATCH", QUEUE, 0, NULL, PATCH IMAGE, "{}", 406},
     {"POST", CLAIM, 0, "?max=0", NULL, NULL, 400},
+    {"GET", QUEUES, 0, "?x", NULL, NULL, 400},
+    {"POST", JOBS, 0, NULL, JSON MATCH, X, 412},
+    {"PUT", JOB, UNKNOWN, NULL, JSON MATCH, X, 412},
+    {"DELETE", JOB, UNKNOWN, NULL, MATCH, NULL, 412},
+    {"POST", JOB "/retry", UNKNOWN, NULL, MATCH, NULL, 412},
+    {"POST", JOB "/finish", UNKNOWN, NULL, JSON MATCH, "{}", 412},
+    {"POST", JOB "/fail", UNKNOWN, NULL, JSON MATCH, "{}", 412},
+    {"POST", JOB "/extend", UNKNOWN, NULL, JSON MATCH, "{}", 412},
+    {"POST", "/api/fetch", 0, NULL, JSON MATCH, FETCH, 412},
+    {"PATCH", QUEUE, 0, NULL, PATCH MATCH, "{}", 412},
+    {"POST", CLAIM, 0, NULL, MATCH, NULL, 412},
     {"POST", CLAIM, 0, NULL, IMAGE, NULL, 406},
 };
 

@@ -183,6 +183,22 @@ START_TEST(nothing_at_once)
 }
 END_TEST
 
+/* Somebody's transaction holds the queue: there may be jobs. */
+START_TEST(nobody_knows)
+{
+	const struct claim_result locked = {.end = CLAIM_LOCKED};
+
+	claim(0, NULL);
+	fake_answer_claim(0, QUEUE_OK, &locked);
+	ck_assert_int_eq(x[0]->status, 503);
+	ck_assert_ptr_nonnull(strstr(x[0]->fields, "Retry-After: 1\r\n"));
+	/* one that waits waits */
+	claim(1, "wait=60");
+	fake_answer_claim(0, QUEUE_OK, &locked);
+	ck_assert(!x[1]->answered);
+}
+END_TEST
+
 START_TEST(nothing_in_time)
 {
 	park(0, "wait=1");
@@ -448,6 +464,7 @@ main(void)
 
 	tcase_add_test(tc, what_there_is_at_once);
 	tcase_add_test(tc, nothing_at_once);
+	tcase_add_test(tc, nobody_knows);
 	tcase_add_test(tc, nothing_in_time);
 	tcase_add_test(tc, what_comes_from_elsewhere_is_looked_for);
 	tcase_add_test(tc, trouble_is_the_answer_of_who_asked);
