@@ -22,7 +22,8 @@ static const struct command commands[] = {
      "ROOM   talk in a room, and come back to it when the connection is lost"},
     {"fetch", fetch_command, "URL...   URLs fetched by the server, as a job of its queue"},
     {"jobs", jobs_command,
-     "list|put|show|cancel|retry|wait|queues   the jobs of the server, and its queues"},
+     "list|put|show|cancel|retry   the jobs of the server\n"
+     "       wait|queues|pause|resume|limit   and its queues"},
     {"products", products_command,
      "import|export FILE   a file into the product store, or the store into a file"},
     {"ws", ws_command, "URL   lines to messages and messages to lines, over a WebSocket"},
@@ -87,7 +88,7 @@ main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	fprintf(stderr, "plazactl: %s is no command\n", argv[1]);
+	ctl_say("%s is no command", argv[1]);
 	print_usage(stderr);
 	return CTL_USAGE;
 }

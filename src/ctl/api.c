@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "ctl/ctl.h"
+#include "ctl/lines.h"
 
 #define CONNECT_MS 10000L
 /* a connection on which nothing comes for so long is given up */
@@ -22,8 +23,11 @@
 /* between two attempts on a server that does not answer */
 #define PAUSE_MIN_MS 100u
 #define PAUSE_MAX_MS 2000u
+#define SLACK_MS     1000u
 /* how often somebody who waits hears that we still do */
 #define TICK_MS 100
+/* somebody who sees nothing of it hears of a wait that is longer */
+#define SILENT_MS 1000
 
 /* --- interrupts --- */
 
@@ -140,6 +144,15 @@ progress_cb(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t up_all, 
 
 /* --- one attempt --- */
 
+/* Until the deadline, if there is one. */
+static uint64_t
+left_ms(const struct api *api)
+{
+	const uint64_t now = clock_monotonic_ms();
+
+	return !api->deadline_ms ? UINT64_MAX : api->deadline_ms > now ? api->deadline_ms - now : 0;
+}
+
 static bool
 add_field(struct curl_slist **list, const char *name, const char *value)
 {
@@ -198,6 +211,8 @@ attempt(struct api *api, const struct api_request *request, struct api_answer *a
 	api->is_piecewise = api->has_failed = false;
 	*code = CURLE_OUT_OF_MEMORY;
 	curl_easy_setopt(api->curl, CURLOPT_ERRORBUFFER, error);
+	curl_easy_setopt(api->curl, CURLOPT_TIMEOUT_MS,
+			 (long)(api->deadline_ms ? left_ms(api) + 1 : 0));
 	if (prepare(api, request, &fields))
 		*code = curl_easy_perform(api->curl);
 	curl_easy_setopt(api->curl, CURLOPT_ERRORBUFFER, NULL);
@@ -212,8 +227,9 @@ attempt(struct api *api, const struct api_request *request, struct api_answer *a
 	curl_off_t connected_us = 0;
 	curl_easy_getinfo(api->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
 	api->has_connected = api->has_connected || connected_us > 0;
-	snprintf(answer->why, sizeof(answer->why), "%s: %s", api->server,
-		 error[0] ? error : curl_easy_strerror(*code));
+	char shown[CURL_ERROR_SIZE];
+	text_show(shown, sizeof(shown), span_str(error[0] ? error : curl_easy_strerror(*code)));
+	snprintf(answer->why, sizeof(answer->why), "%.300s: %s", api->server, shown);
 	return false;
 }
 
@@ -264,10 +280,21 @@ api_pause(struct api *api, uint64_t ms)
 	return wait_until(api, clock_monotonic_ms() + ms, NULL);
 }
 
+/* Each reason once, however often it is met. */
+static void
+tell_waiting(struct api *api, const char *why, uint64_t ms)
+{
+	if (api->shows_waiting || strcmp(api->told, why) == 0)
+		return;
+	snprintf(api->told, sizeof(api->told), "%s", why);
+	ctl_say("%s; trying again for up to %" PRIu64 " s", why, (ms + 999) / 1000);
+}
+
 void
 api_send(struct api *api, const struct api_request *request, struct api_answer *answer)
 {
-	const uint64_t end = clock_monotonic_ms() + api->patience_ms;
+	const uint64_t allowed = api->patience_ms < left_ms(api) ? api->patience_ms : left_ms(api);
+	const uint64_t begun = clock_monotonic_ms(), end = begun + allowed;
 	uint64_t pause_ms = PAUSE_MIN_MS;
 	char why[sizeof(answer->why)];
 
@@ -284,6 +311,8 @@ api_send(struct api *api, const struct api_request *request, struct api_answer *
 		}
 		if (is_whole ? !asks_for_a_moment(answer) : !is_worth_another(api, code))
 			return;
+		if (!is_whole && left_ms(api) == 0)
+			return;
 		snprintf(why, sizeof(why), "%s", is_whole ? api_problem(answer) : answer->why);
 		uint64_t next = clock_monotonic_ms();
 		if (is_whole && answer->retry_after_s) {
@@ -292,19 +321,21 @@ api_send(struct api *api, const struct api_request *request, struct api_answer *
 			next += pause_ms;
 			pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
 		}
-		if (next > end) {
+		/* a server that asks for just what is allowed is asked once more */
+		if (!allowed || next > end + SLACK_MS) {
 			const uint64_t now = clock_monotonic_ms();
 
 			answer->status = 0;
 			snprintf(answer->why, sizeof(answer->why),
 				 "%.400s (given up: the next try would be in %" PRIu64
 				 " s, and %" PRIu64 " s are allowed for all of them)",
-				 why, next > now ? (next - now + 999) / 1000 : 0,
-				 api->patience_ms / 1000);
+				 why, next > now ? (next - now + 999) / 1000 : 0, allowed / 1000);
 			return;
 		}
 		if (!is_whole && api->calls->again && !api->calls->again(api->ctx))
 			return;
+		if (next - begun >= SILENT_MS)
+			tell_waiting(api, why, allowed);
 		wait_until(api, next, why);
 	}
 }
@@ -317,25 +348,59 @@ api_answer_fini(struct api_answer *answer)
 
 /* --- words --- */
 
+/* "/args/ms: must be a number; /queue: ..." */
+static void
+put_errors(FILE *out, const json_t *errors)
+{
+	const json_t *error;
+	size_t i;
+
+	json_array_foreach(errors, i, error)
+	{
+		const char *pointer = json_string_value(json_object_get(error, "pointer"));
+		const char *detail = json_string_value(json_object_get(error, "detail"));
+
+		fprintf(out, "%s%s%s%s", i ? "; " : "", pointer ? pointer : "", pointer ? ": " : "",
+			detail ? detail : "is refused");
+	}
+}
+
+const char *
+api_problem_text(const json_t *problem, int status)
+{
+	static char text[500];
+	const json_t *errors = json_object_get(problem, "errors");
+	const char *detail = json_string_value(json_object_get(problem, "detail"));
+	const char *title = json_string_value(json_object_get(problem, "title"));
+	char *all = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&all, &len);
+
+	if (!out)
+		return "out of memory";
+	if (json_array_size(errors))
+		put_errors(out, errors);
+	else if (detail || title)
+		fputs(detail ? detail : title, out);
+	else
+		fprintf(out, "HTTP status %d", status);
+	text_show(text, sizeof(text), span_from(all, fclose(out) == 0 ? len : 0));
+	free(all);
+	return text;
+}
+
+static json_t *
+read_problem(const struct api_answer *answer)
+{
+	return json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL);
+}
+
 const char *
 api_problem(const struct api_answer *answer)
 {
-	static char text[400];
-	json_t *json =
-	    json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL);
-	const char *detail = json_string_value(json_object_get(json, "detail"));
-	const char *title = json_string_value(json_object_get(json, "title"));
-	const json_t *first = json_array_get(json_object_get(json, "errors"), 0);
-	const char *error = json_string_value(json_object_get(first, "detail"));
-	const char *pointer = json_string_value(json_object_get(first, "pointer"));
+	json_t *json = read_problem(answer);
+	const char *text = api_problem_text(json, answer->status);
 
-	if (error)
-		snprintf(text, sizeof(text), "%s%s%s", pointer ? pointer : "", pointer ? ": " : "",
-			 error);
-	else if (detail || title)
-		snprintf(text, sizeof(text), "%s", detail ? detail : title);
-	else
-		snprintf(text, sizeof(text), "HTTP status %d", answer->status);
 	json_decref(json);
 	return text;
 }
@@ -350,11 +415,13 @@ api_fail(const struct api *api, const char *path, const struct api_answer *answe
 		return;
 	}
 	ctl_fail(exit, "%s%s: %d: %s", api->server, path, answer->status, api_problem(answer));
-	json_t *json =
-	    json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL);
+	json_t *json = read_problem(answer);
 	const char *hint = json_string_value(json_object_get(json, "hint"));
-	if (is_first && hint)
-		fprintf(stderr, "hint: %s\n", hint);
+	if (is_first && hint) {
+		fputs("hint: ", stderr);
+		line_put(stderr, span_str(hint));
+		putc('\n', stderr);
+	}
 	json_decref(json);
 }
 

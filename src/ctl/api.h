@@ -5,6 +5,7 @@
 #ifndef PLAZA_CTL_API_H
 #define PLAZA_CTL_API_H
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +37,11 @@ struct api {
 	uint64_t patience_ms; /* for one request, all its attempts together */
 	const struct api_calls *calls;
 	void *ctx;
+	/* On this moment of the monotonic clock all requests end; 0: none. */
+	uint64_t deadline_ms;
+	bool shows_waiting; /* `tick` shows what is waited for: else stderr has a line of it */
 	bool has_connected; /* to the server: it is there, if not always */
+	char told[600];     /* of what is waited for; once is enough */
 
 	/* of the request under way */
 	struct api_answer *answer;
@@ -80,8 +85,13 @@ void api_answer_fini(struct api_answer *answer);
 /* False when it was interrupted. */
 bool api_pause(struct api *api, uint64_t ms);
 
-/* What a problem answer says, in a line; good until the next call. */
+/*
+ * What a problem answer says, in a line that commands no terminal: its errors with their places, or
+ * its detail. Good until the next call.
+ */
 const char *api_problem(const struct api_answer *answer);
+/* The same of a problem that stands in another answer. */
+const char *api_problem_text(const json_t *problem, int status);
 /* ctl_fail with all that is known of why it failed, and what the server has as a hint. */
 void api_fail(const struct api *api, const char *path, const struct api_answer *answer, int *exit);
 

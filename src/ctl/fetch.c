@@ -54,7 +54,7 @@ out_of_memory_or_not_utf8(int c, const char *value)
 {
 	json_t *json = json_string(value);
 
-	fprintf(stderr, "plazactl: -%c: %s\n", c, json ? "out of memory" : "is not UTF-8");
+	ctl_say("-%c: %s", c, json ? "out of memory" : "is not UTF-8");
 	json_decref(json);
 	return false;
 }
@@ -66,18 +66,16 @@ take_value(struct options *options, char *text)
 	char *pointer = strchr(text, '=');
 
 	if (!pointer || pointer == text || (pointer[1] && pointer[1] != '/')) {
-		fprintf(stderr,
-			"plazactl: -e %s: accepted: NAME=/POINTER, as in stars=/stargazers_count\n",
-			text);
+		ctl_say("-e %s: accepted: NAME=/POINTER, as in stars=/stargazers_count", text);
 		return false;
 	}
 	*pointer++ = '\0';
 	if (json_object_get(options->extract, text)) {
-		fprintf(stderr, "plazactl: -e %s: is there twice\n", text);
+		ctl_say("-e %s: is there twice", text);
 		return false;
 	}
 	if (options->n_names == NAMES_MAX) {
-		fprintf(stderr, "plazactl: -e %s: accepted: %d of them\n", text, NAMES_MAX);
+		ctl_say("-e %s: accepted: %d of them", text, NAMES_MAX);
 		return false;
 	}
 	options->name[options->n_names++] = text;
@@ -92,7 +90,7 @@ take_header(struct options *options, char *text)
 	size_t len;
 
 	if (!value || value == text) {
-		fprintf(stderr, "plazactl: -H %s: accepted: 'NAME: VALUE'\n", text);
+		ctl_say("-H %s: accepted: 'NAME: VALUE'", text);
 		return false;
 	}
 	*value++ = '\0';
@@ -101,21 +99,10 @@ take_header(struct options *options, char *text)
 	while (len && strchr(" \t", value[len - 1]))
 		value[--len] = '\0';
 	if (json_object_get(options->headers, text)) {
-		fprintf(stderr, "plazactl: -H %s: is there twice\n", text);
+		ctl_say("-H %s: is there twice", text);
 		return false;
 	}
 	return set_text(options->headers, text, value) || out_of_memory_or_not_utf8('H', text);
-}
-
-/* 500ms, 15s, 1m */
-static bool
-is_time(const char *text)
-{
-	const size_t digits = strspn(text, "0123456789");
-	const char *unit = text + digits;
-
-	return digits >= 1 && digits <= 9 &&
-	       (strcmp(unit, "ms") == 0 || strcmp(unit, "s") == 0 || strcmp(unit, "m") == 0);
 }
 
 /* False, told, when it is not what is accepted. */
@@ -137,22 +124,21 @@ take_option(int c, char *value, struct options *options, struct fetch_args *args
 		return set_text(options->args, "method", value) ||
 		       out_of_memory_or_not_utf8(c, value);
 	case 't':
-		if (is_time(value))
+		if (time_parse(value, &n))
 			return set_text(options->args, "timeout", value) ||
 			       out_of_memory_or_not_utf8(c, value);
-		fprintf(stderr, "plazactl: -t %s: accepted: a time, as in 500ms, 15s or 1m\n",
-			value);
+		ctl_say("-t %s: accepted: " TIME_ACCEPTED, value);
 		return false;
 	case 'u':
 		args->server = value;
 		wrong = api_server_check(value);
 		if (wrong)
-			fprintf(stderr, "plazactl: %s: %s\n", value, wrong);
+			ctl_say("%s: %s", value, wrong);
 		return !wrong;
 	default:
 		args->patience_ms = number_parse(value, 86400, &n) ? n * 1000 : UINT64_MAX;
 		if (args->patience_ms == UINT64_MAX)
-			fprintf(stderr, "plazactl: -w %s: accepted: seconds, 0 to 86400\n", value);
+			ctl_say("-w %s: accepted: seconds, 0 to 86400", value);
 		return args->patience_ms != UINT64_MAX;
 	}
 }
@@ -175,7 +161,10 @@ take_urls(int argc, char **argv, struct fetch_list *list, int *exit)
 			return false;
 		}
 	}
-	return true;
+	/* a list that was not made is not the same as one that is done */
+	if (list->n == 0)
+		ctl_fail(exit, "standard input: there are no URLs; accepted: one on each line");
+	return list->n > 0;
 }
 
 /* The members of args as a text that goes behind others; the caller frees. */
@@ -213,12 +202,8 @@ options_parse(int argc, char **argv, struct options *options, struct fetch_args 
 	while ((c = getopt(argc, argv, "+:bd:e:H:hjm:t:u:w:")) != -1) {
 		switch (c) {
 		case 'h': fputs(usage, stdout); return CTL_OK;
-		case '?':
-			fprintf(stderr, "plazactl: fetch has no option -%c\n", optopt);
-			return usage_error();
-		case ':':
-			fprintf(stderr, "plazactl: -%c takes a value\n", optopt);
-			return usage_error();
+		case '?': ctl_say("fetch has no option -%c", optopt); return usage_error();
+		case ':': ctl_say("-%c takes a value", optopt); return usage_error();
 		default:
 			if (!take_option(c, optarg, options, args))
 				return usage_error();
@@ -226,13 +211,13 @@ options_parse(int argc, char **argv, struct options *options, struct fetch_args 
 	}
 	for (int i = optind; i < argc; i++) {
 		if (argv[i][0] == '-' && argv[i][1]) {
-			fprintf(stderr, "plazactl: %s: options stand before the URLs\n", argv[i]);
+			ctl_say("%s: options stand before the URLs", argv[i]);
 			return usage_error();
 		}
 	}
 	if (optind < argc)
 		return -1;
-	fputs("plazactl: fetch takes URLs, or - for those from the standard input\n", stderr);
+	ctl_say("fetch takes URLs, or - for those from the standard input");
 	return usage_error();
 }
 

@@ -32,6 +32,7 @@ fetch_list_add(struct fetch_list *list, struct span text)
 	if (!copy)
 		return false;
 	list->url[list->n++] = (struct fetch_url){.text = copy};
+	list->bytes += text.len + sizeof(struct fetch_url);
 	return true;
 }
 
@@ -67,6 +68,11 @@ take_lines(struct fetch_list *list, struct line_reader *reader, char why[200])
 			return false;
 		}
 		line = trimmed(line);
+		if (line.len && list->bytes > FETCH_LIST_BYTES_MAX) {
+			snprintf(why, 200, "line %lu is one too many; accepted: %zu MiB of URLs",
+				 reader->number, FETCH_LIST_BYTES_MAX >> 20);
+			return false;
+		}
 		if (line.len && !fetch_list_add(list, line)) {
 			snprintf(why, 200, "out of memory");
 			return false;
@@ -94,11 +100,8 @@ fetch_list_read(struct fetch_list *list, int fd, char why[200])
 void
 fetch_list_fini(struct fetch_list *list)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		free(list->url[i].text);
-		free(list->url[i].result);
-		free(list->url[i].error);
-	}
+	for (size_t i = 0; i < list->n; i++)
+		fetch_url_forget(&list->url[i]);
 	free(list->url);
 	*list = (struct fetch_list){0};
 }
@@ -106,7 +109,16 @@ fetch_list_fini(struct fetch_list *list)
 bool
 fetch_url_is_open(const struct fetch_url *url)
 {
-	return !url->result && !url->error;
+	return url->text && !url->result && !url->error;
+}
+
+void
+fetch_url_forget(struct fetch_url *url)
+{
+	free(url->text);
+	free(url->result);
+	free(url->error);
+	*url = (struct fetch_url){0};
 }
 
 void

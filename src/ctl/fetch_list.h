@@ -15,8 +15,11 @@
 /* Of a job's args. */
 #define FETCH_JOB_BYTES_MAX 32768
 
+/* Of all URLs that are read, with what is needed to remember them. */
+#define FETCH_LIST_BYTES_MAX ((size_t)64 << 20)
+
 struct fetch_url {
-	char *text;
+	char *text;   /* NULL: it has been shown, and is forgotten */
 	char *result; /* what the server has to say of it, JSON as it came; NULL: nothing yet */
 	char *error;  /* or why it will not say anything */
 };
@@ -24,6 +27,7 @@ struct fetch_url {
 struct fetch_list {
 	struct fetch_url *url;
 	size_t n, cap;
+	size_t bytes;
 	size_t shown; /* so many of the first have been */
 };
 
@@ -36,6 +40,8 @@ void fetch_list_fini(struct fetch_list *list);
 bool fetch_url_is_open(const struct fetch_url *url);
 void fetch_url_fail(struct fetch_url *url, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* It is over and has been shown: nothing of it is kept. */
+void fetch_url_forget(struct fetch_url *url);
 
 /*
  * The args of a job, "{"urls":[...]" and `more`, which is "" or begins with a comma, of as many

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ctl/api.h"
 #include "ctl/ctl.h"
 #include "ctl/job_api.h"
@@ -101,7 +102,7 @@ refuse_urls(struct fetch *fetch, size_t from, const struct api_answer *answer)
 	const char *type = strrchr(job_text(json, "type"), '/');
 	struct fetch_url *refused[64];
 	size_t n = 0, i;
-	bool ok = json_array_size(errors) > 0;
+	bool ok = json_array_size(errors) > 0, has_refused = false;
 
 	/* first they are all found: each that fails moves the numbers of those behind it */
 	json_array_foreach(errors, i, error)
@@ -111,19 +112,21 @@ refuse_urls(struct fetch *fetch, size_t from, const struct api_answer *answer)
 		uint64_t number;
 
 		if (strncmp(pointer, "/args/urls/", len) != 0 ||
-		    !number_parse(pointer + len, FETCH_JOB_URLS_MAX, &number) ||
-		    n == sizeof(refused) / sizeof(refused[0]))
+		    !number_parse(pointer + len, FETCH_JOB_URLS_MAX, &number))
 			ok = false;
-		else
+		else if (n < sizeof(refused) / sizeof(refused[0]))
 			refused[n++] = nth_open(fetch, from, (size_t)number);
 	}
 	for (i = 0; ok && i < n; i++) {
-		if (refused[i])
-			fetch_url_fail(refused[i], "%s: %s", type ? type + 1 : "refused",
-				       job_text(json_array_get(errors, i), "detail"));
+		if (!refused[i])
+			continue;
+		fetch_url_fail(refused[i], "%s: %s", type ? type + 1 : "refused",
+			       job_text(json_array_get(errors, i), "detail"));
+		has_refused = true;
 	}
 	json_decref(json);
-	return ok;
+	/* else the same would come again */
+	return ok && has_refused;
 }
 
 static bool
@@ -248,21 +251,22 @@ take_results(struct fetch *fetch, struct fetch_job *job, const struct api_answer
 	job->is_over = true;
 }
 
-/* False when nobody answers. */
+/* False when nobody answers. `until_ms` as in struct job_wish. */
 static bool
-await_job(struct fetch *fetch, struct fetch_job *job, int wait_s)
+await_job(struct fetch *fetch, struct fetch_job *job, int wait_s, uint64_t until_ms)
 {
-	char path[JOB_PATH_SIZE], rest[32];
+	char path[JOB_PATH_SIZE];
+	const struct job_wish wish = {path, wait_s, until_ms, is_final, fetch};
 	struct api_answer answer;
 	json_t *json;
 
-	snprintf(rest, sizeof(rest), "?wait=%d", wait_s);
-	job_path(path, job->id, rest);
+	job_path(path, job->id, "?");
 	fetch->watched = job;
-	const bool ok = job_await(&fetch->api, path, is_final, fetch, &answer, &json);
-	if (ok)
+	const enum job_await is = job_await(&fetch->api, &wish, &answer, &json);
+	const bool ok = is != JOB_AWAIT_FAILED;
+	if (is == JOB_AWAIT_OVER)
 		take_results(fetch, job, &answer, json);
-	else if (!api_is_interrupted())
+	else if (!ok && !api_is_interrupted())
 		fail(fetch, path, &answer);
 	if (!ok && answer.status) {
 		fail_urls(fetch, job->from, job->to, "the job cannot be seen",
@@ -285,7 +289,7 @@ await_jobs(struct fetch *fetch)
 	bool goes_on = show(fetch);
 
 	for (size_t i = 0; goes_on && i < fetch->n_jobs; i++)
-		goes_on = await_job(fetch, &fetch->job[i], wait_s) && show(fetch);
+		goes_on = await_job(fetch, &fetch->job[i], wait_s, 0) && show(fetch);
 }
 
 /* --- the end before the end --- */
@@ -303,32 +307,42 @@ tell_going_on(struct fetch *fetch)
 	}
 }
 
+/* False when nobody answers. */
+static bool
+cancel_job(struct fetch *fetch, const struct fetch_job *job)
+{
+	char path[JOB_PATH_SIZE];
+	struct api_answer answer;
+	json_t *json;
+
+	job_path(path, job->id, "");
+	fetch->api.deadline_ms = clock_monotonic_ms() + CANCEL_MS;
+	job_send(&fetch->api, "DELETE", path, NO_BODY, &answer, &json);
+	fetch->api.deadline_ms = 0;
+	const bool goes_on = answer.status != 0;
+	json_decref(json);
+	api_answer_fini(&answer);
+	return goes_on;
+}
+
 /* What is finished by then is a result as any other. */
 static void
 cancel_jobs(struct fetch *fetch)
 {
-	fetch->api.patience_ms = CANCEL_MS;
-	for (size_t i = 0; i < fetch->n_jobs; i++) {
-		struct fetch_job *job = &fetch->job[i];
-		char path[JOB_PATH_SIZE];
-		struct api_answer answer;
-		json_t *json;
+	bool goes_on = true;
 
-		if (job->is_over)
-			continue;
-		job_path(path, job->id, "");
-		job_send(&fetch->api, "DELETE", path, NO_BODY, &answer, &json);
-		json_decref(json);
-		api_answer_fini(&answer);
-	}
-	for (size_t i = 0; i < fetch->n_jobs; i++) {
+	for (size_t i = 0; goes_on && i < fetch->n_jobs; i++)
+		goes_on = fetch->job[i].is_over || cancel_job(fetch, &fetch->job[i]);
+	/* a worker that does not hear of it may take its time: the job is as good as cancelled */
+	const uint64_t until_ms = clock_monotonic_ms() + CANCEL_MS;
+	for (size_t i = 0; goes_on && i < fetch->n_jobs; i++) {
 		struct fetch_job *job = &fetch->job[i];
 
 		if (job->is_over)
 			continue;
-		await_job(fetch, job, JOB_WATCH_S);
+		goes_on = await_job(fetch, job, JOB_WATCH_S, until_ms);
 		if (job->state[0])
-			fprintf(stderr, "plazactl: the job %s is %s\n", job->id, job->state);
+			ctl_say("the job %s is %s", job->id, job->state);
 	}
 }
 
@@ -352,8 +366,7 @@ show_jobs(struct fetch *fetch)
 		const struct fetch_url *url = &fetch->list->url[i];
 
 		if (!fetch_url_is_open(url)) {
-			fprintf(stderr, "plazactl: %s: %s\n", url->text,
-				url->error ? url->error : "out of memory");
+			ctl_say("%s: %s", url->text, url->error ? url->error : "out of memory");
 			fetch->exit = CTL_FAILED;
 		}
 	}
@@ -372,10 +385,7 @@ show_results(struct fetch *fetch, bool is_put)
 	progress_hide(&fetch->progress);
 	tell_going_on(fetch);
 	fail_urls(fetch, 0, fetch->list->n, "unknown", "nobody has waited for it");
-	if (fetch->list->n)
-		show(fetch);
-	else
-		fetch_show(stdout, fetch->list, &fetch->args->form);
+	show(fetch);
 }
 
 int
@@ -386,13 +396,14 @@ fetch_run(const struct fetch_args *args, struct fetch_list *list)
 
 	if (!fetch || !api_init(&fetch->api, args->server, args->patience_ms, &calls, fetch)) {
 		free(fetch);
-		fputs("plazactl: out of memory\n", stderr);
+		ctl_say("out of memory");
 		return CTL_FAILED;
 	}
 	fetch->args = args;
 	fetch->list = list;
 	progress_init(&fetch->progress, stderr, args->has_terminal, "fetching", "URLs");
 	fetch->progress.all = list->n;
+	fetch->api.shows_waiting = args->has_terminal;
 	api_take_interrupts();
 	const bool is_put = put_jobs(fetch);
 	if (args->is_brief)

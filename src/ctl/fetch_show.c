@@ -66,7 +66,7 @@ put_value(FILE *out, const char *name, struct span values, const json_t *result)
 		put_string(out, json);
 		json_decref(json);
 	} else {
-		put_field(out, value);
+		json_text_line(out, value);
 	}
 }
 
@@ -107,7 +107,7 @@ show_refused(FILE *out, const struct fetch_url *url)
 				 url->error ? url->error : "");
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-	fputs(text ? text : "null", out);
+	json_text_line(out, span_str(text ? text : "null"));
 	free(text);
 	json_decref(json);
 }
@@ -122,7 +122,7 @@ show_json(FILE *out, const struct fetch_url *url)
 		show_refused(out, url);
 		return false;
 	}
-	fputs(url->result, out);
+	json_text_line(out, text);
 	return json_text_member(text, "status", &status) && status.ptr[0] != 'n';
 }
 
@@ -132,9 +132,9 @@ fetch_show(FILE *out, struct fetch_list *list, const struct fetch_form *form)
 	bool ok = true;
 
 	if (form->is_json && list->shown == 0)
-		fputs(list->n ? "{\"urls\":[" : "{\"urls\":[\n]}\n", out);
+		fputs("{\"urls\":[", out);
 	while (list->shown < list->n && !fetch_url_is_open(&list->url[list->shown])) {
-		const struct fetch_url *url = &list->url[list->shown];
+		struct fetch_url *url = &list->url[list->shown];
 
 		if (form->is_json) {
 			fputs(list->shown ? ",\n" : "\n", out);
@@ -142,6 +142,7 @@ fetch_show(FILE *out, struct fetch_list *list, const struct fetch_form *form)
 		} else {
 			ok = show_line(out, url, form) && ok;
 		}
+		fetch_url_forget(url);
 		if (++list->shown == list->n && form->is_json)
 			fputs("\n]}\n", out);
 	}

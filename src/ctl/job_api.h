@@ -41,15 +41,34 @@ void job_path(char path[JOB_PATH_SIZE], const char *id, const char *rest);
 bool job_send(struct api *api, const char *method, const char *path, struct span body,
 	      struct api_answer *answer, json_t **json);
 
-/*
- * GETs `path`, where the server waits for something, again and again until that has come about:
- * `is_over` looks at each answer. The last one is left, and false as above.
- */
-bool job_await(struct api *api, const char *path, bool (*is_over)(const json_t *json, void *ctx),
-	       void *ctx, struct api_answer *answer, json_t **json);
+enum job_await {
+	JOB_AWAIT_OVER,  /* it has come about */
+	JOB_AWAIT_LATE,  /* it has not, until then */
+	JOB_AWAIT_FAILED /* as false of job_send */
+};
+
+/* What is waited for, and how long. */
+struct job_wish {
+	const char *path;  /* to GET, where the server waits; ends in ? or &, for wait= */
+	int wait_s;        /* before the server answers */
+	uint64_t until_ms; /* of the monotonic clock; 0: as long as it takes */
+	bool (*is_over)(const json_t *json, void *ctx);
+	void *ctx;
+};
+
+/* Asks again and again; `is_over` looks at each answer, and the last one is left. */
+enum job_await job_await(struct api *api, const struct job_wish *wish, struct api_answer *answer,
+			 json_t **json);
+
+/* The answer is not what was agreed: fills in why, as if there were none. */
+void job_misunderstood(const struct api *api, const char *path, struct api_answer *answer);
 
 bool job_state_is_final(const char *state);
 /* Text of a member; "" if there is none. */
 const char *job_text(const json_t *json, const char *name);
+
+/* A text of the server as a field of a line, which is never empty; returns `cell`. */
+#define JOB_CELL_SIZE 300
+const char *job_cell(char cell[JOB_CELL_SIZE], const char *text);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * jobs.c - plazactl jobs: the table of its verbs, and those that are about one job or queue.
+ * jobs.c - plazactl jobs: the table of its verbs, and those that are about one job.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,10 +14,10 @@
 #include "ctl/job_api.h"
 #include "ctl/jobs_args.h"
 #include "ctl/jobs_list.h"
+#include "ctl/jobs_queues.h"
 #include "ctl/json_text.h"
-#include "ctl/progress.h"
 
-#define OPTIONS  "+:a:hk:n:p:q:r:s:u:U:w:"
+#define OPTIONS  "+:a:hk:n:p:q:r:s:t:u:U:w:"
 #define ARGS_MAX ((size_t)1 << 20)
 #define NO_BODY  span_from(NULL, 0)
 
@@ -31,8 +31,13 @@ static const char usage[] =
     "  cancel ID... | -s STATE [-q QUEUE] [-k KIND]\n"
     "  retry ID... | -s STATE [-q QUEUE] [-k KIND]\n"
     "                     these, or all that are in the state\n"
-    "  wait [QUEUE]       until it is empty (default: default)\n"
+    "  wait [-t TIMEOUT] [QUEUE]\n"
+    "                     until it is empty (default: default), and no longer than 30s, 10m, 2h\n"
     "  queues             how full they are, a line each\n"
+    "  pause QUEUE...     what waits in it stays\n"
+    "  resume QUEUE...    until it may go on\n"
+    "  limit QUEUE [concurrency=N] [depth=N]\n"
+    "                     so many run at a time, so many wait; N is conf for plaza.conf's\n"
     "  -u SERVER   default " API_SERVER "\n"
     "  -w SECONDS  how long a request may take, until the server can be reached and has\n"
     "              time for it (default 60)\n"
@@ -116,8 +121,7 @@ read_args(const struct jobs_args *args, struct buffer *out, int *exit)
 	json_decref(json);
 	if (json)
 		return true;
-	fprintf(stderr, "plazactl: the arguments of the job are no JSON: %s (byte %d)\n",
-		error.text, error.position);
+	ctl_say("the arguments of the job are no JSON: %s (byte %d)", error.text, error.position);
 	*exit = usage_error();
 	return false;
 }
@@ -139,8 +143,13 @@ jobs_put(struct api *api, const struct jobs_args *args, int *exit)
 	} else {
 		api_take_interrupts();
 		job_path(path, id, "");
+		bool ok = job_send(api, "PUT", path, buffer_span(&body), &answer, &json);
+		if (ok && !job_id_check(job_text(json, "id"))) {
+			job_misunderstood(api, path, &answer);
+			ok = false;
+		}
 		/* with its unique key it may be another one, which is there already */
-		if (job_send(api, "PUT", path, buffer_span(&body), &answer, &json))
+		if (ok)
 			printf("%s\n", job_text(json, "id"));
 		else
 			api_fail(api, JOBS_PATH, &answer, exit);
@@ -171,10 +180,10 @@ jobs_show(struct api *api, const struct jobs_args *args, int *exit)
 		} else if (is_terminal) {
 			json_text_indent(stdout, buffer_span(&answer.body));
 		} else {
-			fwrite(answer.body.data, 1, answer.body.len, stdout);
+			json_text_line(stdout, buffer_span(&answer.body));
 			putchar('\n');
 		}
-		const bool goes_on = answer.status != 0;
+		const bool goes_on = answer.status != 0 && (!ferror(stdout) || ctl_flush(exit));
 		json_decref(json);
 		api_answer_fini(&answer);
 		if (!goes_on)
@@ -182,85 +191,29 @@ jobs_show(struct api *api, const struct jobs_args *args, int *exit)
 	}
 }
 
-/* --- wait --- */
-
-struct wait {
-	struct progress progress;
-	bool is_paused;
-};
-
-static void
-tick_cb(void *ctx, const char *waiting)
-{
-	struct wait *wait = ctx;
-
-	progress_show(&wait->progress, waiting || !wait->is_paused ? waiting : "it is paused");
-}
-
-static bool
-is_empty(const json_t *queue, void *ctx)
-{
-	struct wait *wait = ctx;
-	struct progress *progress = &wait->progress;
-	const json_int_t left = json_integer_value(json_object_get(queue, "depth")) +
-				json_integer_value(json_object_get(queue, "running"));
-
-	if (left > 0 && (uint64_t)left > progress->all)
-		progress->all = (uint64_t)left;
-	progress->done = progress->count = progress->all - (uint64_t)(left > 0 ? left : 0);
-	wait->is_paused = json_is_true(json_object_get(queue, "paused"));
-	tick_cb(wait, NULL);
-	return left <= 0;
-}
-
-static void
-jobs_wait(struct api *api, const struct jobs_args *args, int *exit)
-{
-	static const struct api_calls calls = {.tick = tick_cb};
-	const char *queue = args->argc ? args->argv[0] : args->queue ? args->queue : "default";
-	const bool is_terminal = isatty(STDERR_FILENO);
-	struct api_answer answer;
-	struct wait wait = {0};
-	char path[160];
-	json_t *json;
-
-	progress_init(&wait.progress, stderr, is_terminal, "waiting", "jobs ended");
-	api->calls = &calls;
-	api->ctx = &wait;
-	snprintf(path, sizeof(path), QUEUES_PATH "/%s?until=empty&wait=%d", queue,
-		 is_terminal ? JOB_WATCH_S : JOB_WAIT_S);
-	const bool ok = job_await(api, path, is_empty, &wait, &answer, &json);
-	progress_hide(&wait.progress);
-	if (ok)
-		jobs_queue_line(json);
-	/* a queue is forgotten some time after its last job */
-	else if (answer.status == 404)
-		fprintf(stderr, "plazactl: there is no queue %s, so there is nothing in it\n",
-			queue);
-	else
-		api_fail(api, path, &answer, exit);
-	json_decref(json);
-	api_answer_fini(&answer);
-}
-
 /* --- arguments --- */
+
+enum takes { TAKES_NOTHING, TAKES_IDS, TAKES_KIND, TAKES_QUEUES, TAKES_LIMITS };
 
 struct verb {
 	const char *name, *options; /* besides u, w and h */
 	int min, max;               /* arguments; max -1: any number */
-	bool takes_ids;
-	const char *takes;
+	enum takes takes;
+	const char *accepted;
 	void (*run)(struct api *api, const struct jobs_args *args, int *exit);
 };
 
 static const struct verb verbs[] = {
-    {"list", "qskn", 0, 0, false, "options and no argument", jobs_list},
-    {"put", "qpraU", 1, 2, false, "KIND and maybe ARGS, in JSON", jobs_put},
-    {"show", "", 1, -1, true, "ID...", jobs_show},
-    {"cancel", "qsk", 1, -1, true, "ID..., or -s STATE and no ID", jobs_cancel},
-    {"retry", "qsk", 1, -1, true, "ID..., or -s STATE and no ID", jobs_retry},
-    {"wait", "q", 0, 1, false, "the name of one QUEUE, or none", jobs_wait},
-    {"queues", "", 0, 0, false, "no argument", jobs_queues},
+    {"list", "qskn", 0, 0, TAKES_NOTHING, "options and no argument", jobs_list},
+    {"put", "qpraU", 1, 2, TAKES_KIND, "KIND and maybe ARGS, in JSON", jobs_put},
+    {"show", "", 1, -1, TAKES_IDS, "ID...", jobs_show},
+    {"cancel", "qsk", 1, -1, TAKES_IDS, "ID..., or -s STATE and no ID", jobs_cancel},
+    {"retry", "qsk", 1, -1, TAKES_IDS, "ID..., or -s STATE and no ID", jobs_retry},
+    {"wait", "qt", 0, 1, TAKES_QUEUES, "the name of one QUEUE, or none", jobs_wait},
+    {"queues", "", 0, 0, TAKES_NOTHING, "no argument", jobs_queues},
+    {"pause", "", 1, -1, TAKES_QUEUES, "QUEUE...", jobs_pause},
+    {"resume", "", 1, -1, TAKES_QUEUES, "QUEUE...", jobs_resume},
+    {"limit", "", 2, 3, TAKES_LIMITS, "QUEUE and concurrency=N, depth=N or both", jobs_limit},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -317,6 +270,9 @@ take_option(int c, const char *value, struct jobs_args *args)
 		return is_state(value) ? NULL
 				       : "queued, scheduled, running, done, failed, dead or "
 					 "cancelled";
+	case 't':
+		args->timeout = value;
+		return time_parse(value, &args->timeout_ms) ? NULL : TIME_ACCEPTED;
 	case 'u': args->server = value; return NULL;
 	case 'U': args->unique = value; return *value ? NULL : "1 to 255 bytes";
 	default:
@@ -341,20 +297,17 @@ options_parse(int argc, char **argv, struct jobs_args *args, char *given, size_t
 			return CTL_OK;
 		}
 		if (c == '?' || c == ':') {
-			fprintf(stderr,
-				c == '?' ? "plazactl: jobs has no option -%c\n"
-					 : "plazactl: -%c takes a value\n",
-				optopt);
+			ctl_say(c == '?' ? "jobs has no option -%c" : "-%c takes a value", optopt);
 			return usage_error();
 		}
 		wrong = c == 'u' ? api_server_check(optarg) : NULL;
 		if (wrong) {
-			fprintf(stderr, "plazactl: %s: %s\n", optarg, wrong);
+			ctl_say("%s: %s", optarg, wrong);
 			return usage_error();
 		}
 		wrong = take_option(c, optarg, args);
 		if (wrong) {
-			fprintf(stderr, "plazactl: -%c %s: accepted: %s\n", c, optarg, wrong);
+			ctl_say("-%c %s: accepted: %s", c, optarg, wrong);
 			return usage_error();
 		}
 		const size_t len = strlen(given);
@@ -366,42 +319,60 @@ options_parse(int argc, char **argv, struct jobs_args *args, char *given, size_t
 	return -1;
 }
 
-/* NULL, or what is wrong, as a text that is told. */
+/* What stands behind the options, one by one. False, told, when it is none of that. */
+static bool
+check_argument(const struct verb *verb, int i, const char *text)
+{
+	const bool is_name = verb->takes == TAKES_QUEUES || i == 0;
+
+	if (verb->takes == TAKES_IDS) {
+		if (job_id_check(text))
+			return true;
+		ctl_say("%s is no id of a job, which is a UUID", text);
+	} else if (verb->takes == TAKES_LIMITS && i > 0) {
+		if (jobs_limit_check(text))
+			return true;
+		ctl_say("%s: accepted: concurrency=N or depth=N, where N is a number from 1, or "
+			"conf for what plaza.conf has",
+			text);
+	} else {
+		if (!is_name || job_name_check(text))
+			return true;
+		ctl_say("%s is no name of a %s; accepted: 1 to 64 of the characters A-Z a-z 0-9 "
+			". _ -",
+			text, verb->takes == TAKES_KIND ? "kind" : "queue");
+	}
+	return false;
+}
+
+/* False, told, when something is wrong. */
 static bool
 check_arguments(const struct verb *verb, const struct jobs_args *args, const char *given)
 {
-	const bool is_by_state = verb->takes_ids && args->state;
+	const bool is_by_state = verb->takes == TAKES_IDS && args->state;
 	const int n = args->argc;
 
 	for (const char *c = given; *c; c++) {
 		if (!strchr(verb->options, *c)) {
-			fprintf(stderr, "plazactl: jobs %s has no option -%c\n", verb->name, *c);
+			ctl_say("jobs %s has no option -%c", verb->name, *c);
 			return false;
 		}
 	}
 	if (is_by_state ? n != 0 : n < verb->min || (verb->max >= 0 && n > verb->max)) {
-		fprintf(stderr, "plazactl: jobs %s takes %s\n", verb->name, verb->takes);
+		ctl_say("jobs %s takes %s", verb->name, verb->accepted);
 		return false;
 	}
-	if (verb->takes_ids && !args->state && (args->queue || args->kind)) {
-		fprintf(stderr, "plazactl: jobs %s takes -q and -k with -s STATE only\n",
-			verb->name);
+	if (verb->takes == TAKES_IDS && !args->state && (args->queue || args->kind)) {
+		ctl_say("jobs %s takes -q and -k with -s STATE only", verb->name);
 		return false;
 	}
-	for (int i = 0; verb->takes_ids && i < n; i++) {
-		if (!job_id_check(args->argv[i])) {
-			fprintf(stderr, "plazactl: %s is no id of a job, which is a UUID\n",
-				args->argv[i]);
+	if (verb->run == jobs_wait && n && args->queue) {
+		ctl_say("jobs wait takes a QUEUE once");
+		return false;
+	}
+	for (int i = 0; i < n; i++)
+		if (!check_argument(verb, i, args->argv[i]))
 			return false;
-		}
-	}
-	if (!verb->takes_ids && n && !job_name_check(args->argv[0])) {
-		fprintf(stderr,
-			"plazactl: %s is no name of a %s; accepted: 1 to 64 of the characters "
-			"A-Z a-z 0-9 . _ -\n",
-			args->argv[0], verb->run == jobs_put ? "kind" : "queue");
-		return false;
-	}
 	return true;
 }
 
@@ -418,7 +389,7 @@ arguments_parse(int argc, char **argv, struct jobs_args *args, const struct verb
 	if (optind < argc) {
 		*verb = find_verb(argv[optind]);
 		if (!*verb) {
-			fprintf(stderr, "plazactl: jobs has no verb %s\n", argv[optind]);
+			ctl_say("jobs has no verb %s", argv[optind]);
 			return usage_error();
 		}
 		optind++;
@@ -444,7 +415,7 @@ jobs_command(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	if (!api_init(&api, args.server, args.patience_ms, &calls, NULL)) {
-		fputs("plazactl: out of memory\n", stderr);
+		ctl_say("out of memory");
 		return CTL_FAILED;
 	}
 	if (verb->run != jobs_put)

@@ -11,7 +11,8 @@ struct jobs_args {
 	const char *server;
 	uint64_t patience_ms;
 	/* NULL: not given */
-	const char *queue, *state, *kind, *unique, *run_at;
+	const char *queue, *state, *kind, *unique, *run_at, *timeout;
+	uint64_t timeout_ms;
 	bool has_count;
 	uint64_t count;             /* 0: all */
 	int priority, max_attempts; /* -1: not given */

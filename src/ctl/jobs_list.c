@@ -1,5 +1,5 @@
 /*
- * jobs_list.c - GET /api/jobs page by page, and GET /api/queues.
+ * jobs_list.c - GET /api/jobs page by page.
  */
 #include "ctl/jobs_list.h"
 
@@ -67,7 +67,8 @@ walk_page(struct walk *walk, struct api *api, const json_t *page, int *exit)
 			return false;
 		walk->left--;
 	}
-	if (!walk->left || !job_id_check(next))
+	/* the newest is first, so that no page comes twice */
+	if (!walk->left || !job_id_check(next) || (walk->next[0] && strcmp(next, walk->next) >= 0))
 		return false;
 	snprintf(walk->next, sizeof(walk->next), "%s", next);
 	return true;
@@ -97,30 +98,24 @@ walk_jobs(struct api *api, const struct jobs_args *args, uint64_t count, job_fn 
 
 /* --- list --- */
 
-/* A second is enough for people: 2026-11-23T07:30:00Z */
-static void
-put_time(const char *text)
-{
-	const size_t len = strlen("2026-11-23T07:30:00");
-
-	if (strlen(text) < len)
-		fputs("-", stdout);
-	else
-		printf("%.*sZ", (int)len, text);
-}
-
 static bool
 print_job(struct api *api, const json_t *job, int *exit)
 {
-	char attempts[48];
+	const char *created = job_text(job, "created_at");
+	const size_t second = strlen("2026-11-23T07:30:00");
+	char id[JOB_CELL_SIZE], state[JOB_CELL_SIZE], queue[JOB_CELL_SIZE], kind[JOB_CELL_SIZE];
+	char attempts[48], when[JOB_CELL_SIZE];
 
 	(void)api;
 	snprintf(attempts, sizeof(attempts), "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT,
 		 integer(job, "attempt"), integer(job, "max_attempts"));
-	printf("%-36s %-9s %-12s %-12s %-7s ", job_text(job, "id"), job_text(job, "state"),
-	       job_text(job, "queue"), job_text(job, "kind"), attempts);
-	put_time(job_text(job, "created_at"));
-	putchar('\n');
+	/* a second is enough for people: 2026-11-23T07:30:00Z */
+	job_cell(when, created);
+	if (strlen(when) > second)
+		snprintf(when + second, sizeof(when) - second, "Z");
+	printf("%-36s %-9s %-12s %-12s %-7s %s\n", job_cell(id, job_text(job, "id")),
+	       job_cell(state, job_text(job, "state")), job_cell(queue, job_text(job, "queue")),
+	       job_cell(kind, job_text(job, "kind")), attempts, when);
 	return !ferror(stdout) || ctl_flush(exit);
 }
 
@@ -138,22 +133,49 @@ jobs_list(struct api *api, const struct jobs_args *args, int *exit)
 
 /* --- cancel, retry --- */
 
-/* Whether a job is as it was to become, by an attempt whose answer was lost. */
+struct change {
+	const char *method, *rest; /* of the request: /api/jobs/ID and the rest */
+	bool to_cancelled;         /* else to one that is to run */
+	bool is_listed;            /* it was in the state that it was taken for */
+};
+
+/* What has become of it. */
+static void
+print_change(const char *id, const json_t *job)
+{
+	char state[JOB_CELL_SIZE];
+
+	printf("%s %s\n", id,
+	       json_is_true(json_object_get(job, "cancelling"))
+		   ? "cancelling"
+		   : job_cell(state, job_text(job, "state")));
+}
+
+/*
+ * Whether a refusal is none: the job is as it was to become, by an attempt whose answer was lost;
+ * or, of all that were in a state, it has left that by itself.
+ */
 static bool
-is_changed(struct api *api, const char *id, bool to_cancelled)
+is_all_right(struct api *api, const char *id, const struct change *change,
+	     const struct api_answer *refusal)
 {
 	struct api_answer answer;
 	char path[JOB_PATH_SIZE];
 	bool is_so = false;
 	json_t *json;
 
+	if (change->is_listed && (refusal->status == 404 || refusal->status == 410))
+		return true;
+	if (refusal->status != 409 || (refusal->n_sent == 1 && !change->is_listed))
+		return false;
 	job_path(path, id, "");
 	if (job_send(api, "GET", path, NO_BODY, &answer, &json)) {
 		const char *state = job_text(json, "state");
 
-		is_so = to_cancelled ? strcmp(state, "cancelled") == 0 : !job_state_is_final(state);
+		is_so = change->is_listed || (change->to_cancelled ? strcmp(state, "cancelled") == 0
+								   : !job_state_is_final(state));
 		if (is_so)
-			printf("%s %s\n", id, state);
+			print_change(id, json);
 	}
 	json_decref(json);
 	api_answer_fini(&answer);
@@ -161,20 +183,17 @@ is_changed(struct api *api, const char *id, bool to_cancelled)
 }
 
 static bool
-change_job(struct api *api, const char *method, const char *id, const char *rest, int *exit)
+change_job(struct api *api, const char *id, const struct change *change, int *exit)
 {
 	struct api_answer answer;
 	char path[JOB_PATH_SIZE];
 	int failed = CTL_OK;
 	json_t *json;
 
-	job_path(path, id, rest);
-	if (job_send(api, method, path, NO_BODY, &answer, &json)) {
-		const bool is_cancelling = json_is_true(json_object_get(json, "cancelling"));
-
-		printf("%s %s\n", id, is_cancelling ? "cancelling" : job_text(json, "state"));
-	} else if (answer.status != 409 || answer.n_sent == 1 ||
-		   !is_changed(api, id, rest[0] == '\0')) {
+	job_path(path, id, change->rest);
+	if (job_send(api, change->method, path, NO_BODY, &answer, &json)) {
+		print_change(id, json);
+	} else if (!is_all_right(api, id, change, &answer)) {
 		api_fail(api, path, &answer, &failed);
 		*exit = failed;
 	}
@@ -186,90 +205,48 @@ change_job(struct api *api, const char *method, const char *id, const char *rest
 }
 
 static bool
-cancel_job(struct api *api, const char *id, int *exit)
+change_listed(struct api *api, const json_t *job, bool to_cancelled, int *exit)
 {
-	return change_job(api, "DELETE", id, "", exit);
-}
+	const struct change change = {to_cancelled ? "DELETE" : "POST",
+				      to_cancelled ? "" : "/retry", to_cancelled, true};
+	const char *id = job_text(job, "id");
 
-static bool
-retry_job(struct api *api, const char *id, int *exit)
-{
-	return change_job(api, "POST", id, "/retry", exit);
+	/* it becomes a part of a path */
+	return !job_id_check(id) || change_job(api, id, &change, exit);
 }
 
 static bool
 cancel_listed(struct api *api, const json_t *job, int *exit)
 {
-	return cancel_job(api, job_text(job, "id"), exit);
+	return change_listed(api, job, true, exit);
 }
 
 static bool
 retry_listed(struct api *api, const json_t *job, int *exit)
 {
-	return retry_job(api, job_text(job, "id"), exit);
+	return change_listed(api, job, false, exit);
 }
 
 void
 jobs_cancel(struct api *api, const struct jobs_args *args, int *exit)
 {
+	static const struct change change = {"DELETE", "", true, false};
+
 	if (args->state)
 		walk_jobs(api, args, 0, cancel_listed, exit);
 	for (int i = 0; i < args->argc; i++)
-		if (!cancel_job(api, args->argv[i], exit))
+		if (!change_job(api, args->argv[i], &change, exit))
 			return;
 }
 
 void
 jobs_retry(struct api *api, const struct jobs_args *args, int *exit)
 {
+	static const struct change change = {"POST", "/retry", false, false};
+
 	if (args->state)
 		walk_jobs(api, args, 0, retry_listed, exit);
 	for (int i = 0; i < args->argc; i++)
-		if (!retry_job(api, args->argv[i], exit))
+		if (!change_job(api, args->argv[i], &change, exit))
 			return;
-}
-
-/* --- queues --- */
-
-void
-jobs_queue_head(void)
-{
-	if (isatty(STDOUT_FILENO))
-		printf("%-20s %7s %7s %9s %9s %11s %s\n", "QUEUE", "WAITING", "RUNNING", "OLDEST_S",
-		       "ENDED/S", "CONCURRENCY", "STATE");
-}
-
-void
-jobs_queue_line(const json_t *queue)
-{
-	const json_t *limits = json_object_get(queue, "limits");
-	const json_t *concurrency = json_object_get(limits, "concurrency");
-
-	printf("%-20s %7" JSON_INTEGER_FORMAT " %7" JSON_INTEGER_FORMAT " %9.1f %9.1f"
-	       " %11" JSON_INTEGER_FORMAT " %s\n",
-	       job_text(queue, "queue"), integer(queue, "depth"), integer(queue, "running"),
-	       json_number_value(json_object_get(queue, "oldest_age_s")),
-	       json_number_value(json_object_get(queue, "drained_per_s")),
-	       integer(concurrency, "value"),
-	       json_is_true(json_object_get(queue, "paused")) ? "paused" : "open");
-}
-
-void
-jobs_queues(struct api *api, const struct jobs_args *args, int *exit)
-{
-	const json_t *queues, *queue;
-	struct api_answer answer;
-	json_t *json;
-	size_t i;
-
-	(void)args;
-	if (job_send(api, "GET", QUEUES_PATH, NO_BODY, &answer, &json)) {
-		queues = json_object_get(json, "queues");
-		jobs_queue_head();
-		json_array_foreach(queues, i, queue) jobs_queue_line(queue);
-	} else {
-		api_fail(api, QUEUES_PATH, &answer, exit);
-	}
-	json_decref(json);
-	api_answer_fini(&answer);
 }

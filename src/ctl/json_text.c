@@ -116,6 +116,25 @@ json_text_item(struct span *array, struct span *item)
 	return true;
 }
 
+void
+json_text_line(FILE *out, struct span json)
+{
+	for (size_t i = 0; i < json.len; i++) {
+		const unsigned char c = (unsigned char)json.ptr[i];
+		const unsigned char next = i + 1 < json.len ? (unsigned char)json.ptr[i + 1] : 0;
+
+		/* those below 0x20 stand between tokens only, and these in strings only */
+		if (c < 0x20)
+			putc(' ', out);
+		else if (c == 0x7f)
+			fputs("\\u007f", out);
+		else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+			fprintf(out, "\\u00%02x", json.ptr[++i] & 0xff);
+		else
+			putc(c, out);
+	}
+}
+
 static void
 break_line(FILE *out, unsigned depth)
 {
@@ -149,7 +168,7 @@ json_text_indent(FILE *out, struct span json)
 			break_line(out, depth ? --depth : 0);
 			putc(c, out);
 		} else {
-			fwrite(s.ptr, 1, s.len - next.len, out);
+			json_text_line(out, span_from(s.ptr, s.len - next.len));
 			if (c == ',')
 				break_line(out, depth);
 			else if (c == ':')

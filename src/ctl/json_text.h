@@ -21,7 +21,13 @@ bool json_text_member(struct span object, const char *name, struct span *value);
  */
 bool json_text_item(struct span *array, struct span *item);
 
-/* Each member and item on a line of its own. */
+/*
+ * All on one line, and nothing in it that a terminal would obey: line breaks and tabs are blanks,
+ * DEL and C1 are escaped, as JSON has it.
+ */
+void json_text_line(FILE *out, struct span json);
+
+/* In the same way, with each member and item on a line of its own. */
 void json_text_indent(FILE *out, struct span json);
 
 #endif

@@ -4,6 +4,8 @@
 #include "ctl/lines.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -108,35 +110,73 @@ show_binary(FILE *out, struct span m)
 	}
 }
 
-/* C0 but the tab, DEL, and C1, which UTF-8 has as C2 80 to C2 9F */
+/*
+ * How many bytes are not shown as they are: C0 but the tab, DEL, C1, which UTF-8 has as C2 80 to
+ * C2 9F, and what is no UTF-8, which some terminals take for C1. Else 0, and `*shown` are.
+ */
 static size_t
-control_len(const char *p, size_t len)
+control_len(const char *p, size_t len, size_t *shown)
 {
-	unsigned char c = (unsigned char)p[0];
+	const unsigned char c = (unsigned char)p[0];
 
-	if ((c < 0x20 && c != '\t') || c == 0x7f)
+	*shown = utf8_character(p, len);
+	if (*shown == 0 || (c < 0x20 && c != '\t') || c == 0x7f)
 		return 1;
-	return c == 0xc2 && len > 1 && (unsigned char)p[1] < 0xa0 ? 2 : 0;
+	return c == 0xc2 && (unsigned char)p[1] < 0xa0 ? 2 : 0;
 }
 
 void
 line_put(FILE *out, struct span m)
 {
-	size_t from = 0;
+	size_t from = 0, shown;
 
-	for (size_t i = 0; i < m.len; i++) {
-		size_t n = control_len(m.ptr + i, m.len - i);
+	for (size_t i = 0; i < m.len;) {
+		const size_t n = control_len(m.ptr + i, m.len - i, &shown);
 
-		if (n == 0)
+		if (n == 0) {
+			i += shown;
 			continue;
+		}
 		fwrite(m.ptr + from, 1, i - from, out);
 		for (size_t j = 0; j < n; j++)
 			show_byte(out, (unsigned char)m.ptr[i + j]);
-		i += n - 1;
-		from = i + 1;
+		i += n;
+		from = i;
 	}
 	if (m.len > from)
 		fwrite(m.ptr + from, 1, m.len - from, out);
+}
+
+void
+text_show(char *out, size_t size, struct span text)
+{
+	char *all = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&all, &len);
+
+	if (f) {
+		line_put(f, text);
+		if (fclose(f) != 0)
+			len = 0;
+	}
+	if (len > size - 1)
+		len = text_cut(all, size - 1);
+	if (len)
+		memcpy(out, all, len);
+	out[len] = '\0';
+	free(all);
+}
+
+size_t
+text_cut(const char *text, size_t max)
+{
+	size_t len = strnlen(text, max + 1);
+
+	if (len <= max)
+		return len;
+	for (len = max; len && ((unsigned char)text[len] & 0xc0) == 0x80;)
+		len--;
+	return len;
 }
 
 void

@@ -43,9 +43,17 @@ void line_reader_fini(struct line_reader *reader);
 
 bool text_is_utf8(struct span text);
 
-/* Writes a text as it is, only that control characters, which a terminal would obey, become \n or
- * \xNN. */
+/*
+ * Writes a text as it is, only that control characters, which a terminal would obey, and what is
+ * no UTF-8 become \n or \xNN. What was written so is written again as it is.
+ */
 void line_put(FILE *out, struct span text);
+
+/* The same into `size` bytes, with a terminator and never a cut character. */
+void text_show(char *out, size_t size, struct span text);
+
+/* How many bytes of a text go into `max` without a character that is cut. */
+size_t text_cut(const char *text, size_t max);
 
 /*
  * Writes a message as one line: a text so; binary with "binary: " before it, its bytes as printable

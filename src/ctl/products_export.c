@@ -226,6 +226,7 @@ products_export(const struct products_args *args)
 	export->args = args;
 	export->fd = -1;
 	progress_init(&export->progress, stderr, args->has_terminal, "exporting", "rows");
+	export->api.shows_waiting = args->has_terminal;
 	api_take_interrupts();
 	if (!open_output(export)) {
 		ctl_fail(&export->exit, "%s: %s", args->file, strerror(errno));

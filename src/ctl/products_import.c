@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "ctl/api.h"
 #include "ctl/ctl.h"
+#include "ctl/lines.h"
 #include "ctl/progress.h"
 
 /* What one request takes. */
@@ -66,7 +67,9 @@ static void
 refuse_row(struct import *import, unsigned long line, const char *why)
 {
 	progress_hide(&import->progress);
-	fprintf(stderr, "%s:%lu: %s\n", import->name, line, why);
+	fprintf(stderr, "%s:%lu: ", import->name, line);
+	line_put(stderr, span_str(why));
+	putc('\n', stderr);
 	import->refused++;
 }
 
@@ -89,29 +92,6 @@ static const struct api_calls calls = {.tick = tick_cb};
 
 /* --- the answer --- */
 
-/* What is wrong with one row, in a line. */
-static void
-describe(const json_t *result, char *out, size_t size)
-{
-	const json_t *errors = json_object_get(result, "errors"), *error;
-	const char *detail = json_string_value(json_object_get(result, "detail"));
-	const char *title = json_string_value(json_object_get(result, "title"));
-	size_t used = 0, i;
-
-	snprintf(out, size, "%s", detail ? detail : title ? title : "refused");
-	json_array_foreach(errors, i, error)
-	{
-		const char *pointer = json_string_value(json_object_get(error, "pointer"));
-		const char *why = json_string_value(json_object_get(error, "detail"));
-		int len = snprintf(out + used, size - used, "%s%s%s%s", i ? "; " : "",
-				   pointer ? pointer : "", pointer ? ": " : "", why ? why : "");
-
-		if (len < 0 || (size_t)len >= size - used)
-			return;
-		used += (size_t)len;
-	}
-}
-
 /* False when it is not what was agreed. */
 static bool
 take_results(struct import *import, const struct api_answer *answer, unsigned from, unsigned n)
@@ -120,7 +100,6 @@ take_results(struct import *import, const struct api_answer *answer, unsigned fr
 	    json_loadb(answer->body.data ? answer->body.data : "", answer->body.len, 0, NULL);
 	const json_t *results = json_object_get(json, "results"), *result;
 	bool ok = json_array_size(results) == n;
-	char why[600];
 	size_t i;
 
 	if (ok) {
@@ -132,8 +111,8 @@ take_results(struct import *import, const struct api_answer *answer, unsigned fr
 				import->imported++;
 				continue;
 			}
-			describe(result, why, sizeof(why));
-			refuse_row(import, import->batch.row[from + i].line, why);
+			refuse_row(import, import->batch.row[from + i].line,
+				   api_problem_text(result, (int)status));
 		}
 	}
 	json_decref(json);
@@ -317,6 +296,7 @@ products_import(const struct products_args *args)
 		progress_init(&import->progress, stderr, args->has_terminal, "importing", "rows");
 		if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))
 			import->progress.all = (uint64_t)info.st_size;
+		import->api.shows_waiting = args->has_terminal;
 		api_take_interrupts();
 		run(import);
 		progress_hide(&import->progress);

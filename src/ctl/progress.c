@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "ctl/lines.h"
 
 #define EVERY_MS 100
 #define BAR_MIN  10
@@ -38,8 +39,11 @@ progress_line(const struct progress *progress, uint64_t now_ms, const char *note
 	else
 		snprintf(tail, sizeof(tail), "%" PRIu64 " %s, %" PRIu64 "/s", progress->count,
 			 progress->unit, ms ? progress->count * 1000 / ms : 0);
+	/* of a note that was too long no half a character is left, here and below */
+	tail[text_cut(tail, sizeof(tail) - 2)] = '\0';
 	if (!progress->all) {
-		snprintf(out, columns + 1, "%s %s", progress->what, tail);
+		snprintf(out, PROGRESS_LINE_MAX, "%s %s", progress->what, tail);
+		out[text_cut(out, columns)] = '\0';
 		return;
 	}
 	/* an estimate may have been too low */
@@ -50,7 +54,8 @@ progress_line(const struct progress *progress, uint64_t now_ms, const char *note
 	if (width > BAR_MAX)
 		width = BAR_MAX;
 	if (width < BAR_MIN) {
-		snprintf(out, columns + 1, "%s %3u%% %s", progress->what, percent, tail);
+		snprintf(out, PROGRESS_LINE_MAX, "%s %3u%% %s", progress->what, percent, tail);
+		out[text_cut(out, columns)] = '\0';
 		return;
 	}
 	const unsigned full = width * percent / 100;

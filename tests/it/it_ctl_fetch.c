@@ -216,7 +216,7 @@ START_TEST(what_is_not_fetched_costs_no_other)
 	    "200\t6\t^/ok\t-\n",
 	    "-\t-\thttp://10.0.0.1/\turl-not-allowed: the host is at a private address",
 	    "200\t6\t^/ok?2\t-\n",
-	    "-\t-\thttp://\xff/\tvalidation: is not UTF-8\n",
+	    "-\t-\thttp://\\xff/\tvalidation: is not UTF-8\n",
 	    "-\t-\tx y\t",
 	};
 	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
@@ -229,12 +229,31 @@ START_TEST(what_is_not_fetched_costs_no_other)
 	ck_assert_uint_eq(origin.seen->requests, 2);
 	free(have);
 	run_fini(&run);
-	/* nothing is left to put */
-	run_fetch(&run, d, NULL, "ftp://a/", NULL);
+	/* nothing is left to put; one line says why, whatever is in the URL */
+	run_fetch(&run, d, NULL, "http://10.0.0.1/", NULL);
 	ck_assert_int_eq(run.status, 1);
-	ck_assert_msg(strncmp(run.out, "-\t-\t-\tftp://a/\t", 14) == 0, "%s", run.out);
-	ck_assert_int_eq(n_jobs(), 1);
+	ck_assert_msg(strncmp(run.out,
+			      "-\t-\t-\thttp://10.0.0.1/\turl-not-allowed: the host is at a "
+			      "private address",
+			      71) == 0,
+		      "%s", run.out);
+	ck_assert_ptr_eq(strchr(run.out, '\n'), run.out + run.out_len - 1);
+	ck_assert_str_eq(run.err, "");
 	run_fini(&run);
+	run_fetch(&run, d, NULL, "ftp://a/\x1b[31m\t\n\xc2\x9b", NULL);
+	ck_assert_int_eq(run.status, 1);
+	ck_assert_msg(
+	    strncmp(run.out, "-\t-\t-\tftp://a/\\x1b[31m\\x09\\n\\xc2\\x9b\tvalidation: ", 49) == 0,
+	    "%s", run.out);
+	ck_assert_ptr_eq(strchr(run.out, '\n'), run.out + run.out_len - 1);
+	run_fini(&run);
+	run_fetch(&run, d, NULL, "-b", "ftp://a/\x1b[31m\n", NULL);
+	ck_assert_int_eq(run.status, 1);
+	ck_assert_str_eq(run.out, "");
+	ck_assert_msg(strncmp(run.err, "plazactl: ftp://a/\\x1b[31m\\n: validation: ", 42) == 0,
+		      "%s", run.err);
+	run_fini(&run);
+	ck_assert_int_eq(n_jobs(), 1);
 	daemon_stop(d);
 }
 END_TEST
@@ -288,10 +307,6 @@ START_TEST(json_is_what_the_server_has)
 	    strstr(job_str(job_item(json, "urls", 1), "error"), "url-not-allowed"));
 	ck_assert_str_eq(job_str(job_item(json, "urls", 2), "text"), "hello\n");
 	json_decref(json);
-	run_fini(&run);
-	run_fetch(&run, d, "\n\n", "-j", "-", NULL);
-	ck_assert_str_eq(run.out, "{\"urls\":[\n]}\n");
-	ck_assert_int_eq(run.status, 0);
 	run_fini(&run);
 	daemon_stop(d);
 }
@@ -632,7 +647,7 @@ static const struct {
     {{"-H", "X", "http://a/"}, "-H X: accepted: 'NAME: VALUE'"},
     {{"-H", ": a", "http://a/"}, "-H : a: accepted"},
     {{"-H", "A: b", "-H", "A: c", "http://a/"}, "-H A: is there twice"},
-    {{"-t", "15", "http://a/"}, "-t 15: accepted: a time, as in 500ms, 15s or 1m"},
+    {{"-t", "15", "http://a/"}, "-t 15: accepted: a time, as in 500ms, 15s, 10m or 2h"},
     {{"-t", "s", "http://a/"}, "-t s: accepted: a time"},
     {{"-w", "x", "http://a/"}, "-w x: accepted: seconds"},
     {{"-u", "ftp://a", "http://a/"}, "ftp://a: is no server; accepted: http://"},
@@ -658,6 +673,8 @@ static const struct {
 	const char *input, *says;
 } bad_inputs[] = {
     {"http://a/\n\xff\n", "standard input: line 2 is not UTF-8"},
+    {"", "standard input: there are no URLs; accepted: one on each line\n"},
+    {"\n \t\r\n", "standard input: there are no URLs"},
 };
 
 START_TEST(a_bad_line_is_told_and_nothing_is_put)
@@ -665,7 +682,7 @@ START_TEST(a_bad_line_is_told_and_nothing_is_put)
 	struct run run;
 
 	run_args(&run, bad_inputs[_i].input, it_plazactl(), "fetch", "-u", "http://127.0.0.1:1",
-		 "-", NULL);
+		 "-j", "-", NULL);
 	ck_assert_int_eq(run.status, 1);
 	ck_assert_str_eq(run.out, "");
 	ck_assert_msg(strstr(run.err, bad_inputs[_i].says) != NULL, "%s", run.err);

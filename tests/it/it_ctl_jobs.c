@@ -150,6 +150,11 @@ START_TEST(args_come_from_the_input)
 	json_t *job = jobs_get(d, run.out);
 	ck_assert_uint_eq(json_array_size(json_object_get(job, "args")), 2);
 	json_decref(job);
+	/* it is shown on one line, as it was written but for the line break */
+	char *text = jobs_says(d, "show", run.out);
+	ck_assert_msg(strstr(text, "\"args\":[1, 2]") != NULL, "%s", text);
+	ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+	free(text);
 	run_fini(&run);
 	run_jobs(&run, d, "[1,", "put", "mail", "-", NULL);
 	ck_assert_int_eq(run.status, 2);
@@ -183,12 +188,25 @@ START_TEST(a_refusal_is_told_with_its_place_and_hint)
 }
 END_TEST
 
+static bool
+has_line(const char *path)
+{
+	char *text = it_read_file(path);
+	const bool is_so = text && strchr(text, '\n');
+
+	free(text);
+	return is_so;
+}
+
 /* It is waited for: the queue has room when its job has ended. */
 START_TEST(a_full_queue_is_waited_for)
 {
 	struct daemon *d = start();
 	char *url = url_of(d), *line;
-	const char *argv[] = {it_plazactl(), "jobs", "-u", url, "put", "-q", "q", "mail", NULL};
+	const char *err = it_path("err");
+	char *command =
+	    it_printf("exec '%s' jobs -u %s put -q q mail 2>'%s'", it_plazactl(), url, err);
+	const char *argv[] = {"sh", "-c", command, NULL};
 	struct child child;
 	struct run run;
 
@@ -199,12 +217,22 @@ START_TEST(a_full_queue_is_waited_for)
 	ck_assert_msg(strstr(run.err, "given up: the next try") != NULL, "%s", run.err);
 	run_fini(&run);
 	child_start(&child, argv);
+	/* somebody who sees no progress is told, once for all attempts */
+	WAIT_UNTIL(has_line(err));
 	json_t *claimed = jobs_claim(d, "q", 60);
 	line = child_read_line(&child);
 	ck_assert_ptr_nonnull(line);
 	ck_assert_uint_eq(strlen(line), 36);
 	ck_assert_int_eq(child_wait(&child), 0);
 	free(line);
+	line = it_read_file(err);
+	ck_assert_msg(
+	    strncmp(line, "plazactl: the queue q has as many jobs waiting as it may", 56) == 0,
+	    "%s", line);
+	ck_assert_msg(strcmp(strchr(line, '\n') - 29, "; trying again for up to 60 s\n") == 0, "%s",
+		      line);
+	free(line);
+	free(command);
 	json_decref(claimed);
 	free(url);
 	daemon_stop(d);
@@ -528,13 +556,134 @@ START_TEST(queues_are_lines)
 }
 END_TEST
 
+START_TEST(a_wait_has_an_end)
+{
+	struct daemon *d = start();
+	char *id = put_says(d, "-q", "q", "mail");
+	struct run run;
+
+	run_jobs(&run, d, NULL, "wait", "-t", "300ms", "q", NULL);
+	ck_assert_int_eq(run.status, 1);
+	expect_text(fields_of(run.out, "{print $1, $2, $3}"), "q 1 0\n");
+	ck_assert_str_eq(run.err, "plazactl: the queue q is not empty after 300ms: 1 waiting, "
+				  "0 running\n");
+	run_fini(&run);
+	json_t *claimed = jobs_claim(d, "q", 60);
+	jobs_do(d, "PATCH", PATCH, "{\"paused\":true}", 200, QUEUES "/q");
+	run_jobs(&run, d, NULL, "-t", "1s", "wait", "-q", "q", NULL);
+	ck_assert_int_eq(run.status, 1);
+	/* who waits for a paused queue hears of it */
+	ck_assert_str_eq(run.err,
+			 "plazactl: the queue q is paused: what waits in it stays until "
+			 "plazactl jobs resume q\n"
+			 "plazactl: the queue q is not empty after 1s: 0 waiting, 1 running; "
+			 "it is paused\n");
+	run_fini(&run);
+	json_decref(jobs_call(d, claimed, "finish", "\"result\":1", 200));
+	expect_text(fields_of(jobs_says(d, "wait", "-t", "1h", "q"), "{print $1, $2, $3, $7}"),
+		    "q 0 0 paused\n");
+	json_decref(claimed);
+	free(id);
+	daemon_stop(d);
+}
+END_TEST
+
+/* name, concurrency, state, depth */
+#define LIMITS "{print $1, $6, $7, $8}"
+
+START_TEST(queues_are_paused_and_limited)
+{
+	struct daemon *d = start();
+	char *command, *text;
+	struct run run;
+
+	free(put_says(d, "-q", "a", "mail"));
+	expect_text(fields_of(jobs_says(d, "pause", "a", "b"), LIMITS),
+		    "a 1000 paused 10000\nb 1000 paused 10000\n");
+	expect_text(fields_of(jobs_says(d, "limit", "a", "depth=20", "concurrency=3"), LIMITS),
+		    "a 3 paused 20\n");
+	/* one of them leaves the other one */
+	expect_text(fields_of(jobs_says(d, "limit", "a", "concurrency=4"), LIMITS),
+		    "a 4 paused 20\n");
+	expect_text(fields_of(jobs_says(d, "resume", "a"), LIMITS), "a 4 open 20\n");
+	expect_text(fields_of(jobs_says(d, "limit", "a", "depth=conf"), LIMITS),
+		    "a 4 open 10000\n");
+	expect_text(fields_of(jobs_says(d, "queues"), LIMITS),
+		    "a 4 open 10000\nb 1000 paused 10000\n");
+	/* what plaza.conf does not allow, both of it */
+	run_jobs(&run, d, NULL, "limit", "a", "concurrency=1001", "depth=4000000000", NULL);
+	ck_assert_int_eq(run.status, 1);
+	ck_assert_str_eq(run.out, "");
+	ck_assert_ptr_nonnull(strstr(run.err, "/api/queues/a: 422: /concurrency: must be a whole "
+					      "number from 1 to 1000 (jobs.queue_concurrency"));
+	ck_assert_ptr_nonnull(strstr(run.err, "; /depth: must be a whole number from 1 to 10000"));
+	run_fini(&run);
+	command = it_printf("'%s' jobs -u http://127.0.0.1:%u resume a b 1>&2", it_plazactl(),
+			    daemon_port(d));
+	text = terminal_run(command, 0);
+	expect_text(fields_of(text, "NR == 1 {print $8} END {print NR, $7}"), "DEPTH\r\n3 open\n");
+	free(command);
+	free(text);
+	daemon_stop(d);
+}
+END_TEST
+
 /* --- failures and arguments --- */
+
+/* What cannot be written is a failure, whatever there is of it; a reader who has gone is silent. */
+START_TEST(output_that_fails_is_told)
+{
+	struct daemon *d = start();
+	char *id = put_says(d, "-q", "q", "mail");
+	const struct {
+		const char *verb, *to, *says;
+	} outputs[] = {
+	    {"list", ">/dev/full", "No space left on device"},
+	    {"list", ">&-", "Bad file descriptor"},
+	    {"list", "| true", NULL},
+	    {"queues", ">/dev/full", "No space left on device"},
+	    {"pause q", ">&-", "Bad file descriptor"},
+	    {"show", ">/dev/full", "No space left on device"},
+	    {"show", "| true", NULL},
+	    {"put -q q mail", ">/dev/full", "No space left on device"},
+	};
+
+	/* more than is kept in memory, so that some of it fails before the end */
+	jobs_do(d, "PATCH", PATCH, "{\"paused\":true}", 200, QUEUES "/p");
+	job_put_sleeps("p", 500, 0);
+	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		const bool shows = strcmp(outputs[i].verb, "show") == 0;
+		char *command = it_printf(
+		    "set -o pipefail; '%s' jobs -u http://127.0.0.1:%u %s %s %s", it_plazactl(),
+		    daemon_port(d), outputs[i].verb, shows ? id : "", outputs[i].to);
+		struct run run;
+
+		run_args(&run, NULL, "bash", "-c", command, NULL);
+		ck_assert_str_eq(run.out, "");
+		if (outputs[i].says) {
+			ck_assert_msg(run.status == 1, "%s: %d", command, run.status);
+			ck_assert_msg(strstr(run.err, outputs[i].says) != NULL, "%s: %s", command,
+				      run.err);
+		} else {
+			ck_assert_str_eq(run.err, "");
+		}
+		run_fini(&run);
+		free(command);
+	}
+	free(id);
+	daemon_stop(d);
+}
+END_TEST
 
 static const char *const verbs[][3] = {
     {"list"},
     {"put", "mail"},
     {"queues"},
     {"wait"},
+    {"wait", "-t", "1h"},
+    {"pause", "q"},
+    {"resume", "q"},
+    {"limit", "q", "depth=1"},
     {"show", "00000000-0000-7000-8000-000000000000"},
     {"cancel", "00000000-0000-7000-8000-000000000000"},
     {"retry", "-s", "dead"},
@@ -591,7 +740,23 @@ static const struct {
     {{"retry", "-q", "q", "00000000-0000-7000-8000-000000000000"}, "-q and -k with -s STATE only"},
     {{"wait", "a", "b"}, "jobs wait takes the name of one QUEUE, or none"},
     {{"wait", "a/b"}, "a/b is no name of a queue"},
+    {{"wait", "-q", "a", "a"}, "jobs wait takes a QUEUE once"},
+    {{"wait", "-t", "10", "a"}, "-t 10: accepted: a time, as in 500ms, 15s, 10m or 2h"},
+    {{"wait", "-t", "0s", "a"}, "-t 0s: accepted: a time"},
+    {{"list", "-t", "1s"}, "jobs list has no option -t"},
     {{"queues", "a"}, "jobs queues takes no argument"},
+    {{"pause"}, "jobs pause takes QUEUE..."},
+    {{"pause", "a", "b c"}, "b c is no name of a queue"},
+    {{"resume", ""}, " is no name of a queue"},
+    {{"limit", "a"}, "jobs limit takes QUEUE and concurrency=N, depth=N or both"},
+    {{"limit", "a", "depth=1", "depth=1", "depth=1"}, "jobs limit takes QUEUE and"},
+    {{"limit", "a b", "depth=1"}, "a b is no name of a queue"},
+    {{"limit", "a", "depth"}, "depth: accepted: concurrency=N or depth=N, where N is a number"},
+    {{"limit", "a", "depth=0"}, "depth=0: accepted: concurrency=N or depth=N"},
+    {{"limit", "a", "depth=01"}, "depth=01: accepted: concurrency=N or depth=N"},
+    {{"limit", "a", "depth=1\x1b\n"}, "depth=1\\x1b\\n: accepted: concurrency=N or depth=N"},
+    {{"limit", "a", "depth=\"1\""}, "depth=\"1\": accepted: concurrency=N or depth=N"},
+    {{"limit", "a", "running=1"}, "running=1: accepted: concurrency=N or depth=N"},
 };
 
 START_TEST(wrong_arguments_are_told_with_what_is_accepted)
@@ -629,6 +794,9 @@ fill(Suite *suite)
 	tcase_add_test(tc, an_interrupt_ends_the_wait_alone);
 	tcase_add_test(tc, a_terminal_sees_a_bar);
 	tcase_add_test(tc, queues_are_lines);
+	tcase_add_test(tc, a_wait_has_an_end);
+	tcase_add_test(tc, queues_are_paused_and_limited);
+	tcase_add_test(tc, output_that_fails_is_told);
 	tcase_add_loop_test(tc, a_server_that_is_not_there_is_told, 0,
 			    (int)(sizeof(verbs) / sizeof(verbs[0])));
 	tcase_add_loop_test(tc, wrong_arguments_are_told_with_what_is_accepted, 0,

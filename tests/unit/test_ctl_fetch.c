@@ -188,14 +188,19 @@ static const struct {
      NULL, "-\t5\t0\tu\ttimeout: x\tn\ts\"t\n", NULL, false},
     {NULL, "not put: \xc2\x9b\x1b[1m", "-\t-\t-\tu\tnot put: \\xc2\\x9b\\x1b[1m\tn\ts\"t\n",
      "{\"url\":\"u\",\"status\":null,\"ms\":null,\"bytes\":null,\"text\":null,\"values\":{},"
-     "\"missing\":[],\"error\":\"not put: \xc2\x9b\\u001B[1m\"}",
+     "\"missing\":[],\"error\":\"not put: \\u009b\\u001B[1m\"}",
      false},
     /* what no server should say is no harm */
     {"{}", NULL, "-\t-\t-\tu\t-\tn\ts\"t\n", NULL, false},
     {"{\"status\":\"200\",\"ms\":1.5,\"values\":[1],\"missing\":{},\"error\":1}", NULL,
      "-\t-\t-\tu\t-\tn\ts\"t\n", NULL, false},
     {"{\"status\":200,\"missing\":[1,null],\"values\":{\"n\":[1,\"\t\"]}}", NULL,
-     "-\t-\t-\tu\t-\tn=[1,\"\\x09\"]\ts\"t\n", NULL, true},
+     "-\t-\t-\tu\t-\tn=[1,\" \"]\ts\"t\n",
+     "{\"status\":200,\"missing\":[1,null],\"values\":{\"n\":[1,\" \"]}}", true},
+    /* a value with line breaks is a field still, and a line */
+    {"{\"status\":200,\n\"values\":{\"n\":{\r\n\t\"a\": \"\xc2\x9b\"}}}", NULL,
+     "200\t-\t-\tu\t-\tn={   \"a\": \"\\u009b\"}\ts\"t\n",
+     "{\"status\":200, \"values\":{\"n\":{   \"a\": \"\\u009b\"}}}", true},
 };
 
 static char *
@@ -287,6 +292,47 @@ START_TEST(the_order_is_that_of_the_urls)
 }
 END_TEST
 
+/* What has been shown is not kept, however many there are. */
+START_TEST(what_is_shown_is_forgotten)
+{
+	struct fetch_list list = {0};
+	bool ok;
+
+	add(&list, "a");
+	add(&list, "b");
+	fetch_url_fail(&list.url[0], "A");
+	free(show(&list, false, &ok));
+	ck_assert_ptr_null(list.url[0].text);
+	ck_assert_ptr_null(list.url[0].error);
+	/* and is not open again, nor said to have failed */
+	ck_assert(!fetch_url_is_open(&list.url[0]));
+	fetch_url_fail(&list.url[0], "B");
+	ck_assert_ptr_null(list.url[0].error);
+	ck_assert(fetch_url_is_open(&list.url[1]));
+	fetch_list_fini(&list);
+}
+END_TEST
+
+START_TEST(too_many_urls_are_told)
+{
+	const size_t n = FETCH_LIST_BYTES_MAX / (sizeof(struct fetch_url) + 60000) + 2;
+	struct fetch_list list = {0};
+	char why[200] = "", *line = malloc(60001);
+	FILE *f = tmpfile();
+
+	memset(line, 'x', 60000);
+	line[60000] = '\n';
+	for (size_t i = 0; i < n; i++)
+		ck_assert_uint_eq(fwrite(line, 1, 60001, f), 60001);
+	rewind(f);
+	ck_assert(!fetch_list_read(&list, fileno(f), why));
+	ck_assert_msg(strstr(why, "is one too many; accepted: 64 MiB of URLs") != NULL, "%s", why);
+	fclose(f);
+	free(line);
+	fetch_list_fini(&list);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -301,6 +347,8 @@ main(void)
 	tcase_add_loop_test(tc, a_url_is_a_line, 0, N(shown));
 	tcase_add_loop_test(tc, json_is_handed_on, 0, N(shown));
 	tcase_add_test(tc, the_order_is_that_of_the_urls);
+	tcase_add_test(tc, what_is_shown_is_forgotten);
+	tcase_add_test(tc, too_many_urls_are_told);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

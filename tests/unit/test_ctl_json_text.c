@@ -125,6 +125,34 @@ START_TEST(people_get_lines)
 }
 END_TEST
 
+static const struct {
+	const char *json, *line;
+} controls[] = {
+    {"{\"a\":\r\n\t[1,\n2]}", "{\"a\":   [1, 2]}"},
+    {"\"\x7f\xc2\x9b\xc2\x80\xc2\x9f\"", "\"\\u007f\\u009b\\u0080\\u009f\""},
+    /* their neighbours are none, and what was escaped stays so */
+    {"\"\xc2\xa0\xc3\x9b\xe2\x82\xac\\u001b\"", "\"\xc2\xa0\xc3\x9b\xe2\x82\xac\\u001b\""},
+    {"\xc2", "\xc2"},
+};
+
+START_TEST(nothing_in_a_line_commands_a_terminal)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	json_text_line(out, span_str(controls[_i].json));
+	fclose(out);
+	ck_assert_str_eq(text, controls[_i].line);
+	free(text);
+	out = open_memstream(&text, &len);
+	json_text_indent(out, span_str("[\"\xc2\x9b[1m\"]"));
+	fclose(out);
+	ck_assert_str_eq(text, "[\n  \"\\u009b[1m\"\n]\n");
+	free(text);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -135,6 +163,7 @@ main(void)
 	tcase_add_loop_test(tc, a_member_is_found_as_it_was_written, 0, N(members));
 	tcase_add_loop_test(tc, items_come_one_after_the_other, 0, N(arrays));
 	tcase_add_loop_test(tc, people_get_lines, 0, N(indented));
+	tcase_add_loop_test(tc, nothing_in_a_line_commands_a_terminal, 0, N(controls));
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

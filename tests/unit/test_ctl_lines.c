@@ -124,6 +124,11 @@ static const struct {
     {SPAN("a\0b"), false, "a\\x00b\n"},
     /* C1 controls, and their neighbour that is none */
     {SPAN("\xc2\x9b\xc2\xa0\xc2\x80"), false, "\\xc2\\x9b\xc2\xa0\\xc2\\x80\n"},
+    /* and what is no UTF-8: a byte alone, a character that is cut, one that is overlong */
+    {SPAN("a\x9b"
+	  "b\xe5\xa4"),
+     false, "a\\x9bb\\xe5\\xa4\n"},
+    {SPAN("\xc0\xaf\xc2"), false, "\\xc0\\xaf\\xc2\n"},
     {SPAN(""), true, "binary: \n"},
     {SPAN("a\\\0\n\t\xff"
 	  "b~"),
@@ -143,6 +148,29 @@ START_TEST(message_is_shown_as_one_line)
 }
 END_TEST
 
+START_TEST(text_goes_into_a_buffer_in_whole_characters)
+{
+	static const char *const shown[] = {"",
+					    "a",
+					    "a",
+					    "a\xc3\xa9",
+					    "a\xc3\xa9\\",
+					    "a\xc3\xa9\\x",
+					    "a\xc3\xa9\\x1",
+					    "a\xc3\xa9\\x1b",
+					    "a\xc3\xa9\\x1b"};
+	char out[16];
+
+	for (size_t size = 1; size <= sizeof(shown) / sizeof(shown[0]); size++) {
+		memset(out, 'x', sizeof(out));
+		text_show(out, size, span_str("a\xc3\xa9\x1b"));
+		ck_assert_str_eq(out, shown[size - 1]);
+	}
+	text_show(out, sizeof(out), span_from(NULL, 0));
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int
@@ -155,6 +183,7 @@ main(void)
 	tcase_add_test(tcase, longest_line_is_taken_and_a_longer_one_is_not);
 	tcase_add_test(tcase, line_that_is_not_utf8_is_told);
 	tcase_add_loop_test(tcase, message_is_shown_as_one_line, 0, COUNT(shows));
+	tcase_add_test(tcase, text_goes_into_a_buffer_in_whole_characters);
 	suite_add_tcase(suite, tcase);
 
 	SRunner *runner = srunner_create(suite);

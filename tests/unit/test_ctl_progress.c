@@ -1,4 +1,4 @@
-/* links: src/ctl/progress.c src/base/clock.c */
+/* links: src/ctl/progress.c src/ctl/lines.c src/base/buffer.c src/base/clock.c */
 /*
  * test_ctl_progress.c - the line of progress, at every width, and that there is none without a
  * terminal.
@@ -42,6 +42,10 @@ static const struct {
     {50, 100, 7, 1000, NULL, 1, "i"},
     {0, 0, 7, 500, NULL, 79, "importing 7 rows, 14/s"},
     {0, 0, 7, 500, "busy", 79, "importing 7 rows; busy"},
+    /* never half a character */
+    {0, 0, 7, 500, "b\xc3\xa9", 20, "importing 7 rows; b"},
+    {0, 0, 7, 500, "b\xc3\xa9", 21, "importing 7 rows; b\xc3\xa9"},
+    {50, 100, 7, 500, "\xe2\x82\xac", 24, "importing  50% 7 rows; "},
     {50, 100, 7, 500, "busy", 79,
      "importing  50% ["
      "####################...................."
