@@ -17,6 +17,8 @@
 #define BUCKETS 1024
 /* What happens on other hosts is seen by looking. */
 #define LOOK_MS 1000
+/* So many ended at once that their lane was full of looks: the rest looks again. */
+#define LOOK_AGAIN_MS 20
 
 enum waiter_state {
 	WAITER_EXPECTING, /* its job is being put */
@@ -37,6 +39,7 @@ struct waiter {
 	bool is_over;       /* its time, or its client: the next look is the last */
 	bool is_due;        /* in waits->due */
 	bool has_news;      /* since it began to look */
+	bool was_busy;      /* so was the lane: it has not looked at its news */
 	bool has_seen;      /* it has found the job once */
 	struct buffer made; /* WAIT_PUT: the job as it was put */
 };
@@ -49,7 +52,7 @@ struct job_waits {
 	struct bucket bucket[BUCKETS];
 	/* who is to look: by turns, since an answer that comes at once may free any of them */
 	TAILQ_HEAD(, waiter) due;
-	struct watch look_timer;
+	struct watch look_timer, again_timer;
 };
 
 static struct bucket *
@@ -67,8 +70,10 @@ waiter_free(struct waiter *w)
 		TAILQ_REMOVE(&w->waits->due, w, due_link);
 	LIST_REMOVE(w, link);
 	buffer_fini(&w->made);
-	if (--w->waits->n == 0)
+	if (--w->waits->n == 0) {
 		watch_stop(&w->waits->look_timer);
+		watch_stop(&w->waits->again_timer);
+	}
 	free(w);
 }
 
@@ -130,8 +135,12 @@ look_done(const struct queue_answer *answer, const struct job_row *row, size_t n
 
 	w->state = WAITER_WAITING;
 	/* a database that goes away while somebody waits may come back in time */
-	if (is_trouble && w->has_seen && !w->is_over)
+	if (is_trouble && w->has_seen && !w->is_over) {
+		w->was_busy = answer->outcome == QUEUE_BUSY;
+		if (w->was_busy && !watch_started(&w->waits->again_timer))
+			watch_start_ms(&w->waits->again_timer, LOOK_AGAIN_MS);
 		return;
+	}
 	if (is_trouble) {
 		reply_trouble(w, answer);
 	} else if (n == 0) {
@@ -151,7 +160,7 @@ static void
 look(struct waiter *w)
 {
 	w->state = WAITER_LOOKING;
-	w->has_news = false;
+	w->has_news = w->was_busy = false;
 	queue_get(w->waits->jobs->queue, &w->id, look_done, w);
 }
 
@@ -341,6 +350,20 @@ look_timer_cb(void *arg, short what)
 		watch_start_ms(&waits->look_timer, LOOK_MS);
 }
 
+static void
+look_again(struct waiter *w)
+{
+	if (w->was_busy)
+		make_due(w);
+}
+
+static void
+again_timer_cb(void *arg, short what)
+{
+	(void)what;
+	each(arg, look_again);
+}
+
 void
 job_waits_end(struct job_waits *waits)
 {
@@ -359,6 +382,8 @@ job_waits_new(struct jobs *jobs)
 		LIST_INIT(&waits->bucket[i]);
 	TAILQ_INIT(&waits->due);
 	watch_init_timer(&waits->look_timer, jobs->loop, "look at jobs", look_timer_cb, waits);
+	watch_init_timer(&waits->again_timer, jobs->loop, "look at jobs again", again_timer_cb,
+			 waits);
 	return waits;
 }
 
@@ -384,6 +409,7 @@ job_waits_free(struct job_waits **waits)
 			answer_at_end(w);
 	}
 	watch_stop(&(*waits)->look_timer);
+	watch_stop(&(*waits)->again_timer);
 	free(*waits);
 	*waits = NULL;
 }

@@ -258,6 +258,26 @@ START_TEST(trouble_later_is_waited_over)
 }
 END_TEST
 
+/* Who hears of his job's end with many others must not wait for the next second. */
+START_TEST(a_lane_that_is_full_is_asked_again_soon)
+{
+	wait_in(JOB_STATE_RUNNING);
+	for (int i = 0; i < 3; i++) {
+		if (i == 0)
+			hear(&id, JOB_STATE_DONE);
+		else
+			pass_ms(200);
+		ck_assert_uint_eq(fake_asks(), 1);
+		fake_answer_get(0, QUEUE_BUSY, NULL);
+		ck_assert(!x->answered);
+	}
+	pass_ms(200);
+	answer_in(JOB_STATE_DONE);
+	expect(200, "\"state\":\"done\"");
+	ck_assert_uint_eq(fake_asked(), 5);
+}
+END_TEST
+
 START_TEST(trouble_at_last_is_the_answer)
 {
 	job_wait(jobs.waits, x, &id, 10, WAIT_GET);
@@ -559,6 +579,7 @@ main(void)
 	tc = begin_case(suite, "trouble");
 	tcase_add_test(tc, trouble_at_first_is_the_answer);
 	tcase_add_test(tc, trouble_later_is_waited_over);
+	tcase_add_test(tc, a_lane_that_is_full_is_asked_again_soon);
 	tcase_add_test(tc, trouble_at_last_is_the_answer);
 	tc = begin_case(suite, "put");
 	tcase_add_test(tc, a_put_hears_of_an_end_before_its_own_answer);
