@@ -239,13 +239,19 @@ look_at_arrivals(struct runner *r)
 	}
 }
 
+static bool
+can_claim(const struct runner *r)
+{
+	return r->state == RUNNER_CLAIMING && r->is_known && !r->has_claim && !r->is_disowning &&
+	       !r->wants_disown && !watch_started(&r->claim_timer);
+}
+
 static void
 claim(struct runner *r)
 {
 	size_t wanting;
 
-	if (r->state != RUNNER_CLAIMING || !r->is_known || r->has_claim || r->is_disowning ||
-	    r->wants_disown || watch_started(&r->claim_timer))
+	if (!can_claim(r))
 		return;
 	look_at_arrivals(r);
 	wanting = sources_wanting(&r->sources);
@@ -336,8 +342,8 @@ news_cb(void *arg)
 {
 	const struct runner *r = arg;
 
-	return (r->state == RUNNER_CLAIMING && atomic_load(&r->shared->arrivals) != r->arrivals &&
-		r->is_known && !r->has_claim && !r->is_disowning && !r->wants_disown) ||
+	/* what cannot be claimed now is no reason to stay awake */
+	return (can_claim(r) && atomic_load(&r->shared->arrivals) != r->arrivals) ||
 	       jobs_has_news(r->shared, &r->reader);
 }
 

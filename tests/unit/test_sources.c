@@ -136,6 +136,12 @@ START_TEST(one_that_is_at_its_bound_waits_for_an_end)
 	source_claimed(&sources, get("a"), CLAIM_PAUSED);
 	source_unblock(get("a"));
 	expect_next(NULL);
+	/* nor of one that somebody has locked, before the next look */
+	source_want(get("a"), false);
+	expect_next("a");
+	source_claimed(&sources, get("a"), CLAIM_LOCKED);
+	source_unblock(get("a"));
+	expect_next(NULL);
 }
 END_TEST
 
