@@ -179,6 +179,15 @@ queue_queues(struct queue *queue, struct span name, queue_queues_fn *done, void 
 	add(&a, name);
 }
 
+void
+queue_set(struct queue *queue, const struct queue_change *change, queue_queues_fn *done, void *ctx)
+{
+	const struct ask a = {.what = ASK_QUEUES, .done.queues = done, .ctx = ctx};
+
+	ck_assert_ptr_nonnull(queue);
+	add(&a, change->name);
+}
+
 /* --- what they tell --- */
 
 void
