@@ -1,6 +1,7 @@
 /*
- * it_manual_worker.c - the worker in sh of plaza-api(7), as it stands there: three of them run
- * jobs, and are killed at random. No job is lost, and none has two ends.
+ * it_manual_worker.c - the worker in sh of plaza-api(7), as it stands there: some of them run jobs,
+ * and are killed at random, and one is stopped in the midst of a job for longer than its lease. No
+ * job is lost, none has two ends, and who is late is not believed.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
  * tests/it/pg.c */
@@ -15,7 +16,7 @@
 #include "http_client.h"
 #include "pg.h"
 
-#define WORKERS 3
+#define WORKERS 3 /* the first one is stopped, the others are killed */
 #define JOBS    30
 #define KILLS   8
 
@@ -93,9 +94,9 @@ count(const char *sql)
 }
 
 static void
-put_jobs(const struct daemon *d)
+put_jobs(const struct daemon *d, unsigned from, unsigned to)
 {
-	for (unsigned i = 0; i < JOBS; i++) {
+	for (unsigned i = from; i < to; i++) {
 		char *body = it_printf("{\"kind\":\"square\",\"args\":{\"n\":%u},"
 				       "\"max_attempts\":100}",
 				       i);
@@ -105,7 +106,7 @@ put_jobs(const struct daemon *d)
 	}
 }
 
-START_TEST(killed_workers_lose_nothing)
+START_TEST(killed_and_late_workers_lose_nothing)
 {
 	char *option = it_printf("store.database=%s", pg_fresh());
 	/* so long the job of a killed worker is nobody's */
@@ -113,24 +114,29 @@ START_TEST(killed_workers_lose_nothing)
 	char *url = it_printf("http://127.0.0.1:%u", daemon_port(d));
 	char *text = script_of_page();
 	const char *script = write_program("worker.sh", text);
-	/* it leaves a line for each time that a job is begun */
-	char *ledger = it_printf("%s", it_path("ledger"));
+	/* it leaves a line for each time that a job is begun; the first time of all stops its
+	 * worker, and itself */
+	char *ledger = it_printf("%s", it_path("ledger")), *late = it_printf("%s", it_path("late"));
 	char *code = it_printf("#!/bin/sh\nn=$(jq .n)\necho \"$n\" >>'%s'\n"
+			       "[ -e '%s' ] || { : >'%s'; kill -STOP 0; }\n"
 			       "printf '{\"square\":%%d}' $((n * n))\n",
-			       ledger);
+			       ledger, late, late);
 	const char *program = write_program("square.sh", code);
 	unsigned seed = (unsigned)getpid();
 	pid_t worker[WORKERS];
 
 	daemon_wait_store(d);
 	it_write_file(ledger, "");
-	put_jobs(d);
-	for (unsigned i = 0; i < WORKERS; i++)
+	put_jobs(d, 0, 1);
+	worker[0] = start_worker(script, url, program);
+	WAIT_UNTIL(access(late, F_OK) == 0);
+	put_jobs(d, 1, JOBS);
+	for (unsigned i = 1; i < WORKERS; i++)
 		worker[i] = start_worker(script, url, program);
 	/* one after the other is killed when some more jobs have been begun */
 	for (unsigned k = 0; k < KILLS; k++) {
 		char *lines = it_printf("select %u < count(*) from job_result", 2 * k);
-		const unsigned i = (unsigned)rand_r(&seed) % WORKERS;
+		const unsigned i = 1 + (unsigned)rand_r(&seed) % (WORKERS - 1);
 
 		WAIT_UNTIL(*pg_ask(lines) == 't');
 		kill_worker(worker[i]);
@@ -138,23 +144,32 @@ START_TEST(killed_workers_lose_nothing)
 		free(lines);
 	}
 	WAIT_UNTIL(count("select count(*) from job_result where state = 'd'") == JOBS);
-	for (unsigned i = 0; i < WORKERS; i++)
+	for (unsigned i = 1; i < WORKERS; i++)
 		kill_worker(worker[i]);
+	/* now the first one tells its end, before it can have this job, which is left to it alone
+	 */
+	ck_assert_int_eq(kill(-worker[0], SIGCONT), 0);
+	put_jobs(d, JOBS, JOBS + 1);
+	WAIT_UNTIL(count("select count(*) from job_result where state = 'd'") == JOBS + 1);
+	kill_worker(worker[0]);
 
 	/* each has one end, of its last attempt, with the result of its own arguments */
 	ck_assert_int_eq(count("select count(distinct id) from job_result where state = 'd'"),
-			 JOBS);
+			 JOBS + 1);
+	ck_assert_int_eq(count("select count(*) from job_result d join jobs j using (id) where "
+			       "d.state = 'd' and j.args->>'n' = '0' and d.attempt > 1"),
+			 1);
 	ck_assert_int_eq(count("select count(*) from job_result d join job_result e using (id) "
 			       "where d.state = 'd' and e.attempt > d.attempt"),
 			 0);
 	ck_assert_int_eq(count("select count(*) from jobs j join job_result r using (id) "
 			       "where r.state = 'd' and (r.result->>'square')::int = "
 			       "((j.args->>'n')::int) ^ 2"),
-			 JOBS);
+			 JOBS + 1);
 	ck_assert_int_eq(count("select count(*) from job_lease"), 0);
 	ck_assert_int_eq(count("select count(*) from job_ready"), 0);
 	char *begun = it_read_file(ledger);
-	for (unsigned i = 0; i < JOBS; i++) {
+	for (unsigned i = 0; i <= JOBS; i++) {
 		char *line = it_printf("\n%u\n", i), *all = it_printf("\n%s", begun);
 		ck_assert_msg(strstr(all, line) != NULL, "job %u was never begun", i);
 		free(all);
@@ -163,6 +178,7 @@ START_TEST(killed_workers_lose_nothing)
 	daemon_stop(d);
 	free(begun);
 	free(code);
+	free(late);
 	free(ledger);
 	free(text);
 	free(url);
@@ -173,7 +189,7 @@ END_TEST
 static void
 fill(Suite *s)
 {
-	tcase_add_test(it_case(s, "worker"), killed_workers_lose_nothing);
+	tcase_add_test(it_case(s, "worker"), killed_and_late_workers_lose_nothing);
 }
 
 int
