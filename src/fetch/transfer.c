@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -804,6 +805,45 @@ transfers_new(const struct transfers_settings *settings)
 		transfers_free(&all);
 	}
 	return all;
+}
+
+/* A handshake with nobody: libcurl reads the certificates for it, and keeps them for all others. */
+static void
+greet_nobody(struct transfers *all, CURL *easy, unsigned port)
+{
+	const struct transfers_settings *settings = &all->settings;
+	char url[64];
+	int running;
+
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", port);
+	if (!SET(easy, URL, url) || !SET(easy, PROXY, "") || !SET(easy, NOPROXY, "*") ||
+	    !SET(easy, CAPATH, NULL) ||
+	    (settings->ca_file && !SET(easy, CAINFO, settings->ca_file)) ||
+	    !SET(easy, NOSIGNAL, 1L) || curl_multi_add_handle(all->multi, easy) != CURLM_OK)
+		return;
+	/* it is connected at once, says hello, and would read: no more is wanted */
+	for (int i = 0; i < 4; i++)
+		curl_multi_perform(all->multi, &running);
+	curl_multi_remove_handle(all->multi, easy);
+}
+
+void
+transfers_warm(struct transfers *all)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CURL *easy = curl_easy_init();
+
+	/* whoever listens and never accepts has connections all the same */
+	if (easy && fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    listen(fd, 1) == 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0)
+		greet_nobody(all, easy, ntohs(address.sin_port));
+	if (easy)
+		curl_easy_cleanup(easy);
+	if (fd >= 0)
+		close(fd);
 }
 
 void

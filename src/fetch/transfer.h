@@ -100,6 +100,11 @@ struct transfer;
 
 /* One per process, after fork. NULL on failure, logged. */
 struct transfers *transfers_new(const struct transfers_settings *settings);
+/*
+ * Reads the certificates now, some 20 ms, in place of in the middle of the first transfer that
+ * wants them. Blocks; before anything is started.
+ */
+void transfers_warm(struct transfers *transfers);
 /* Those under way are cancelled. */
 void transfers_free(struct transfers **transfers);
 

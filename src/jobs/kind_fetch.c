@@ -378,6 +378,7 @@ fetch_open(const struct job_kind_env *env, void **process)
 		fetch_close(f);
 		return false;
 	}
+	transfers_warm(f->env.transfers);
 	*process = f;
 	return true;
 }
