@@ -134,8 +134,11 @@ const cases = {
 					page.evaluate(() => chat.history("r1", { limit: 1 }).then(() => true, () => false)));
 			daemon.reload();
 		});
-		await until("the old generation has sent them away", async () =>
-			(await losses(visitors)).filter((code) => code === 1012).length === 3);
+		let lost;
+		await until(() => `the old generation has sent them away (lost so far: ${JSON.stringify(lost)})`, async () => {
+			lost = await Promise.all(visitors.map((page) => page.offline()));
+			return lost.every((codes) => codes.includes(1012));
+		});
 		await present(visitors, "ann,bob,eve");
 		const event = await visitors[0].evaluate(() => new Promise((resolve) => {
 			const events = new EventSource("/chat/r1/events");

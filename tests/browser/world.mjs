@@ -16,11 +16,11 @@ const endings = []; // what stops them, the last one first
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Until f() is true; it may be asynchronous.
+// Until f() is true; it may be asynchronous. What is waited for is a text, or makes one.
 export async function until(what, f, ms = 30000) {
 	for (const end = Date.now() + ms; !(await f()); await sleep(50))
 		if (Date.now() > end)
-			throw new Error(`${what}: not within ${ms} ms`);
+			throw new Error(`${typeof what === "function" ? what() : what}: not within ${ms} ms`);
 }
 
 export async function end() {

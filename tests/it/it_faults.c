@@ -29,6 +29,8 @@
 #define JSON "Content-Type: application/json\r\n"
 /* What blocks in these tests blocks for seconds; what does not is done in a fraction of this. */
 #define PROMPT_MS 1000
+/* whoever waited for a database or a name server in the loop would do so for longer than this */
+#define STALL_OPTION "log.slow_callback=900ms"
 
 /* On each of n kept connections, which are on all workers, one request; all are prompt. */
 static void
@@ -183,7 +185,7 @@ START_TEST(postgresql_stands_still)
 	char *database = it_printf("store.database=%s", pg_fresh());
 	struct daemon *d =
 	    daemon_start(database, "store.queue_timeout=500ms", "store.statement_timeout=1s",
-			 "store.connect_timeout=1s", "store.queue_limit=8", NULL);
+			 "store.connect_timeout=1s", "store.queue_limit=8", STALL_OPTION, NULL);
 	struct http_conn c[8], asking[60];
 	struct ws ws[2];
 	struct http_answer a;
@@ -361,7 +363,10 @@ START_TEST(a_name_that_resolves_slowly_stalls_nothing)
 	char *resolv_conf = (char *)(uintptr_t)it_path("resolv.conf");
 	const char *const options[] = {listen,
 				       "store.database=host=db.example.org dbname=plaza user=plaza",
-				       "store.queue_timeout=1s", "store.connect_timeout=3s", NULL};
+				       "store.queue_timeout=1s",
+				       "store.connect_timeout=3s",
+				       STALL_OPTION,
+				       NULL};
 	struct daemon_spec spec = {
 	    .options = options, .prepare = deaf_name_server, .ctx = resolv_conf};
 	struct http_conn c, asking;
