@@ -228,7 +228,12 @@ attempt(struct api *api, const struct api_request *request, struct api_answer *a
 	curl_easy_getinfo(api->curl, CURLINFO_CONNECT_TIME_T, &connected_us);
 	api->has_connected = api->has_connected || connected_us > 0;
 	char shown[CURL_ERROR_SIZE];
-	text_show(shown, sizeof(shown), span_str(error[0] ? error : curl_easy_strerror(*code)));
+	if (api->has_failed && !api->is_piecewise)
+		snprintf(shown, sizeof(shown), "the answer is longer than %u MiB",
+			 API_ANSWER_MAX >> 20);
+	else
+		text_show(shown, sizeof(shown),
+			  span_str(error[0] ? error : curl_easy_strerror(*code)));
 	snprintf(answer->why, sizeof(answer->why), "%.300s: %s", api->server, shown);
 	return false;
 }

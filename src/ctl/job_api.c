@@ -40,7 +40,9 @@ job_name_check(const char *text)
 {
 	const size_t len = strlen(text);
 
-	return len >= 1 && len <= NAME_MAX_BYTES &&
+	/* these two mean something else in a path */
+	return len >= 1 && len <= NAME_MAX_BYTES && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0 &&
 	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
 		   len;
 }

@@ -28,6 +28,7 @@ bool job_id_make(char id[UUID_TEXT_SIZE]);
 /* Whether it has the form of one, and so a place in a path. */
 bool job_id_check(const char *text);
 /* Of a kind or a queue. */
+#define JOB_NAME_ACCEPTED "1 to 64 of the characters A-Z a-z 0-9 . _ -, but not . or .. alone"
 bool job_name_check(const char *text);
 
 /* /api/jobs/ID and the rest */

@@ -243,7 +243,6 @@ is_state(const char *text)
 static const char *
 take_option(int c, const char *value, struct jobs_args *args)
 {
-	static const char name[] = "1 to 64 of the characters A-Z a-z 0-9 . _ -";
 	uint64_t n;
 
 	switch (c) {
@@ -252,7 +251,7 @@ take_option(int c, const char *value, struct jobs_args *args)
 			return "a number from 1 to 100";
 		args->max_attempts = (int)n;
 		return NULL;
-	case 'k': args->kind = value; return job_name_check(value) ? NULL : name;
+	case 'k': args->kind = value; return job_name_check(value) ? NULL : JOB_NAME_ACCEPTED;
 	case 'n':
 		args->has_count = true;
 		return number_parse(value, UINT32_MAX, &args->count) ? NULL : "a number; 0 is all";
@@ -261,7 +260,7 @@ take_option(int c, const char *value, struct jobs_args *args)
 			return "a number from 0, which is first, to 9";
 		args->priority = (int)n;
 		return NULL;
-	case 'q': args->queue = value; return job_name_check(value) ? NULL : name;
+	case 'q': args->queue = value; return job_name_check(value) ? NULL : JOB_NAME_ACCEPTED;
 	case 'r':
 		args->run_at = value;
 		return *value ? NULL : "a time as in 2026-11-23T07:30:00Z (RFC 3339)";
@@ -338,9 +337,8 @@ check_argument(const struct verb *verb, int i, const char *text)
 	} else {
 		if (!is_name || job_name_check(text))
 			return true;
-		ctl_say("%s is no name of a %s; accepted: 1 to 64 of the characters A-Z a-z 0-9 "
-			". _ -",
-			text, verb->takes == TAKES_KIND ? "kind" : "queue");
+		ctl_say("%s is no name of a %s; accepted: " JOB_NAME_ACCEPTED, text,
+			verb->takes == TAKES_KIND ? "kind" : "queue");
 	}
 	return false;
 }

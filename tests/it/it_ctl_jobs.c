@@ -748,6 +748,8 @@ static const struct {
     {{"pause"}, "jobs pause takes QUEUE..."},
     {{"pause", "a", "b c"}, "b c is no name of a queue"},
     {{"resume", ""}, " is no name of a queue"},
+    {{"resume", ".."}, ".. is no name of a queue"},
+    {{"list", "-q", "."}, "-q .: accepted: 1 to 64 of the characters"},
     {{"limit", "a"}, "jobs limit takes QUEUE and concurrency=N, depth=N or both"},
     {{"limit", "a", "depth=1", "depth=1", "depth=1"}, "jobs limit takes QUEUE and"},
     {{"limit", "a b", "depth=1"}, "a b is no name of a queue"},
