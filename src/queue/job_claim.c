@@ -16,6 +16,7 @@ struct claiming {
 	queue_claim_fn *done;
 	void *ctx;
 	struct claim claim;
+	bool tries; /* a queue that was locked */
 	char name[JOB_NAME_MAX + 1];
 };
 
@@ -46,7 +47,9 @@ claim_send(struct lane *lane, struct lane_request *const *request, unsigned n)
 	if (!watermarks_ask(q->watermarks, c->claim.queue, c->claim.hand, &c->claim.is_full,
 			    loop_now_ms(q->loop), marks))
 		return false;
-	snprintf(max, sizeof(max), "%u", c->claim.max);
+	/* one that was submitted before it was known does not wait there any more */
+	const bool waits = c->tries || !watermarks_is_locked(q->watermarks, c->claim.queue);
+	snprintf(max, sizeof(max), "%u", waits ? c->claim.max : 0);
 	snprintf(worker, sizeof(worker), "%" PRId64, c->claim.worker);
 	snprintf(lease, sizeof(lease), "%" PRIu64, c->claim.lease_ms);
 	snprintf(ceiling, sizeof(ceiling), "%" PRIu64, q->config->jobs_queue_concurrency);
@@ -139,8 +142,8 @@ tell_jobs(struct claiming *c, const struct queue_answer *a, const struct lane_an
 	    .job = job,
 	    .n = n,
 	};
-	if (result.end == CLAIM_LOCKED)
-		watermarks_lock(c->q->watermarks, c->claim.queue, loop_now_ms(c->q->loop));
+	watermarks_lock(c->q->watermarks, c->claim.queue, result.end == CLAIM_LOCKED,
+			loop_now_ms(c->q->loop));
 	c->done(a, &result, c->ctx);
 	free(job);
 }
@@ -172,7 +175,7 @@ tell_locked(queue_claim_fn *done, void *ctx)
 void
 queue_claim(struct queue *queue, const struct claim *claim, queue_claim_fn *done, void *ctx)
 {
-	if (watermarks_are_locked(queue->watermarks, claim->queue, loop_now_ms(queue->loop))) {
+	if (watermarks_rest(queue->watermarks, claim->queue, loop_now_ms(queue->loop))) {
 		tell_locked(done, ctx);
 		return;
 	}
@@ -187,6 +190,7 @@ queue_claim(struct queue *queue, const struct claim *claim, queue_claim_fn *done
 	c->done = done;
 	c->ctx = ctx;
 	c->claim = *claim;
+	c->tries = watermarks_is_locked(queue->watermarks, claim->queue);
 	const size_t len = claim->queue.len < JOB_NAME_MAX ? claim->queue.len : JOB_NAME_MAX;
 	memcpy(c->name, claim->queue.ptr, len);
 	c->claim.queue = span_from(c->name, len);

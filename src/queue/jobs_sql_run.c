@@ -6,7 +6,8 @@
 
 /*
  * Claims of a queue stand in line at its row: so what they count is all that is claimed, and leases
- * of a queue rise in the order of commits. Who stands there for too long claims nothing: 'locked'.
+ * of a queue rise in the order of commits. Who stands there for too long, or, with an in_max of 0,
+ * would have to stand there, claims nothing: 'locked'.
  * Below in_from there are no live leases but those in
  * in_old, and the answer says what this will be next time; in_marks is behind what is claimed of
  * each priority. Both only spare looking at dead rows, which stay as long as a transaction does
@@ -42,16 +43,17 @@ const char jobs_sql_claim[] =
     "select paused, concurrency into q from @.job_queue where queue = in_queue\n"
     "\tfor no key update skip locked;\n"
     "if not found then\n"
-    "\tkind := 'absent';\n"
-    "\tif exists (select from @.job_queue where queue = in_queue)\n"
-    "\t\tor exists (select from @.job_ready r where r.queue = in_queue) then\n"
+    "\tkind := case when exists (select from @.job_queue where queue = in_queue)\n"
+    "\t\tor exists (select from @.job_ready r where r.queue = in_queue)\n"
+    "\t\tthen 'locked' else 'absent' end;\n"
+    "\tif kind = 'locked' and in_max > 0 then\n"
     "\tbegin\n"
     /* other claims have it for a moment; a transaction of somebody else, maybe for hours */
     "\t\tinsert into @.job_queue(queue) values (in_queue) on conflict do nothing;\n"
     "\t\tselect paused, concurrency into q from @.job_queue where queue = in_queue\n"
     "\t\t\tfor no key update;\n"
     "\texception when lock_not_available then\n"
-    "\t\tkind := 'locked';\n"
+    "\t\tnull;\n"
     "\tend;\n"
     "\tend if;\n"
     "end if;\n"
@@ -189,7 +191,8 @@ const char jobs_sql_extend[] =
     "\tin_progress int[])\n"
     "\treturns table(lease bigint, cancel bool, deadline_ms bigint, queue text, kind text)\n"
     "\tlanguage plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
-    "\tset enable_nestloop = off set enable_mergejoin = off as $function$\n"
+    "\tset enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off\n"
+    "\tas $function$\n"
     "#variable_conflict use_column\n"
     "begin\n"
     "return query\n"
@@ -206,7 +209,8 @@ const char jobs_sql_extend[] =
     "\tin_parts text[])\n"
     "\treturns table(lease bigint)\n"
     "\tlanguage plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off\n"
-    "\tset enable_nestloop = off set enable_mergejoin = off as $function$\n"
+    "\tset enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off\n"
+    "\tas $function$\n"
     "#variable_conflict use_column\n"
     "declare\n"
     "\theld bigint[];\n"

@@ -37,7 +37,8 @@ struct queue_marks {
 	TAILQ_ENTRY(queue_marks) link;
 	char name[NAME_MAX_LEN];
 	size_t name_len;
-	uint64_t locked_until_ms;
+	bool is_locked;
+	uint64_t try_ms; /* if it is locked: when it is tried again */
 	int64_t from;
 	char old[OLD_SIZE];
 	struct hand_marks hand[HANDS];
@@ -202,20 +203,35 @@ watermarks_claimed(struct watermarks *marks, struct span queue, char hand, unsig
 }
 
 void
-watermarks_lock(struct watermarks *marks, struct span queue, uint64_t now_ms)
+watermarks_lock(struct watermarks *marks, struct span queue, bool is_locked, uint64_t now_ms)
 {
 	struct queue_marks *q = find(marks, queue);
 
-	if (q)
-		q->locked_until_ms = now_ms + WATERMARK_LOCKED_MS;
+	if (!q)
+		return;
+	q->is_locked = is_locked;
+	q->try_ms = now_ms + WATERMARK_LOCKED_MS;
 }
 
 bool
-watermarks_are_locked(struct watermarks *marks, struct span queue, uint64_t now_ms)
+watermarks_is_locked(struct watermarks *marks, struct span queue)
 {
 	const struct queue_marks *q = find(marks, queue);
 
-	return q && now_ms < q->locked_until_ms;
+	return q && q->is_locked;
+}
+
+bool
+watermarks_rest(struct watermarks *marks, struct span queue, uint64_t now_ms)
+{
+	struct queue_marks *q = find(marks, queue);
+
+	if (!q || !q->is_locked)
+		return false;
+	if (now_ms < q->try_ms)
+		return true;
+	q->try_ms = now_ms + WATERMARK_LOCKED_MS;
+	return false;
 }
 
 void

@@ -44,9 +44,14 @@ void watermarks_looked(struct watermarks *marks, struct span queue, char hand, u
 /* A job of this number was claimed. */
 void watermarks_claimed(struct watermarks *marks, struct span queue, char hand, unsigned priority,
 			int64_t seq, uint64_t now_ms);
-/* Its row is held by somebody's transaction; it is left alone for WATERMARK_LOCKED_MS. */
-void watermarks_lock(struct watermarks *marks, struct span queue, uint64_t now_ms);
-bool watermarks_are_locked(struct watermarks *marks, struct span queue, uint64_t now_ms);
+/*
+ * A claim was answered, after it had waited in vain for the queue's row or not. While it is locked,
+ * one claim in WATERMARK_LOCKED_MS tries it again.
+ */
+void watermarks_lock(struct watermarks *marks, struct span queue, bool is_locked, uint64_t now_ms);
+bool watermarks_is_locked(struct watermarks *marks, struct span queue);
+/* False: it is not locked, or the caller is the one that tries. */
+bool watermarks_rest(struct watermarks *marks, struct span queue, uint64_t now_ms);
 
 /* Leases: as the claim has answered. */
 void watermarks_leases(struct watermarks *marks, struct span queue, int64_t from, struct span old);

@@ -1031,6 +1031,52 @@ START_TEST(what_is_due_is_promoted)
 }
 END_TEST
 
+/* More than one statement takes, and due for so long that only a look at all finds them. */
+START_TEST(many_that_are_late_are_moved_at_once)
+{
+	static const size_t n[] = {1000, 1000, 500};
+
+	sql("insert into job_later select now() - interval '5 min', gen_random_uuid(), 0, 5, 5, "
+	    "false, 'w', 'q' from generate_series(1, 2500)");
+	for (int i = 0; i < 3; i++) {
+		queue_promote(rig.queue, queue_rig_moved_cb, &rig);
+		queue_rig_wait(&rig, rig.answers + 1);
+		ck_assert_uint_eq(rig.n, n[i]);
+	}
+	sql("insert into job_lease(id, lease, worker, deadline, attempt, last, priority, hand, "
+	    "queue) select gen_random_uuid(), n, 0, now() - interval '5 min', 1, 5, 5, 'w', 'q' "
+	    "from generate_series(1, 2500) n");
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(rescue(0), n[i]);
+}
+END_TEST
+
+/* Its rows were deleted, but for the one that has its args. */
+START_TEST(what_is_nowhere_can_be_cancelled)
+{
+	const struct job_new job = queue_rig_job();
+	const struct uuid id = queue_rig_put(&rig, &job);
+
+	sql("delete from job_ready");
+	ck_assert_int_eq(cancel(&id), CANCEL_DONE);
+	ck_assert_int_eq(queue_rig_state(&rig, &id), JOB_STATE_CANCELLED);
+	ck_assert_int_eq(cancel(&id), CANCEL_FINAL);
+}
+END_TEST
+
+START_TEST(attempts_have_an_end)
+{
+	const struct job_new job = queue_rig_job();
+	const struct uuid id = queue_rig_put(&rig, &job);
+
+	sql("delete from job_ready; insert into job_result(id, no, at, attempt, state) select id, "
+	    "0, now(), 32000, 'x' from jobs");
+	ck_assert_int_eq(retry(&id), RETRY_DONE);
+	ck_assert_uint_eq(queue_rig_claim(&rig, 1, 0), 1);
+	ck_assert_int_eq(queue_rig_end(&rig, 0, JOB_RETRY)->state, JOB_STATE_DEAD);
+}
+END_TEST
+
 START_TEST(an_executor_that_has_ended_is_forgotten)
 {
 	queue_rig_put_many(&rig, 1);
@@ -1109,6 +1155,9 @@ main(void)
 	tcase_add_test(tc, the_silent_are_relieved_by_others);
 	tcase_add_test(tc, what_a_claim_has_not_told_is_given_back);
 	tcase_add_test(tc, what_is_due_is_promoted);
+	tcase_add_test(tc, many_that_are_late_are_moved_at_once);
+	tcase_add_test(tc, what_is_nowhere_can_be_cancelled);
+	tcase_add_test(tc, attempts_have_an_end);
 	tcase_add_test(tc, an_executor_that_has_ended_is_forgotten);
 	tcase_add_test(tc, while_the_database_is_gone);
 	tcase_set_timeout(tc, 120);

@@ -431,6 +431,54 @@ START_TEST(who_reads_is_not_waited_for)
 }
 END_TEST
 
+START_TEST(two_that_keep_are_in_nobodys_way)
+{
+	enum { MANY = 6 };
+	PGconn *other[MANY];
+
+	forget_today();
+	for (int i = 0; i < MANY; i++)
+		other[i] = pg_server_connect(&server);
+	for (int day = 0; day < 3; day++) {
+		for (int i = 0; i < MANY; i++) {
+			char text[200];
+			snprintf(text, sizeof(text),
+				 "select job_keep(timestamptz '2024-02-27 10:00Z' + %d * interval "
+				 "'9 days', 86400000)",
+				 day);
+			ck_assert_int_eq(PQsendQuery(other[i], text), 1);
+		}
+		for (int i = 0; i < MANY; i++) {
+			PGresult *res;
+			while ((res = PQgetResult(other[i])) != NULL) {
+				ck_assert_msg(PQresultStatus(res) == PGRES_TUPLES_OK, "%s",
+					      PQerrorMessage(other[i]));
+				PQclear(res);
+			}
+		}
+	}
+	for (int i = 0; i < MANY; i++)
+		PQfinish(other[i]);
+	keep("2024-03-16 10:00Z");
+	ck_assert_ptr_nonnull(strstr(value(days), "20240316 20240317"));
+	ck_assert_str_eq(value(result_days), value(days));
+}
+END_TEST
+
+START_TEST(what_is_old_is_swept_whatever_it_amounts_to)
+{
+	sql("insert into job_unique select 'q', n::text, " ID_OF(
+	    "2024-02-26 01:00Z", 1) " from generate_series(1, 5000) n");
+	ck_assert_str_eq(value("select job_sweep(now(), 86400000, 500)"), "t");
+	ck_assert_str_eq(value("select count(*) from job_unique"), "4500");
+	queue_keep(rig.queue, queue_rig_keep_cb, &rig);
+	queue_rig_wait(&rig, rig.answers + 1);
+	ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+	ck_assert_str_eq(value("select count(*) from job_unique"), "0");
+	ck_assert_str_eq(value("select job_sweep(now(), 86400000, 500)"), "f");
+}
+END_TEST
+
 START_TEST(queues_that_nobody_needs_go)
 {
 	sql("insert into job_queue(queue, paused, concurrency, depth) values ('empty', false, "
@@ -646,6 +694,72 @@ START_TEST(a_role_that_may_only_enqueue)
 }
 END_TEST
 
+static void
+look_at_queues(void)
+{
+	/* behind the second one, what the first one has marked is there */
+	for (int i = 0; i < 2; i++) {
+		queue_queues(rig.queue, span_from(NULL, 0), queue_rig_queues_cb, &rig);
+		queue_rig_wait(&rig, rig.answers + 1);
+		ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+	}
+}
+
+static void
+expect_full(const char *queue, bool is_full)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), "select job_enqueue('k', queue => '%s')", queue);
+	PGresult *res = PQexec(pg, text);
+	ck_assert_int_eq(PQresultStatus(res), is_full ? PGRES_FATAL_ERROR : PGRES_TUPLES_OK);
+	if (is_full) {
+		snprintf(text, sizeof(text), "the queue %s is full", queue);
+		ck_assert_str_eq(PQresultErrorField(res, PG_DIAG_SQLSTATE), "53400");
+		ck_assert_str_eq(PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY), text);
+	}
+	PQclear(res);
+}
+
+START_TEST(a_full_queue_takes_no_more)
+{
+	const struct queue_change change = {
+	    .name = SPAN_LIT("small"), .sets_depth = true, .depth = 1};
+
+	rig.config.jobs_queue_depth = 3;
+	queue_set(rig.queue, &change, queue_rig_queues_cb, &rig);
+	queue_rig_wait(&rig, rig.answers + 1);
+	queue_rig_put_many(&rig, 2);
+	look_at_queues();
+	expect_full("q", false);
+	expect_full("small", false);
+	sql("select job_enqueue('k', queue => 'late', run_at => now() + interval '1 h') from "
+	    "generate_series(1, 3)");
+	look_at_queues();
+	expect_full("q", true);
+	expect_full("small", true);
+	expect_full("late", true);
+	expect_full("other", false);
+	/* a transaction can go on without it */
+	sql("do $$ begin perform job_enqueue('k', queue => 'q'); exception when "
+	    "configuration_limit_exceeded then perform job_enqueue('k', queue => 'other'); end "
+	    "$$");
+	ck_assert_str_eq(value("select count(*) from job_ready where queue = 'other'"), "2");
+	ck_assert_uint_eq(queue_rig_claim(&rig, 1, 0), 1);
+	look_at_queues();
+	expect_full("q", false);
+	expect_full("small", true);
+	/* nobody is waited for */
+	PGconn *holder = pg_server_connect(&server);
+	PQclear(PQexec(holder, "begin; select * from job_queue for update"));
+	look_at_queues();
+	expect_full("q", false);
+	PQfinish(holder);
+	look_at_queues();
+	expect_full("q", true);
+}
+END_TEST
+
 START_TEST(who_puts_into_a_new_queue_does_not_wait_for_a_transaction)
 {
 	const struct job_new job = queue_rig_job();
@@ -679,6 +793,8 @@ main(void)
 	tcase_add_test(tc, what_lives_is_not_dropped);
 	tcase_add_test(tc, what_the_default_one_has_caught_goes_to_its_day);
 	tcase_add_test(tc, who_reads_is_not_waited_for);
+	tcase_add_test(tc, two_that_keep_are_in_nobodys_way);
+	tcase_add_test(tc, what_is_old_is_swept_whatever_it_amounts_to);
 	tcase_add_test(tc, queues_that_nobody_needs_go);
 	tcase_add_test(tc, the_dead_are_forgotten_at_last);
 	tcase_add_test(tc, an_old_job_that_is_tried_again_is_kept);
@@ -686,6 +802,7 @@ main(void)
 	tcase_add_test(tc, enqueued_jobs_are_as_those_of_others);
 	tcase_add_loop_test(tc, a_wrong_argument_is_named, 0, N(wrong));
 	tcase_add_test(tc, a_role_that_may_only_enqueue);
+	tcase_add_test(tc, a_full_queue_takes_no_more);
 	tcase_add_test(tc, who_puts_into_a_new_queue_does_not_wait_for_a_transaction);
 	tcase_set_timeout(tc, 120);
 	suite_add_tcase(suite, tc);

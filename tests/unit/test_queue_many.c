@@ -234,6 +234,140 @@ START_TEST(an_id_has_one_effect)
 }
 END_TEST
 
+/* The second one waits for the first, and finds it when that is committed. */
+START_TEST(a_put_repeated_too_early_takes_no_key_away)
+{
+	static const char put[] =
+	    "select how from job_put(array['01900000-0000-7000-8000-000000000001'::uuid], 't', "
+	    "'{q}', '{k}', 'w', '{5}', '{5}', '{null}', '{1}', '{key}', false)";
+	PGconn *first = pg_server_connect(&server), *second = pg_server_connect(&server);
+	const uint64_t until_ms = clock_monotonic_ms() + 20000;
+
+	PQclear(PQexec(first, "begin"));
+	PGresult *res = PQexec(first, put);
+	ck_assert_str_eq(PQgetvalue(res, 0, 0), "m");
+	PQclear(res);
+	ck_assert_int_eq(PQsendQuery(second, put), 1);
+	while (number("select count(*) from pg_locks where not granted") == 0)
+		ck_assert(clock_monotonic_ms() < until_ms);
+	PQclear(PQexec(first, "commit"));
+	res = PQgetResult(second);
+	ck_assert_str_eq(PQgetvalue(res, 0, 0), "e");
+	PQclear(res);
+	PQfinish(first);
+	PQfinish(second);
+	ck_assert_int_eq(number("select count(*) from job_unique where key = 'key'"), 1);
+	ck_assert_int_eq(number("select count(*) from job_ready"), 1);
+}
+END_TEST
+
+/* ---- who locks several ---- */
+
+static struct claimed leases[KEYS];
+
+static void
+lock_many(unsigned i)
+{
+	for (unsigned round = 0; round < 60; round++) {
+		const unsigned before = rig.answers;
+		for (unsigned k = 0; k < KEYS; k++) {
+			const struct extend ask = {leases[k].id, leases[k].lease, 60000, -1};
+			if (i % 2)
+				queue_cancel(rig.queue, &leases[k].id, queue_rig_cancel_cb, &rig);
+			else
+				queue_extend(rig.queue, &ask, queue_rig_extend_cb, &rig);
+		}
+		queue_rig_wait(&rig, before + KEYS);
+		ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+	}
+}
+
+START_TEST(nobody_waits_crosswise)
+{
+	/* leases fall as ids rise */
+	for (unsigned k = 0; k < KEYS; k++) {
+		struct job_new job = queue_rig_job();
+		queue_rig_put(&rig, &job);
+	}
+	sql("update job_ready r set priority = "
+	    "9 - (select count(*) from job_ready o where o.id < r.id) / 5");
+	ck_assert_uint_eq(queue_rig_claim(&rig, KEYS, 0), KEYS);
+	memcpy(leases, rig.claimed, sizeof(leases));
+	in_processes(6, lock_many);
+	ck_assert_int_eq(number("select count(*) from job_lease where cancel"), KEYS);
+	ck_assert_int_eq(number("select deadlocks from pg_stat_database where datname = 'plaza'"),
+			 0);
+}
+END_TEST
+
+/* ---- a queue that somebody holds ---- */
+
+static void
+ask_claim(const char *queue)
+{
+	const struct claim claim = {
+	    .queue = span_str(queue), .hand = 'w', .max = 1, .lease_ms = 60000, .is_full = true};
+
+	queue_claim(rig.queue, &claim, queue_rig_claim_cb, &rig);
+}
+
+START_TEST(a_held_queue_holds_up_no_other)
+{
+	const uint64_t until_ms = clock_monotonic_ms() + 20000;
+	struct job_new job = queue_rig_job();
+	PGconn *holder = pg_server_connect(&server);
+	unsigned before;
+
+	queue_rig_put_many(&rig, 2);
+	ck_assert_uint_eq(queue_rig_claim(&rig, 1, 0), 1);
+	job.queue = span_str("other");
+	queue_rig_put(&rig, &job);
+	PQclear(PQexec(holder, "begin; select * from job_queue where queue = 'q' for update"));
+	const uint64_t began_ms = clock_monotonic_ms();
+	before = rig.answers;
+	for (int i = 0; i < 50; i++)
+		ask_claim("q");
+	queue_rig_wait(&rig, before + 50);
+	ck_assert_int_eq(rig.answer.outcome, QUEUE_OK);
+	ck_assert_int_eq(rig.end, CLAIM_LOCKED);
+	ck_assert_uint_eq(rig.n, 0);
+	ask_claim("q");
+	ask_claim("other");
+	queue_rig_wait(&rig, before + 52);
+	ck_assert_uint_eq(rig.n, 1);
+	ck_assert_uint_lt(clock_monotonic_ms() - began_ms, 5000);
+	/* settings wait for it, but not for long, and puts do not wait at all */
+	const struct queue_change change = {
+	    .name = SPAN_LIT("q"), .sets_paused = true, .is_paused = true};
+	queue_set(rig.queue, &change, queue_rig_queues_cb, &rig);
+	queue_rig_wait(&rig, before + 53);
+	ck_assert_int_eq(rig.answer.outcome, QUEUE_BUSY);
+	queue_rig_put_many(&rig, 1);
+	ck_assert_uint_lt(clock_monotonic_ms() - began_ms, 8000);
+	PQclear(PQexec(holder, "commit"));
+	PQfinish(holder);
+	while (queue_rig_claim_full(&rig, 9, 0, true) == 0) {
+		ck_assert(clock_monotonic_ms() < until_ms);
+		ck_assert_int_eq(rig.end, CLAIM_LOCKED);
+		queue_rig_get(&rig, &job.id);
+	}
+	ck_assert_uint_eq(rig.n, 2);
+}
+END_TEST
+
+START_TEST(a_queue_that_somebody_makes_holds_up_no_other)
+{
+	PGconn *holder = pg_server_connect(&server);
+
+	PQclear(PQexec(holder, "begin; insert into job_queue(queue) values ('q')"));
+	queue_rig_put_many(&rig, 1);
+	ck_assert_uint_eq(queue_rig_claim(&rig, 1, 0), 0);
+	ck_assert_int_eq(rig.end, CLAIM_LOCKED);
+	PQclear(PQexec(holder, "rollback"));
+	PQfinish(holder);
+}
+END_TEST
+
 /* ---- cancelled while claimed ---- */
 
 static void
@@ -478,6 +612,10 @@ main(void)
 	tcase_add_test(tc, the_bound_holds_over_old_leases);
 	tcase_add_test(tc, a_key_has_one_effect);
 	tcase_add_test(tc, an_id_has_one_effect);
+	tcase_add_test(tc, a_put_repeated_too_early_takes_no_key_away);
+	tcase_add_test(tc, nobody_waits_crosswise);
+	tcase_add_test(tc, a_held_queue_holds_up_no_other);
+	tcase_add_test(tc, a_queue_that_somebody_makes_holds_up_no_other);
 	tcase_add_test(tc, each_ends_once_though_cancelled_while_it_runs);
 	tcase_add_test(tc, a_pinned_horizon_does_not_slow_claims);
 	tcase_add_test(tc, a_long_queue_does_not_slow_cancels);
