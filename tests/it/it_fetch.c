@@ -36,29 +36,14 @@ tear_down(void)
 static struct daemon *
 start(const char *option)
 {
-	char *allow = it_printf("fetch.allow=127.0.0.1:%u", origin.port);
-	struct daemon *d = jobs_start(allow, option);
-
-	free(allow);
-	return d;
+	return jobs_start(origin.allow, option);
 }
 
 /* `text` with ^ in the place of the origin; the caller frees. */
 static char *
 at_origin(const char *text)
 {
-	char *out = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&out, &len);
-
-	for (; *text; text++) {
-		if (*text == '^')
-			fprintf(f, "http://127.0.0.1:%u", origin.port);
-		else
-			putc(*text, f);
-	}
-	fclose(f);
-	return out;
+	return origin_text(&origin, text);
 }
 
 /* POST /api/fetch; 202 with its place. The id, which the caller frees. */
@@ -328,6 +313,16 @@ START_TEST(webhook_is_sent_and_its_secret_never_shown)
 	ck_assert_ptr_nonnull(strstr(shown, "application/json"));
 	free(shown);
 	json_decref(job);
+	/* nor to who waits for it, nor when it fails */
+	char *body = at_origin("{\"urls\":[\"^/close\"],\"headers\":{\"Cookie\":\"s3cret\"}}");
+	struct http_answer a;
+	http_request(daemon_port(d), "POST", "/api/fetch", JSON "Prefer: wait=30\r\n", body, &a);
+	ck_assert_int_eq(a.status, 200);
+	ck_assert_ptr_null(strstr(a.body, "s3cret"));
+	ck_assert_ptr_nonnull(strstr(origin.seen->last, "s3cret"));
+	http_answer_fini(&a);
+	free(body);
+	ck_assert(!daemon_log_has(d, 0, "s3cret"));
 	/* nor in the list */
 	job = jobs_ask(d, "GET", NULL, NULL, 200, "/api/jobs");
 	shown = json_dumps(job, 0);
