@@ -39,6 +39,13 @@ static const struct {
     {"text/plain; charset=utf-16", SPAN_LIT("h\0i\0"), "hi"},
     {"text/plain; charset=utf-16le", SPAN_LIT("=\xd8\x00\xde"), "\xf0\x9f\x98\x80"},
     {"text/plain; charset=utf-16be", SPAN_LIT("\0h\0i"), "hi"},
+    /* what is not written as it should be is written so all the same */
+    {"text/plain; charset=iso8859-2", SPAN_LIT("\xb1"), "\xc4\x85"},
+    {"text/plain; charset=cp1250", SPAN_LIT("\xb9"), "\xc4\x85"},
+    {"text/plain; charset=latin9", SPAN_LIT("\xa4"), "\xe2\x82\xac"},
+    {"text/plain; charset=x-sjis", SPAN_LIT("\x93\xfa"), "\xe6\x97\xa5"},
+    {"text/plain; charset=x-gbk", SPAN_LIT("\xc8\xd5"), "\xe6\x97\xa5"},
+    {"text/plain; charset=windows-949", SPAN_LIT("\xc7\xd1"), "\xed\x95\x9c"},
     /* byte order marks say more than the charset, and are no text */
     {"text/plain; charset=latin1", SPAN_LIT("\xef\xbb\xbf\xc3\xa9"), "\xc3\xa9"},
     {"text/plain; charset=utf-8", SPAN_LIT("\xff\xfeh\0i\0"), "hi"},
