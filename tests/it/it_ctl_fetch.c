@@ -41,29 +41,14 @@ tear_down(void)
 static struct daemon *
 start(void)
 {
-	char *allow = it_printf("fetch.allow=127.0.0.1:%u", origin.port);
-	struct daemon *d = jobs_start(allow, "server.workers=1");
-
-	free(allow);
-	return d;
+	return jobs_start(origin.allow, "server.workers=1");
 }
 
 /* `text` with ^ in the place of the origin; the caller frees. */
 static char *
 at_origin(const char *text)
 {
-	char *out = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&out, &len);
-
-	for (; *text; text++) {
-		if (*text == '^')
-			fprintf(f, "http://127.0.0.1:%u", origin.port);
-		else
-			putc(*text, f);
-	}
-	fclose(f);
-	return out;
+	return origin_text(&origin, text);
 }
 
 /* The lines without their second field, the milliseconds, and with ^ again. */
@@ -439,9 +424,9 @@ listen_of(const struct daemon *d)
 
 START_TEST(a_restart_of_the_daemon_costs_nothing)
 {
-	char *allow = it_printf("fetch.allow=127.0.0.1:%u", origin.port), *listen, *out, *text;
+	char *listen, *out, *text;
 	const char *conninfo = pg_fresh(), *err = it_path("err");
-	struct daemon *d = job_daemon(conninfo, allow, "server.workers=1", NULL);
+	struct daemon *d = job_daemon(conninfo, origin.allow, "server.workers=1", NULL);
 	struct child child;
 
 	jobs_wait_ready(d);
@@ -450,7 +435,7 @@ START_TEST(a_restart_of_the_daemon_costs_nothing)
 	WAIT_UNTIL(n_jobs() == 1);
 	listen = listen_of(d);
 	daemon_stop(d);
-	d = job_daemon(conninfo, allow, listen, "server.workers=1", NULL);
+	d = job_daemon(conninfo, origin.allow, listen, "server.workers=1", NULL);
 	jobs_wait_ready(d);
 	hold(d, false);
 	out = read_all(&child);
@@ -465,7 +450,6 @@ START_TEST(a_restart_of_the_daemon_costs_nothing)
 	free(text);
 	free(out);
 	free(listen);
-	free(allow);
 	daemon_stop(d);
 }
 END_TEST
@@ -629,6 +613,74 @@ START_TEST(a_terminal_sees_a_bar_and_nothing_else_does)
 }
 END_TEST
 
+/* --- input and output --- */
+
+/* A line that no URL can be costs no other one; one that is no line at all costs all. */
+START_TEST(lines_may_be_long)
+{
+	struct daemon *d = start();
+	char *ok = at_origin("^/ok\n"), *input = malloc((2u << 20) + 100);
+	struct run run;
+
+	memset(input, 'x', 2u << 20);
+	memcpy(input + 100000, "\n", 1);
+	memcpy(input + 100001, ok, strlen(ok) + 1);
+	run_fetch(&run, d, input, "-", NULL);
+	ck_assert_int_eq(run.status, 1);
+	ck_assert_ptr_nonnull(strstr(run.out, "x\tvalidation: is too long"));
+	ck_assert_int_eq(strncmp(strchr(run.out, '\n') + 1, "200\t", 4), 0);
+	run_fini(&run);
+	memset(input, 'x', 2u << 20);
+	memcpy(input, ok, strlen(ok));
+	snprintf(input + (2u << 20), 100, "\n%s", ok);
+	run_fetch(&run, d, input, "-", NULL);
+	ck_assert_int_eq(run.status, 1);
+	ck_assert_str_eq(run.out, "");
+	ck_assert_str_eq(run.err,
+			 "plazactl: standard input: line 2 is too long; accepted: a URL\n");
+	ck_assert_int_eq(n_jobs(), 1);
+	run_fini(&run);
+	free(input);
+	free(ok);
+	daemon_stop(d);
+}
+END_TEST
+
+static const struct {
+	const char *options, *to, *says;
+} outputs[] = {
+    {"", ">/dev/full", "plazactl: cannot write the output: No space left on device\n"},
+    {"-j", ">/dev/full", "plazactl: cannot write the output: No space left on device\n"},
+    {"-b", ">/dev/full", "plazactl: cannot write the output: No space left on device\n"},
+    {"", ">&-", "plazactl: cannot write the output: Bad file descriptor\n"},
+    /* whoever reads has seen enough, and that is told by nothing but the exit status */
+    {"", "| true", ""},
+    {"-j", "| true", ""},
+};
+
+START_TEST(output_that_fails_is_told_once)
+{
+	struct daemon *d = start();
+	char *url = at_origin("^/slow?ms=300"), *command;
+	struct run run;
+
+	command =
+	    it_printf("set -o pipefail; '%s' fetch -u http://127.0.0.1:%u %s '%s' '%s' %s",
+		      it_plazactl(), daemon_port(d), outputs[_i].options, url, url, outputs[_i].to);
+	run_args(&run, NULL, "bash", "-c", command, NULL);
+	ck_assert_msg(run.status == 1, "%s: %d", command, run.status);
+	ck_assert_str_eq(run.out, "");
+	ck_assert_str_eq(run.err, outputs[_i].says);
+	/* it was not in vain */
+	jobs_do(d, "GET", NULL, NULL, 200, QUEUE_OF_FETCHES "?until=empty&wait=20");
+	ck_assert_uint_eq(origin.seen->requests, 2);
+	run_fini(&run);
+	free(command);
+	free(url);
+	daemon_stop(d);
+}
+END_TEST
+
 /* --- arguments --- */
 
 static const struct {
@@ -712,6 +764,9 @@ fill(Suite *suite)
 	tcase_add_loop_test(tc, after_another_signal_the_job_goes_on, 0,
 			    (int)(sizeof(others) / sizeof(others[0])));
 	tcase_add_test(tc, a_terminal_sees_a_bar_and_nothing_else_does);
+	tcase_add_test(tc, lines_may_be_long);
+	tcase_add_loop_test(tc, output_that_fails_is_told_once, 0,
+			    (int)(sizeof(outputs) / sizeof(outputs[0])));
 	tcase_add_loop_test(tc, wrong_arguments_are_told_with_what_is_accepted, 0,
 			    (int)(sizeof(wrong) / sizeof(wrong[0])));
 	tcase_add_loop_test(tc, a_bad_line_is_told_and_nothing_is_put, 0,

@@ -575,6 +575,7 @@ origin_start(struct origin *origin)
 	    getsockname(fd, (struct sockaddr *)&address, &len) < 0)
 		abort();
 	origin->port = ntohs(address.sin_port);
+	snprintf(origin->allow, sizeof(origin->allow), "fetch.allow=127.0.0.1:%u", origin->port);
 	fflush(NULL);
 	origin->pid = fork();
 	if (origin->pid < 0)
@@ -596,4 +597,22 @@ origin_stop(struct origin *origin)
 	waitpid(origin->pid, NULL, 0);
 	munmap(origin->seen, sizeof(*origin->seen));
 	*origin = (struct origin){0};
+}
+
+char *
+origin_text(const struct origin *origin, const char *text)
+{
+	char *out = NULL;
+	size_t len = 0;
+	FILE *f = must(open_memstream(&out, &len));
+
+	for (; *text; text++) {
+		if (*text == '^')
+			fprintf(f, "http://127.0.0.1:%u", origin->port);
+		else
+			putc(*text, f);
+	}
+	if (fclose(f) != 0)
+		abort();
+	return out;
 }

@@ -46,11 +46,15 @@ struct origin_seen {
 struct origin {
 	pid_t pid;
 	uint16_t port;
+	char allow[40]; /* the option of a plazad that may fetch from it */
 	struct origin_seen *seen;
 };
 
 /* On 127.0.0.1, at a free port. Aborts when it cannot. */
 void origin_start(struct origin *origin);
 void origin_stop(struct origin *origin);
+
+/* `text` with ^ in the place of the origin, as in "^/ok"; the caller frees. */
+char *origin_text(const struct origin *origin, const char *text);
 
 #endif
