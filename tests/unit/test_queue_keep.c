@@ -754,6 +754,7 @@ START_TEST(a_full_queue_takes_no_more)
 	PQclear(PQexec(holder, "begin; select * from job_queue for update"));
 	look_at_queues();
 	expect_full("q", false);
+	PQclear(PQexec(holder, "rollback"));
 	PQfinish(holder);
 	look_at_queues();
 	expect_full("q", true);
