@@ -389,7 +389,10 @@ api_problem_text(const json_t *problem, int status)
 		fputs(detail ? detail : title, out);
 	else
 		fprintf(out, "HTTP status %d", status);
-	text_show(text, sizeof(text), span_from(all, fclose(out) == 0 ? len : 0));
+	/* what there is of it is known from here on */
+	if (fclose(out) != 0)
+		len = 0;
+	text_show(text, sizeof(text), span_from(all, len));
 	free(all);
 	return text;
 }
