@@ -67,7 +67,7 @@ static const struct {
     [JOBS_STEP_FINISH] = {"function job_finish, second edition",
 			  HAS_TEXT(FINISH_CALL, "order by u.id"), jobs_sql_finish, NULL},
     [JOBS_STEP_EXTEND] = {"functions job_extend, job_put_part and job_beat, second edition",
-			  HAS_TEXT(EXTEND_CALL, "order by u.id") " and " HAS_TEXT(
+			  HAS_TEXT(EXTEND_CALL, "greatest(l.deadline") " and " HAS_TEXT(
 			      PART_CALL, "order by u.id") " and " HAS_CALL("job_beat(bigint)"),
 			  jobs_sql_extend, NULL},
     [JOBS_STEP_CANCEL] = {"functions job_cancel and job_retry, second edition",

@@ -196,7 +196,9 @@ const char jobs_sql_extend[] =
     "#variable_conflict use_column\n"
     "begin\n"
     "return query\n"
-    "update @.job_lease l set deadline = case when u.ms > 0 then now() + u.ms * interval '1 ms'\n"
+    /* an extension never brings the deadline nearer */
+    "update @.job_lease l set deadline = case when u.ms > 0\n"
+    "\tthen greatest(l.deadline, now() + u.ms * interval '1 ms')\n"
     "\telse l.deadline end, progress = case when u.progress >= 0 then u.progress else l.progress "
     "end\n"
     "\tfrom (select * from unnest(in_ids, in_leases, in_ms, in_progress)\n"

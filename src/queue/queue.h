@@ -193,7 +193,7 @@ void queue_finish(struct queue *queue, const struct ended *ended, queue_finish_f
 struct extend {
 	struct uuid id;
 	int64_t lease;
-	uint64_t lease_ms; /* from now; 0: the deadline stays */
+	uint64_t lease_ms; /* from now on at the least; 0: the deadline stays */
 	int progress;      /* 0 to 100; -1: stays */
 };
 

@@ -370,6 +370,10 @@ START_TEST(an_extension_tells_of_cancel_and_progress)
 	json_t *answer = jobs_call(d, job, "extend", "\"progress\":40,\"extend_s\":600", 200);
 	ck_assert(json_is_false(json_object_get(answer, "cancel")));
 	ck_assert_int_gt(strcmp(job_str(answer, "deadline"), job_str(job, "deadline")), 0);
+	/* who tells nothing but his progress, and so asks for less, loses nothing */
+	json_t *again = jobs_call(d, job, "extend", "\"progress\":40", 200);
+	ck_assert_str_eq(job_str(again, "deadline"), job_str(answer, "deadline"));
+	json_decref(again);
 	json_decref(answer);
 	answer = jobs_get(d, id);
 	ck_assert_int_eq(job_int(json_object_get(answer, "progress"), "pct"), 40);

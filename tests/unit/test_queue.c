@@ -508,6 +508,9 @@ START_TEST(a_lease_is_extended)
 	const int64_t deadline_ms = rig.extended.deadline_ms;
 	extend(&c, 0, -1);
 	ck_assert_int_eq(rig.extended.deadline_ms, deadline_ms);
+	/* whoever has more than he asks for keeps it */
+	extend(&c, 1000, -1);
+	ck_assert_int_eq(rig.extended.deadline_ms, deadline_ms);
 	ck_assert_int_eq(queue_rig_get(&rig, &c.id)->progress, 40);
 	struct claimed other = c;
 	other.lease++;
