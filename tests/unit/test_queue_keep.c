@@ -643,6 +643,8 @@ static const struct {
      "args: accepted are at most 32768 bytes, these are 32778"},
     {"'k', queue => null", "queue: accepted are"},
     {"'k', queue => 'a/b'", "queue: accepted are"},
+    {"'k', queue => '..'", "queue: accepted are"},
+    {"'.'", "kind: accepted are"},
     {"'k', priority => 10", "priority: accepted is 0 (first) to 9"},
     {"'k', priority => -1", "priority: accepted is"},
     {"'k', priority => null", "priority: accepted is"},
