@@ -177,7 +177,7 @@ awk -F: '
 		only("^xxhash.h$", "^src/(http/etag.c|hub/log_record.c)", "http/etag.c and hub/log_record.c")
 		only("^openssl/", "^src/(pg/steps.c|store/idempotency.c|main.c|version)", \
 			"pg/steps.c and store/idempotency.c")
-		only("^curl/", "^src/(ctl/api.c|plazactl.c|fetch/transfer.c|version)", "ctl/api.c and fetch/transfer.c")
+		only("^curl/", "^src/(ctl/api.c|plazactl.c|fetch/transfer_[a-z]+.[ch]|version)", "ctl/api.c and fetch/transfer*")
 		only("^ini_config", "^src/(config/|main.c|version)", "config/")
 	}
 ' "$out.angled" >>"$out"
