@@ -22,7 +22,9 @@
 
 /* After a claim that was not answered as it should. */
 #define AGAIN_MS 200
-#define NEWS_MAX 256
+/* Queues that somebody's transaction holds; nobody tells when it has ended. */
+#define LOCKED_MS 1000
+#define NEWS_MAX  256
 /*
  * How often the database is asked for jobs that it believes we have: whatever went wrong, none of
  * them waits for ever.
@@ -67,7 +69,7 @@ struct runner {
 	/* jobs_shared's, and its queues', as far as we have looked */
 	uint64_t arrivals, arrived[JOB_QUEUES];
 	struct jobs_reader reader;
-	struct watch doorbell, claim_timer, reconcile_timer, emptied;
+	struct watch doorbell, claim_timer, locked_timer, reconcile_timer, emptied;
 	struct pass_hook pass;
 	struct news_hook news;
 };
@@ -195,6 +197,8 @@ claim_cb(const struct queue_answer *answer, const struct claim_result *result, v
 	}
 	if (source)
 		source_claimed(&r->sources, source, result->end);
+	if (result->end == CLAIM_LOCKED && !watch_started(&r->locked_timer))
+		watch_start_ms(&r->locked_timer, LOCKED_MS);
 	if (result->n) {
 		struct job_queue_cell *cell = jobs_queue(r->settings.segment, queue, false);
 
@@ -300,6 +304,16 @@ claim_timer_cb(void *arg, short what)
 	/* the pass's end goes on */
 	(void)r;
 	(void)what;
+}
+
+static void
+locked_timer_cb(void *arg, short what)
+{
+	struct runner *r = arg;
+
+	/* the pass's end claims */
+	(void)what;
+	sources_retry(&r->sources);
 }
 
 /* ---- what others tell ---- */
@@ -569,6 +583,7 @@ runner_new(struct loop *loop, const struct runner_settings *settings)
 	    .ctx = settings->ctx,
 	};
 	watch_init_timer(&r->claim_timer, loop, "jobs claim", claim_timer_cb, r);
+	watch_init_timer(&r->locked_timer, loop, "jobs locked", locked_timer_cb, r);
 	watch_init_timer(&r->reconcile_timer, loop, "jobs reconcile", reconcile_timer_cb, r);
 	watch_init_timer(&r->emptied, loop, "jobs emptied", emptied_cb, r);
 	watch_init(&r->doorbell, loop, settings->bell->fd[settings->slot], LOOP_READ,
@@ -596,6 +611,7 @@ runner_free(struct runner **runner)
 	watch_stop(&r->doorbell);
 	queue_free(&r->queue);
 	watch_stop(&r->claim_timer);
+	watch_stop(&r->locked_timer);
 	watch_stop(&r->reconcile_timer);
 	watch_stop(&r->emptied);
 	listener_free(&r->listener);

@@ -152,6 +152,7 @@ source_claimed(struct sources *sources, struct source *source, enum claim_end en
 	}
 	source->is_claiming = false;
 	source->is_blocked = end == CLAIM_FULL;
+	source->is_locked = end == CLAIM_LOCKED;
 	/* of a queue that is full or paused it is told when that has changed, or by the next look
 	 */
 	source->wants = source->wants_again || end == CLAIM_MORE;
@@ -164,6 +165,18 @@ source_unblock(struct source *source)
 {
 	if (source->is_blocked || source->is_claiming)
 		source_want(source, false);
+}
+
+void
+sources_retry(struct sources *sources)
+{
+	for (size_t i = 0; i < sources->n; i++) {
+		struct source *source = &sources->source[i];
+
+		if (source->is_locked)
+			source_want(source, false);
+		source->is_locked = false;
+	}
 }
 
 void

@@ -20,6 +20,7 @@ struct source {
 	bool wants_again; /* said while a claim was under way */
 	bool is_claiming;
 	bool is_blocked; /* as many of the queue were claimed as may be */
+	bool is_locked;  /* somebody's transaction holds it */
 	uint32_t link;   /* the next one with this hash, counted from 1; 0: none */
 };
 
@@ -46,6 +47,8 @@ struct source *sources_next(struct sources *sources);
 void source_claimed(struct sources *sources, struct source *source, enum claim_end end);
 /* A claimed job of this queue has ended. */
 void source_unblock(struct source *source);
+/* All that were locked want a claim. */
+void sources_retry(struct sources *sources);
 /* A claim has failed: it comes again; if the queue is to blame, not before the next look at it. */
 void source_failed(struct source *source, bool is_to_blame);
 

@@ -46,10 +46,11 @@ struct parked {
 	struct exchange *x;
 	struct watch timer;
 	enum claim_state state;
-	bool is_due;   /* in work->due */
-	bool is_over;  /* its time: the next answer is the last */
-	bool is_gone;  /* its client: what it gets goes back */
-	bool has_news; /* since it asked */
+	bool is_due;    /* in work->due */
+	bool is_over;   /* its time: the next answer is the last */
+	bool is_gone;   /* its client: what it gets goes back */
+	bool has_news;  /* since it asked */
+	bool is_locked; /* was the queue, when it asked last */
 	unsigned max;
 	uint64_t lease_ms;
 };
@@ -255,9 +256,20 @@ wake_next(struct line *line)
 }
 
 static void
-claim_done(const struct queue_answer *answer, const struct claim_result *result, void *ctx)
+reply_empty(const struct parked *p)
 {
 	static const struct queue_answer locked = {.outcome = QUEUE_BUSY, .retry_after_s = 1};
+
+	/* that there is nothing is not what is known then */
+	if (p->is_locked)
+		job_reply_trouble(p->x, &locked);
+	else
+		reply_none(p->x);
+}
+
+static void
+claim_done(const struct queue_answer *answer, const struct claim_result *result, void *ctx)
+{
 	struct parked *p = ctx;
 	struct work *work = p->line->work;
 	const bool is_ok = answer->outcome == QUEUE_OK;
@@ -267,17 +279,15 @@ claim_done(const struct queue_answer *answer, const struct claim_result *result,
 	if (is_ok && result->end == CLAIM_MORE)
 		wake_next(p->line);
 	p->state = CLAIM_PARKED;
+	p->is_locked = is_ok && result->end == CLAIM_LOCKED;
 	if (is_ok && !result->n && !p->is_over) {
 		if (p->has_news)
 			make_due(p);
 	} else {
 		if (!is_ok) {
 			job_reply_trouble(p->x, answer);
-		} else if (result->end == CLAIM_LOCKED && !p->is_gone) {
-			/* that there is nothing is not what is known */
-			job_reply_trouble(p->x, &locked);
 		} else if (!result->n) {
-			reply_none(p->x);
+			reply_empty(p);
 		} else if (p->is_gone) {
 			give_back(work->jobs, result);
 			reply_none(p->x);
@@ -289,7 +299,7 @@ claim_done(const struct queue_answer *answer, const struct claim_result *result,
 	ask_due(work);
 }
 
-/* Its time is over: one that is parked was answered "none" when it asked last. */
+/* Its time is over: one that is parked has found nothing when it asked last. */
 static void
 end(struct parked *p)
 {
@@ -297,7 +307,7 @@ end(struct parked *p)
 	p->is_over = true;
 	if (p->state != CLAIM_PARKED)
 		return;
-	reply_none(p->x);
+	reply_empty(p);
 	parked_free(p);
 }
 

@@ -164,6 +164,25 @@ START_TEST(a_queue_that_is_gone_is_forgotten)
 }
 END_TEST
 
+/* Nobody tells when one can be claimed again: it is asked for. */
+START_TEST(one_that_is_locked_is_tried_again)
+{
+	source_want(get("a"), false);
+	source_want(get("b"), false);
+	expect_next("a");
+	source_claimed(&sources, get("a"), CLAIM_LOCKED);
+	expect_next("b");
+	source_claimed(&sources, get("b"), CLAIM_EMPTY);
+	expect_next(NULL);
+	sources_retry(&sources);
+	expect_next("a");
+	source_claimed(&sources, get("a"), CLAIM_EMPTY);
+	/* once */
+	sources_retry(&sources);
+	expect_next(NULL);
+}
+END_TEST
+
 /* Each is found, whatever came and went before. */
 START_TEST(there_may_be_thousands)
 {
@@ -212,6 +231,7 @@ main(void)
 	tcase_add_test(tc, a_claim_that_failed_comes_again);
 	tcase_add_test(tc, one_that_is_at_its_bound_waits_for_an_end);
 	tcase_add_test(tc, a_queue_that_is_gone_is_forgotten);
+	tcase_add_test(tc, one_that_is_locked_is_tried_again);
 	tcase_add_test(tc, there_may_be_thousands);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

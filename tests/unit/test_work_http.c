@@ -196,6 +196,24 @@ START_TEST(nobody_knows)
 	claim(1, "wait=60");
 	fake_answer_claim(0, QUEUE_OK, &locked);
 	ck_assert(!x[1]->answered);
+	/* and when its time is over as much is known */
+	work_end(jobs.work);
+	ck_assert_int_eq(x[1]->status, 503);
+}
+END_TEST
+
+/* What was asked last counts. */
+START_TEST(it_was_locked_for_a_while)
+{
+	const struct claim_result locked = {.end = CLAIM_LOCKED};
+
+	claim(0, "wait=60");
+	fake_answer_claim(0, QUEUE_OK, &locked);
+	arrive(1);
+	give(0);
+	ck_assert(!x[0]->answered);
+	work_end(jobs.work);
+	ck_assert_int_eq(x[0]->status, 204);
 }
 END_TEST
 
@@ -465,6 +483,7 @@ main(void)
 	tcase_add_test(tc, what_there_is_at_once);
 	tcase_add_test(tc, nothing_at_once);
 	tcase_add_test(tc, nobody_knows);
+	tcase_add_test(tc, it_was_locked_for_a_while);
 	tcase_add_test(tc, nothing_in_time);
 	tcase_add_test(tc, what_comes_from_elsewhere_is_looked_for);
 	tcase_add_test(tc, trouble_is_the_answer_of_who_asked);
