@@ -725,6 +725,17 @@ START_TEST(makes_the_table_once_however_many_start)
 }
 END_TEST
 
+static bool
+jobs_work(struct daemon *d)
+{
+	struct http_answer a;
+
+	http_request(daemon_port(d), "GET", "/api/queues", NULL, NULL, &a);
+	const bool is = a.status == 200;
+	http_answer_fini(&a);
+	return is;
+}
+
 START_TEST(uses_a_table_that_is_there)
 {
 	/* by a role that may read and write what another one has made, but no jobs */
@@ -733,6 +744,8 @@ START_TEST(uses_a_table_that_is_there)
 	struct daemon *d = daemon_start(option, NULL);
 
 	expect_post(d, "{\"name\":\"old\",\"price\":3}", 201, NULL);
+	/* the steps of the jobs come by themselves, and must all be there */
+	WAIT_UNTIL(jobs_work(d));
 	daemon_stop(d);
 	free(pg_ask("reassign owned by plaza to postgres;"
 		    "grant select, insert on products to plaza;"
@@ -742,7 +755,7 @@ START_TEST(uses_a_table_that_is_there)
 		    "grant usage on products_id_seq to plaza"));
 	d = daemon_start(option, NULL);
 	free(option);
-	daemon_expect_error(d, "jobs: permission denied for table job_");
+	daemon_expect_error(d, "jobs: permission denied for table job");
 	char *line = daemon_log_wait(d, 0, "jobs: permission denied for table job_worker");
 	ck_assert_msg(strstr(line, "the grants at the end of what plazad -S prints"), "%s", line);
 	free(line);
