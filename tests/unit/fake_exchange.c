@@ -8,6 +8,21 @@
 
 #include "http/problem.h"
 
+static void (*hold_memory)(bool is_held);
+
+void
+fake_exchange_hold(void (*hold)(bool is_held))
+{
+	hold_memory = hold;
+}
+
+static void
+hold(bool is_held)
+{
+	if (hold_memory)
+		hold_memory(is_held);
+}
+
 static char *
 copy(const char *s)
 {
@@ -140,6 +155,7 @@ answer(struct exchange *x, int status, const char *fields)
 void
 exchange_reply(struct exchange *x, const struct reply *reply)
 {
+	hold(true);
 	answer(x, reply->status, reply->fields);
 	x->content_type = copy(reply->content_type);
 	x->text = malloc(reply->body.len + 1);
@@ -149,15 +165,18 @@ exchange_reply(struct exchange *x, const struct reply *reply)
 		memcpy(x->text, reply->body.ptr, reply->body.len);
 	x->text[reply->body.len] = '\0';
 	x->text_len = reply->body.len;
+	hold(false);
 }
 
 bool
 exchange_stream(struct exchange *x, const struct reply *head, const struct stream_calls *calls,
 		void *ctx)
 {
+	hold(true);
 	answer(x, head->status, head->fields);
 	x->content_type = copy(head->content_type);
 	x->text = copy("");
+	hold(false);
 	x->answered = x->is_head;
 	if (x->is_head)
 		return false;
@@ -173,7 +192,9 @@ exchange_send(struct exchange *x, struct span piece)
 	if (!x->stream || x->wants_piece || piece.len == 0)
 		abort();
 	x->wants_piece = true;
+	hold(true);
 	char *text = realloc(x->text, x->text_len + piece.len + 1);
+	hold(false);
 	if (!text)
 		abort();
 	memcpy(text + x->text_len, piece.ptr, piece.len);
@@ -222,6 +243,7 @@ exchange_on_shut(struct exchange *x, void (*gone)(struct exchange *x, void *ctx)
 void
 exchange_problem(struct exchange *x, const struct problem *problem)
 {
+	hold(true);
 	answer(x, problem->status, problem->fields);
 	x->is_problem = true;
 	x->content_type = copy("application/problem+json");
@@ -234,6 +256,7 @@ exchange_problem(struct exchange *x, const struct problem *problem)
 		x->error[i].detail = copy(problem->errors[i].detail);
 		x->n_errors++;
 	}
+	hold(false);
 }
 
 bool

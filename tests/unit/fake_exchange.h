@@ -47,6 +47,8 @@ struct exchange {
 	bool was_aborted;
 };
 
+/* `hold` is called around what is allocated here for an answer: no test runs out of that. */
+void fake_exchange_hold(void (*hold)(bool is_held));
 struct exchange *fake_exchange_new(const char *query, const char *param, const char *body);
 /* Also when it has no answer. */
 void fake_exchange_free(struct exchange **x);

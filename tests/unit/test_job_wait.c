@@ -6,35 +6,23 @@
  */
 #include "jobs/job_wait.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "fake_exchange.h"
-#include "fake_queue.h"
-#include "jobs/jobs_common.h"
+#include "wait_rig.h"
 
 /* Of a wait that ends by something else: no test waits so long. */
 #define LONG_MS 60000
 
-static char no_queue;
-static struct config config;
-static struct jobs jobs;
 static struct exchange *x;
 static struct uuid id, other;
-static struct watch alarm_clock;
 
 static void
 setup(void)
 {
-	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	config = (struct config){.jobs_retention = UINT64_C(7) * 86400 * 1000};
-	jobs = (struct jobs){.config = &config, .loop = loop_new()};
-	ck_assert_ptr_nonnull(jobs.loop);
-	/* what it points to is the fakes' business */
-	jobs.queue = (struct queue *)&no_queue;
+	rig_init(NULL);
 	jobs.waits = job_waits_new(&jobs);
 	ck_assert_ptr_nonnull(jobs.waits);
 	ck_assert(uuid_make(&id) && uuid_make(&other));
@@ -48,26 +36,7 @@ teardown(void)
 	jobs.queue = NULL;
 	job_waits_free(&jobs.waits);
 	loop_free(&jobs.loop);
-	/* whatever became of it, it was answered */
-	ck_assert(x->answered);
-	fake_exchange_free(&x);
-}
-
-static void
-stop_cb(void *arg, short what)
-{
-	(void)arg;
-	(void)what;
-	loop_stop(jobs.loop);
-}
-
-/* Lets so much time pass in the loop. */
-static void
-pass_ms(uint64_t ms)
-{
-	watch_init_timer(&alarm_clock, jobs.loop, "test", stop_cb, NULL);
-	ck_assert(watch_start_ms(&alarm_clock, ms));
-	loop_run(jobs.loop);
+	rig_expect_answered(&x, 1);
 }
 
 static struct job_row
@@ -552,21 +521,11 @@ START_TEST(there_is_no_place_for_all)
 }
 END_TEST
 
-static TCase *
-begin_case(Suite *suite, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 int
 main(void)
 {
 	Suite *suite = suite_create("job_wait");
-	TCase *tc = begin_case(suite, "one");
+	TCase *tc = rig_case(suite, "one", setup, teardown);
 	tcase_add_test(tc, without_a_wait_one_look_is_the_answer);
 	tcase_add_test(tc, what_is_not_there_is_said_at_once);
 	tcase_add_test(tc, what_has_ended_is_said_at_once);
@@ -576,32 +535,28 @@ main(void)
 	tcase_add_test(tc, when_its_time_is_over_it_is_as_it_is);
 	tcase_add_test(tc, time_that_ends_during_a_look);
 	tcase_add_test(tc, it_looks_now_and_then);
-	tc = begin_case(suite, "trouble");
+	tc = rig_case(suite, "trouble", setup, teardown);
 	tcase_add_test(tc, trouble_at_first_is_the_answer);
 	tcase_add_test(tc, trouble_later_is_waited_over);
 	tcase_add_test(tc, a_lane_that_is_full_is_asked_again_soon);
 	tcase_add_test(tc, trouble_at_last_is_the_answer);
-	tc = begin_case(suite, "put");
+	tc = rig_case(suite, "put", setup, teardown);
 	tcase_add_test(tc, a_put_hears_of_an_end_before_its_own_answer);
 	tcase_add_test(tc, a_put_looks_only_when_there_is_something);
 	tcase_add_test(tc, a_put_whose_time_is_over);
 	tcase_add_test(tc, a_put_and_no_database_any_more);
 	tcase_add_test(tc, a_put_that_was_none);
 	tcase_add_test(tc, a_put_of_one_that_exists);
-	tc = begin_case(suite, "leave");
+	tc = rig_case(suite, "leave", setup, teardown);
 	tcase_add_test(tc, one_who_leaves_is_answered_by_the_next_look);
 	tcase_add_test(tc, one_who_leaves_during_a_look);
 	tcase_add_test(tc, one_who_leaves_before_its_job_is_put);
 	tcase_add_test(tc, one_who_leaves_before_its_job_exists);
-	tc = begin_case(suite, "many");
+	tc = rig_case(suite, "many", setup, teardown);
 	tcase_add_test(tc, who_is_left_over_is_answered_at_the_end);
 	tcase_add_test(tc, a_process_that_leaves_lets_nobody_wait);
 	tcase_add_test(tc, there_is_no_place_for_all);
 	tcase_add_loop_test(tc, a_connection_that_breaks_while_all_are_told, 0,
 			    (int)(sizeof(rouses) / sizeof(rouses[0])));
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return rig_run(suite);
 }

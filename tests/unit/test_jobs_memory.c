@@ -88,29 +88,6 @@ job_kind_at(size_t index)
 	return job_kind_find(SPAN_LIT("fetch"));
 }
 
-/* What the exchange of the tests allocates is not the jobs': it is there. */
-
-void __real_exchange_reply(struct exchange *x, const struct reply *reply);
-void __wrap_exchange_reply(struct exchange *x, const struct reply *reply);
-void __real_exchange_problem(struct exchange *x, const struct problem *problem);
-void __wrap_exchange_problem(struct exchange *x, const struct problem *problem);
-
-void
-__wrap_exchange_reply(struct exchange *x, const struct reply *reply)
-{
-	fail_alloc_hold(true);
-	__real_exchange_reply(x, reply);
-	fail_alloc_hold(false);
-}
-
-void
-__wrap_exchange_problem(struct exchange *x, const struct problem *problem)
-{
-	fail_alloc_hold(true);
-	__real_exchange_problem(x, problem);
-	fail_alloc_hold(false);
-}
-
 static void
 start_server(void)
 {
@@ -597,6 +574,7 @@ setup(void)
 	static struct pass_hook hook = {.fn = answered_hook, .name = "answered"};
 
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	fake_exchange_hold(fail_alloc_hold);
 	snprintf(database, sizeof(database), "%s", server.conninfo);
 	config = (struct config){
 	    .store_database = database,

@@ -26,53 +26,6 @@
 #define ROWS_MAX    64
 #define COLUMNS_MAX 8
 
-/* --- the front door's memory is not ours --- */
-
-void __real_exchange_reply(struct exchange *x, const struct reply *reply);
-void __wrap_exchange_reply(struct exchange *x, const struct reply *reply);
-void __real_exchange_problem(struct exchange *x, const struct problem *problem);
-void __wrap_exchange_problem(struct exchange *x, const struct problem *problem);
-bool __real_exchange_stream(struct exchange *x, const struct reply *head,
-			    const struct stream_calls *calls, void *ctx);
-bool __wrap_exchange_stream(struct exchange *x, const struct reply *head,
-			    const struct stream_calls *calls, void *ctx);
-void __real_exchange_send(struct exchange *x, struct span piece);
-void __wrap_exchange_send(struct exchange *x, struct span piece);
-
-void
-__wrap_exchange_reply(struct exchange *x, const struct reply *reply)
-{
-	fail_alloc_hold(true);
-	__real_exchange_reply(x, reply);
-	fail_alloc_hold(false);
-}
-
-void
-__wrap_exchange_problem(struct exchange *x, const struct problem *problem)
-{
-	fail_alloc_hold(true);
-	__real_exchange_problem(x, problem);
-	fail_alloc_hold(false);
-}
-
-bool
-__wrap_exchange_stream(struct exchange *x, const struct reply *head,
-		       const struct stream_calls *calls, void *ctx)
-{
-	fail_alloc_hold(true);
-	const bool goes_on = __real_exchange_stream(x, head, calls, ctx);
-	fail_alloc_hold(false);
-	return goes_on;
-}
-
-void
-__wrap_exchange_send(struct exchange *x, struct span piece)
-{
-	fail_alloc_hold(true);
-	__real_exchange_send(x, piece);
-	fail_alloc_hold(false);
-}
-
 /* --- a lane --- */
 
 struct lane {
@@ -261,6 +214,7 @@ static void
 setup(void)
 {
 	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	fake_exchange_hold(fail_alloc_hold);
 	memset(&lane, 0, sizeof(lane));
 	memset(&loop, 0, sizeof(loop));
 	sql = product_sql_new("public");

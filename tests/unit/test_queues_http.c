@@ -5,27 +5,19 @@
  */
 #include "jobs/queues_http.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "fake_exchange.h"
-#include "fake_queue.h"
 #include "http/route.h"
-#include "jobs/jobs_common.h"
+#include "wait_rig.h"
 
 #define CROWD 20
 
-static char no_queue;
-static struct config config;
 static struct segment *segment;
-static struct jobs jobs;
 static struct exchange *x[CROWD];
 static struct route get_route, patch_route;
 static struct job_queue_cell *cell;
-static struct watch alarm_clock;
 
 void
 route_add(struct route_table *table, const struct route *route)
@@ -42,19 +34,10 @@ route_add(struct route_table *table, const struct route *route)
 static void
 setup(void)
 {
-	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	config = (struct config){.jobs_queue_concurrency = 100, .jobs_queue_depth = 1000};
 	segment = segment_new(4096);
 	ck_assert_ptr_nonnull(segment);
-	jobs = (struct jobs){
-	    .config = &config,
-	    .loop = loop_new(),
-	    .host.segment = segment,
-	    .shared = jobs_shared_of(segment),
-	};
-	ck_assert_ptr_nonnull(jobs.loop);
-	/* what it points to is the fakes' business */
-	jobs.queue = (struct queue *)&no_queue;
+	rig_init(segment);
 	jobs.queue_waits = queue_waits_new(&jobs);
 	ck_assert_ptr_nonnull(jobs.queue_waits);
 	queues_add_routes(&jobs, NULL);
@@ -71,29 +54,7 @@ teardown(void)
 	queue_waits_free(&jobs.queue_waits);
 	loop_free(&jobs.loop);
 	segment_free(&segment);
-	for (size_t i = 0; i < CROWD; i++) {
-		if (!x[i])
-			continue;
-		/* whatever became of it, it was answered */
-		ck_assert(x[i]->answered);
-		fake_exchange_free(&x[i]);
-	}
-}
-
-static void
-stop_cb(void *arg, short what)
-{
-	(void)arg;
-	(void)what;
-	loop_stop(jobs.loop);
-}
-
-static void
-pass_ms(uint64_t ms)
-{
-	watch_init_timer(&alarm_clock, jobs.loop, "test", stop_cb, NULL);
-	ck_assert(watch_start_ms(&alarm_clock, ms));
-	loop_run(jobs.loop);
+	rig_expect_answered(x, CROWD);
 }
 
 static void
@@ -306,37 +267,23 @@ START_TEST(names_have_an_end)
 }
 END_TEST
 
-static TCase *
-begin_case(Suite *suite, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 int
 main(void)
 {
 	Suite *suite = suite_create("queues_http");
-	TCase *tc = begin_case(suite, "one");
+	TCase *tc = rig_case(suite, "one", setup, teardown);
 
 	tcase_add_test(tc, at_once);
 	tcase_add_test(tc, when_it_is_empty);
 	tcase_add_test(tc, its_time_is_over);
 	tcase_add_test(tc, one_who_leaves);
 	tcase_add_test(tc, an_outage_is_waited_over);
-	tc = begin_case(suite, "many");
+	tc = rig_case(suite, "many", setup, teardown);
 	tcase_add_test(tc, a_connection_that_breaks_while_all_are_told);
 	tcase_add_test(tc, who_is_left_over_is_answered_at_the_end);
 	tcase_add_test(tc, a_process_that_leaves_lets_nobody_wait);
-	tc = begin_case(suite, "settings");
+	tc = rig_case(suite, "settings", setup, teardown);
 	tcase_add_test(tc, what_is_set_is_known_at_once);
 	tcase_add_test(tc, names_have_an_end);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return rig_run(suite);
 }

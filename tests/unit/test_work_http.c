@@ -5,27 +5,19 @@
  */
 #include "jobs/work_http.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "fake_exchange.h"
-#include "fake_queue.h"
 #include "http/route.h"
-#include "jobs/jobs_common.h"
+#include "wait_rig.h"
 
 #define N_PARKED 10
 
-static char no_queue;
-static struct config config;
 static struct segment *segment;
-static struct jobs jobs;
 static struct exchange *x[N_PARKED];
 static struct route claim_route;
 static struct job_queue_cell *cell;
-static struct watch alarm_clock;
 
 void
 route_add(struct route_table *table, const struct route *route)
@@ -37,19 +29,10 @@ route_add(struct route_table *table, const struct route *route)
 static void
 setup(void)
 {
-	log_open(LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 	config = (struct config){.jobs_lease = 60000};
 	segment = segment_new(4096);
 	ck_assert_ptr_nonnull(segment);
-	jobs = (struct jobs){
-	    .config = &config,
-	    .loop = loop_new(),
-	    .host.segment = segment,
-	    .shared = jobs_shared_of(segment),
-	};
-	ck_assert_ptr_nonnull(jobs.loop);
-	/* what it points to is the fakes' business */
-	jobs.queue = (struct queue *)&no_queue;
+	rig_init(segment);
 	jobs.work = work_new(&jobs);
 	ck_assert_ptr_nonnull(jobs.work);
 	work_add_routes(&jobs, NULL);
@@ -65,29 +48,7 @@ teardown(void)
 	work_free(&jobs.work);
 	loop_free(&jobs.loop);
 	segment_free(&segment);
-	for (size_t i = 0; i < N_PARKED; i++) {
-		if (!x[i])
-			continue;
-		/* whatever became of it, it was answered */
-		ck_assert(x[i]->answered);
-		fake_exchange_free(&x[i]);
-	}
-}
-
-static void
-stop_cb(void *arg, short what)
-{
-	(void)arg;
-	(void)what;
-	loop_stop(jobs.loop);
-}
-
-static void
-pass_ms(uint64_t ms)
-{
-	watch_init_timer(&alarm_clock, jobs.loop, "test", stop_cb, NULL);
-	ck_assert(watch_start_ms(&alarm_clock, ms));
-	loop_run(jobs.loop);
+	rig_expect_answered(x, N_PARKED);
 }
 
 /* POST /api/queues/{queue}/claim?query */
@@ -464,21 +425,11 @@ START_TEST(there_is_no_line_for_all_names)
 }
 END_TEST
 
-static TCase *
-begin_case(Suite *suite, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 int
 main(void)
 {
 	Suite *suite = suite_create("work_http");
-	TCase *tc = begin_case(suite, "one");
+	TCase *tc = rig_case(suite, "one", setup, teardown);
 
 	tcase_add_test(tc, what_there_is_at_once);
 	tcase_add_test(tc, nothing_at_once);
@@ -487,23 +438,19 @@ main(void)
 	tcase_add_test(tc, nothing_in_time);
 	tcase_add_test(tc, what_comes_from_elsewhere_is_looked_for);
 	tcase_add_test(tc, trouble_is_the_answer_of_who_asked);
-	tc = begin_case(suite, "many");
+	tc = rig_case(suite, "many", setup, teardown);
 	tcase_add_test(tc, who_came_first_is_served_first);
 	tcase_add_test(tc, as_many_ask_as_may_find_a_job);
 	tcase_add_test(tc, news_while_it_asks);
 	tcase_add_test(tc, other_queues_are_others_business);
-	tc = begin_case(suite, "leave");
+	tc = rig_case(suite, "leave", setup, teardown);
 	tcase_add_loop_test(tc, one_who_leaves_takes_no_job, 0, 2);
 	tcase_add_loop_test(tc, what_is_given_to_one_who_has_left_goes_back, 0, 2);
 	tcase_add_loop_test(tc, nothing_goes_back_when_there_is_nothing, 0, 2);
-	tc = begin_case(suite, "ends");
+	tc = rig_case(suite, "ends", setup, teardown);
 	tcase_add_test(tc, a_process_that_leaves_lets_nobody_wait);
 	tcase_add_test(tc, a_connection_that_breaks_while_all_are_told);
 	tcase_add_test(tc, a_lane_that_is_full);
 	tcase_add_test(tc, there_is_no_line_for_all_names);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return rig_run(suite);
 }
