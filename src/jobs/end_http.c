@@ -62,7 +62,8 @@ read_lease(const json_t *json, struct span text, int64_t *lease, struct mistakes
 
 /* jansson's iterator wants it writable, and does not write */
 static void
-refuse_others(const json_t *json, const char *const *names, struct mistakes *mistakes)
+refuse_others(const json_t *json, const char *const *names, const char *all,
+	      struct mistakes *mistakes)
 {
 	json_t *object = (json_t *)(uintptr_t)json;
 
@@ -74,7 +75,8 @@ refuse_others(const json_t *json, const char *const *names, struct mistakes *mis
 		while (names[i] && !span_eq(key, span_str(names[i])))
 			i++;
 		if (!names[i])
-			mistakes_add_key(mistakes, key, "is not a member of this request");
+			mistakes_add_key(mistakes, key, "is not a member of this; %s are accepted",
+					 all);
 	}
 }
 
@@ -114,7 +116,7 @@ read_finish(const json_t *json, struct span text, struct ended *ended, struct mi
 	ended->outcome = JOB_DONE;
 	if (json_object_get(json, "result"))
 		ended->result = json_raw_member(text, SPAN_LIT("result"));
-	refuse_others(json, names, mistakes);
+	refuse_others(json, names, "lease and result", mistakes);
 }
 
 /* A line of text, which is told to whoever looks at the job. */
@@ -152,7 +154,7 @@ read_fail(const json_t *json, struct span text, struct ended *ended, struct mist
 		mistakes_add_key(mistakes, SPAN_LIT("retry_after_s"),
 				 "must be whole seconds from 0 to %lld",
 				 (long long)JOB_DELAY_MS_MAX / 1000);
-	refuse_others(json, names, mistakes);
+	refuse_others(json, names, "lease, error, retry and retry_after_s", mistakes);
 }
 
 /* NULL: answered. */
@@ -272,7 +274,7 @@ read_extend(const json_t *json, struct extend *extend, struct mistakes *mistakes
 	else if (more)
 		mistakes_add_key(mistakes, SPAN_LIT("extend_s"),
 				 "must be whole seconds from 1 to %d", LEASE_MAX_S);
-	refuse_others(json, names, mistakes);
+	refuse_others(json, names, "lease, extend_s and progress", mistakes);
 }
 
 static void

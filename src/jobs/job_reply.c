@@ -124,6 +124,7 @@ job_reply_absent(struct exchange *x, const struct uuid *id, uint64_t retention_m
 				.title = "The job is kept no longer",
 				.detail = "its id is older than jobs.retention: what was done by "
 					  "then is forgotten",
+				.hint = "Read results before that, or raise jobs.retention.",
 			    });
 }
 
@@ -179,7 +180,8 @@ job_reply_lost(struct exchange *x)
 				.type = "lease-lost",
 				.title = "The lease is not valid any more",
 				.detail = "the job has ended, was cancelled, or was given to "
-					  "another worker after its deadline; nothing has changed",
+					  "another worker after its deadline, or this is not the "
+					  "lease of its claim; nothing has changed",
 				.hint = "Drop the work. A job that takes long extends its lease "
 					"before the deadline.",
 			    });

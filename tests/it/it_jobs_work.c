@@ -244,6 +244,9 @@ static const struct form {
 START_TEST(forms_that_are_none)
 {
 	static const char *const verbs[] = {"finish", "fail", "extend"};
+	static const char *const accepted[] = {"lease and result",
+					       "lease, error, retry and retry_after_s",
+					       "lease, extend_s and progress"};
 	struct daemon *d = jobs_start(NULL, NULL);
 
 	free(jobs_put(d, "{\"kind\":\"x\"}"));
@@ -262,6 +265,12 @@ START_TEST(forms_that_are_none)
 		target = it_printf(JOBS "/x/%s", verbs[v]);
 		jobs_refused(d, "POST", target, JSON, "{\"lease\":1}", 404, "not-found", NULL);
 		free(target);
+		json_t *problem = jobs_ask(d, "POST", JSON, "{\"lease\":1,\"more\":1}", 422,
+					   JOBS "/%s/%s", job_str(job, "id"), verbs[v]);
+		char *detail = it_printf("is not a member of this; %s are accepted", accepted[v]);
+		ck_assert_str_eq(job_str(job_item(problem, "errors", 0), "detail"), detail);
+		free(detail);
+		json_decref(problem);
 	}
 	jobs_is(d, job_str(job, "id"), "running");
 	json_decref(job);

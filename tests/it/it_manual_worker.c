@@ -1,7 +1,8 @@
 /*
  * it_manual_worker.c - the worker in sh of plaza-api(7), as it stands there: some of them run jobs,
  * and are killed at random, and one is stopped in the midst of a job for longer than its lease. No
- * job is lost, none has two ends, and who is late is not believed.
+ * job is lost, none has two ends, and who is late is not believed. A result that is not taken is
+ * told, and its job is not done again.
  */
 /* links: tests/it/harness.c tests/it/daemon.c tests/it/procfs.c tests/it/http_client.c
  * tests/it/pg.c */
@@ -186,10 +187,49 @@ START_TEST(killed_and_late_workers_lose_nothing)
 }
 END_TEST
 
+/* What a program writes that is no result: a plain text, two values, too much. */
+static const char *const no_results[] = {"echo mail sent", "echo 1; echo 2",
+					 "printf '\"%070000d\"' 0"};
+
+START_TEST(a_result_that_is_not_taken_fails_the_job)
+{
+	char *option = it_printf("store.database=%s", pg_fresh());
+	struct daemon *d = daemon_start(option, "jobs.lease=1s", NULL);
+	char *url = it_printf("http://127.0.0.1:%u", daemon_port(d));
+	char *text = script_of_page();
+	const char *script = write_program("worker.sh", text);
+	char *ledger = it_printf("%s", it_path("ledger"));
+	char *code = it_printf("#!/bin/sh\necho begun >>'%s'\n%s\n", ledger, no_results[_i]);
+	const char *program = write_program("plain.sh", code);
+
+	daemon_wait_store(d);
+	put_jobs(d, 0, 1);
+	const pid_t worker = start_worker(script, url, program);
+	WAIT_UNTIL(count("select count(*) from job_result where state = 'f'") == 1);
+	kill_worker(worker);
+	ck_assert_int_eq(count("select count(*) from job_result where attempt = 1 and "
+			       "error like '%its result is no JSON, or too long%'"),
+			 1);
+	char *begun = it_read_file(ledger);
+	ck_assert_str_eq(begun, "begun\n");
+	daemon_stop(d);
+	free(begun);
+	free(code);
+	free(ledger);
+	free(text);
+	free(url);
+	free(option);
+}
+END_TEST
+
 static void
 fill(Suite *s)
 {
-	tcase_add_test(it_case(s, "worker"), killed_and_late_workers_lose_nothing);
+	TCase *tc = it_case(s, "worker");
+
+	tcase_add_test(tc, killed_and_late_workers_lose_nothing);
+	tcase_add_loop_test(tc, a_result_that_is_not_taken_fails_the_job, 0,
+			    sizeof(no_results) / sizeof(no_results[0]));
 }
 
 int
