@@ -201,19 +201,22 @@ struct verb {
 	enum takes takes;
 	const char *accepted;
 	void (*run)(struct api *api, const struct jobs_args *args, int *exit);
+	const char *states; /* of -s; NULL: all */
 };
 
 static const struct verb verbs[] = {
-    {"list", "qskn", 0, 0, TAKES_NOTHING, "options and no argument", jobs_list},
-    {"put", "qpraU", 1, 2, TAKES_KIND, "KIND and maybe ARGS, in JSON", jobs_put},
-    {"show", "", 1, -1, TAKES_IDS, "ID...", jobs_show},
-    {"cancel", "qsk", 1, -1, TAKES_IDS, "ID..., or -s STATE and no ID", jobs_cancel},
-    {"retry", "qsk", 1, -1, TAKES_IDS, "ID..., or -s STATE and no ID", jobs_retry},
-    {"wait", "qt", 0, 1, TAKES_QUEUES, "the name of one QUEUE, or none", jobs_wait},
-    {"queues", "", 0, 0, TAKES_NOTHING, "no argument", jobs_queues},
-    {"pause", "", 1, -1, TAKES_QUEUES, "QUEUE...", jobs_pause},
-    {"resume", "", 1, -1, TAKES_QUEUES, "QUEUE...", jobs_resume},
-    {"limit", "", 2, 3, TAKES_LIMITS, "QUEUE and concurrency=N, depth=N or both", jobs_limit},
+    {"list", "qskn", 0, 0, TAKES_NOTHING, "options and no argument", jobs_list, NULL},
+    {"put", "qpraU", 1, 2, TAKES_KIND, "KIND and maybe ARGS, in JSON", jobs_put, NULL},
+    {"show", "", 1, -1, TAKES_IDS, "ID...", jobs_show, NULL},
+    {"cancel", "qsk", 1, -1, TAKES_IDS, "ID..., or -s STATE and no ID", jobs_cancel,
+     "queued, scheduled or running"},
+    {"retry", "qsk", 1, -1, TAKES_IDS, "ID..., or -s STATE and no ID", jobs_retry,
+     "failed, dead or cancelled"},
+    {"wait", "qt", 0, 1, TAKES_QUEUES, "the name of one QUEUE, or none", jobs_wait, NULL},
+    {"queues", "", 0, 0, TAKES_NOTHING, "no argument", jobs_queues, NULL},
+    {"pause", "", 1, -1, TAKES_QUEUES, "QUEUE...", jobs_pause, NULL},
+    {"resume", "", 1, -1, TAKES_QUEUES, "QUEUE...", jobs_resume, NULL},
+    {"limit", "", 2, 3, TAKES_LIMITS, "QUEUE and concurrency=N, depth=N or both", jobs_limit, NULL},
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -364,6 +367,10 @@ check_arguments(const struct verb *verb, const struct jobs_args *args, const cha
 		ctl_say("jobs %s takes -q and -k with -s STATE only", verb->name);
 		return false;
 	}
+	if (verb->states && args->state && !strstr(verb->states, args->state)) {
+		ctl_say("jobs %s -s %s: accepted: %s", verb->name, args->state, verb->states);
+		return false;
+	}
 	if (verb->run == jobs_wait && n && args->queue) {
 		ctl_say("jobs wait takes a QUEUE once");
 		return false;
@@ -387,7 +394,9 @@ arguments_parse(int argc, char **argv, struct jobs_args *args, const struct verb
 	if (optind < argc) {
 		*verb = find_verb(argv[optind]);
 		if (!*verb) {
-			ctl_say("jobs has no verb %s", argv[optind]);
+			ctl_say("jobs has no verb %s; accepted: list, put, show, cancel, retry, "
+				"wait, queues, pause, resume or limit",
+				argv[optind]);
 			return usage_error();
 		}
 		optind++;

@@ -707,7 +707,7 @@ END_TEST
 static const struct {
 	const char *argv[6], *says;
 } wrong[] = {
-    {{"delete"}, "jobs has no verb delete"},
+    {{"delete"}, "jobs has no verb delete; accepted: list, put, show, "},
     {{"list", "x"}, "jobs list takes options and no argument"},
     {{"list", "-p", "1"}, "jobs list has no option -p"},
     {{"-p", "1"}, "jobs list has no option -p"},
@@ -737,6 +737,9 @@ static const struct {
     {{"cancel"}, "jobs cancel takes ID..., or -s STATE and no ID"},
     {{"cancel", "-q", "q"}, "jobs cancel takes ID..., or -s STATE and no ID"},
     {{"retry", "-s", "dead", "00000000-0000-7000-8000-000000000000"}, "or -s STATE and no ID"},
+    {{"retry", "-s", "done"}, "jobs retry -s done: accepted: failed, dead or cancelled"},
+    {{"retry", "-s", "running"}, "jobs retry -s running: accepted: failed, dead or"},
+    {{"cancel", "-s", "dead"}, "jobs cancel -s dead: accepted: queued, scheduled or running"},
     {{"retry", "-q", "q", "00000000-0000-7000-8000-000000000000"}, "-q and -k with -s STATE only"},
     {{"wait", "a", "b"}, "jobs wait takes the name of one QUEUE, or none"},
     {{"wait", "a/b"}, "a/b is no name of a queue"},
