@@ -216,9 +216,10 @@ put_accepted_words(enum config_option option, struct buffer *problem)
 		put_list(problem, scopes);
 		return;
 	case OPTION_server_names: accepted = "host names without a port, or * for any"; break;
-	case OPTION_fetch_ports: accepted = "numbers from 1 to 65535"; break;
+	case OPTION_fetch_ports: accepted = "numbers from 1 to 65535, as in 80 443"; break;
 	case OPTION_fetch_allow:
-		accepted = "CIDR or CIDR:port, as in 10.1.0.0/16, 10.1.2.3:8080 or fd00::/8";
+		accepted = "CIDR or CIDR:port, with blanks between them, as in 10.1.0.0/16 "
+			   "10.1.2.3:8080 fd00::/8";
 		break;
 	default: accepted = "scheme://host or scheme://host:port, as in https://app.example";
 	}

@@ -254,8 +254,10 @@ END_TEST
 #define BAD_NAME                                                                                   \
 	"what stands before = is no option's name; accepted: letters, digits and _ (a value goes " \
 	"on one line)"
-#define NO_EQUAL  "has no =; accepted: option = value, [section], and comments with # or ; in front"
-#define NO_RANGE  "; accepted: CIDR or CIDR:port, as in 10.1.0.0/16, 10.1.2.3:8080 or fd00::/8"
+#define NO_EQUAL "has no =; accepted: option = value, [section], and comments with # or ; in front"
+#define NO_RANGE                                                                      \
+	"; accepted: CIDR or CIDR:port, with blanks between them, as in 10.1.0.0/16 " \
+	"10.1.2.3:8080 fd00::/8"
 #define NO_ORIGIN "; accepted: scheme://host or scheme://host:port, as in https://app.example"
 #define NO_SCHEMA                                                                               \
 	"is no name of a schema; accepted: 1 to 63 letters, digits and _, the first no digit, " \
@@ -387,7 +389,11 @@ static const struct {
      "plaza.conf:2: server.names: \"a..b\" is not a host name; accepted: host names without a "
      "port, or * for any\n"},
     {"[fetch]\nports = 80 0\n",
-     "plaza.conf:2: fetch.ports: \"0\" is no port; accepted: numbers from 1 to 65535\n"},
+     "plaza.conf:2: fetch.ports: \"0\" is no port; accepted: numbers from 1 to 65535, as in "
+     "80 443\n"},
+    {"[fetch]\nports = 80,443\n",
+     "plaza.conf:2: fetch.ports: \"80,443\" is no port; accepted: numbers from 1 to 65535, as "
+     "in 80 443\n"},
     {"[fetch]\nallow = localhost\n",
      "plaza.conf:2: fetch.allow: \"localhost\" has no IPv4 or IPv6 address" NO_RANGE "\n"},
     {"[fetch]\nallow = 10.0.0.1/8\n",
