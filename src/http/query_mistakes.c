@@ -43,10 +43,10 @@ query_mistakes_add_unknown(struct mistakes *m, struct span query, const struct q
 	     is_first = false) {
 		if (is_first)
 			names_in_words(params, n, words);
-		mistakes_add_parameter(m, name,
-				       "\"%.*s%s\" is not a parameter here; %s are accepted",
-				       name.len < SHOWN_MAX ? (int)name.len : SHOWN_MAX, name.ptr,
-				       name.len > SHOWN_MAX ? ".." : "", words);
+		mistakes_add_parameter(
+		    m, name, "\"%.*s%s\" is not a parameter here; %s %s accepted",
+		    name.len < SHOWN_MAX ? (int)name.len : SHOWN_MAX, name.ptr,
+		    name.len > SHOWN_MAX ? ".." : "", words, n == 1 ? "is" : "are");
 	}
 }
 

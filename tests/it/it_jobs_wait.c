@@ -415,6 +415,10 @@ START_TEST(a_get_that_waits)
 			     queries[i].parameters);
 		free(target);
 	}
+	json_t *problem = jobs_ask(d, "GET", NULL, NULL, 400, JOBS "/%s?Wait=1", id);
+	ck_assert_str_eq(job_str(problem, "detail"),
+			 "\"Wait\" is not a parameter here; wait is accepted");
+	json_decref(problem);
 	/* its time is over: as it is then */
 	const uint64_t began = it_now_ms();
 	json_t *job = jobs_ask(d, "GET", NULL, NULL, 200, JOBS "/%s?wait=1", id);
