@@ -1,6 +1,7 @@
 /*
  * jobs.c - plazactl jobs: the table of its verbs, and those that are about one job.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -356,6 +357,13 @@ check_arguments(const struct verb *verb, const struct jobs_args *args, const cha
 	for (const char *c = given; *c; c++) {
 		if (!strchr(verb->options, *c)) {
 			ctl_say("jobs %s has no option -%c", verb->name, *c);
+			return false;
+		}
+	}
+	for (int i = 0; i < n; i++) {
+		/* but the arguments of a job may be a negative number */
+		if (args->argv[i][0] == '-' && isalpha((unsigned char)args->argv[i][1])) {
+			ctl_say("%s: options stand before the arguments", args->argv[i]);
 			return false;
 		}
 	}
