@@ -16,7 +16,8 @@ struct claiming {
 	queue_claim_fn *done;
 	void *ctx;
 	struct claim claim;
-	bool tries; /* a queue that was locked */
+	bool tries;    /* a queue that was locked */
+	bool is_brief; /* it was sent so as not to wait for the lock, and to claim nothing */
 	char name[JOB_NAME_MAX + 1];
 };
 
@@ -48,8 +49,8 @@ claim_send(struct lane *lane, struct lane_request *const *request, unsigned n)
 			    loop_now_ms(q->loop), marks))
 		return false;
 	/* one that was submitted before it was known does not wait there any more */
-	const bool waits = c->tries || !watermarks_is_locked(q->watermarks, c->claim.queue);
-	snprintf(max, sizeof(max), "%u", waits ? c->claim.max : 0);
+	c->is_brief = !c->tries && watermarks_is_locked(q->watermarks, c->claim.queue);
+	snprintf(max, sizeof(max), "%u", c->is_brief ? 0 : c->claim.max);
 	snprintf(worker, sizeof(worker), "%" PRId64, c->claim.worker);
 	snprintf(lease, sizeof(lease), "%" PRIu64, c->claim.lease_ms);
 	snprintf(ceiling, sizeof(ceiling), "%" PRIu64, q->config->jobs_queue_concurrency);
@@ -131,7 +132,7 @@ tell_jobs(struct claiming *c, const struct queue_answer *a, const struct lane_an
 		give_up(c);
 		return;
 	}
-	if (c->claim.is_full)
+	if (c->claim.is_full && !c->is_brief)
 		watermarks_looked(c->q->watermarks, c->claim.queue, c->claim.hand, answer->took_us);
 	watermarks_leases(c->q->watermarks, c->claim.queue,
 			  cell_number(answer->result, last, CLAIM_LEASE),
@@ -148,6 +149,16 @@ tell_jobs(struct claiming *c, const struct queue_answer *a, const struct lane_an
 	free(job);
 }
 
+static void claim_submit(struct claiming *c);
+
+/* The lock is gone, and nothing was claimed for fear of it. */
+static bool
+is_in_vain(const struct claiming *c, const struct lane_answer *answer)
+{
+	return c->is_brief && answer->n_rows == 1 &&
+	       end_of(answer->result, answer->row) == CLAIM_MORE;
+}
+
 static void
 claim_done(struct lane_request *request, const struct lane_answer *answer)
 {
@@ -155,11 +166,24 @@ claim_done(struct lane_request *request, const struct lane_answer *answer)
 	struct claiming *c = (struct claiming *)request;
 	const struct queue_answer a = queue_judge(answer);
 
+	if (a.outcome == QUEUE_OK && is_in_vain(c, answer)) {
+		watermarks_lock(c->q->watermarks, c->claim.queue, false, loop_now_ms(c->q->loop));
+		c->tries = true;
+		claim_submit(c);
+		return;
+	}
 	if (a.outcome == QUEUE_OK)
 		tell_jobs(c, &a, answer);
 	else
 		c->done(&a, NULL, c->ctx);
 	free(c);
+}
+
+static void
+claim_submit(struct claiming *c)
+{
+	c->request = (struct lane_request){.kind = &claim_kind, .done = claim_done};
+	lane_submit(c->q->claim, &c->request);
 }
 
 /* Others wait behind a claim that waits for a lock: after one in vain there is none for a while. */
@@ -194,7 +218,5 @@ queue_claim(struct queue *queue, const struct claim *claim, queue_claim_fn *done
 	const size_t len = claim->queue.len < JOB_NAME_MAX ? claim->queue.len : JOB_NAME_MAX;
 	memcpy(c->name, claim->queue.ptr, len);
 	c->claim.queue = span_from(c->name, len);
-	c->request.kind = &claim_kind;
-	c->request.done = claim_done;
-	lane_submit(queue->claim, &c->request);
+	claim_submit(c);
 }

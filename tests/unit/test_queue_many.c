@@ -355,6 +355,51 @@ START_TEST(a_held_queue_holds_up_no_other)
 }
 END_TEST
 
+static PGconn *held_by;
+static size_t n_locked, n_claimed;
+
+/* More than are sent before it is known; and some are left that are sent so as not to wait. */
+#define RELEASED_BY 20
+
+static void
+release_cb(const struct queue_answer *answer, const struct claim_result *result, void *ctx)
+{
+	ck_assert_int_eq(answer->outcome, QUEUE_OK);
+	n_locked += result->end == CLAIM_LOCKED;
+	n_claimed += result->n;
+	if (n_locked == RELEASED_BY && held_by) {
+		PQclear(PQexec(held_by, "commit"));
+		PQfinish(held_by);
+		held_by = NULL;
+	}
+	/* there are as many jobs as claims */
+	if (result->end != CLAIM_LOCKED)
+		ck_assert_uint_eq(result->n, 1);
+	queue_rig_claim_cb(answer, result, ctx);
+}
+
+/* Who was to claim nothing so as not to wait is not told that there is nothing. */
+START_TEST(a_queue_that_is_let_go_is_claimed_from)
+{
+	enum { MANY = 50 };
+	const struct claim claim = {
+	    .queue = SPAN_LIT("q"), .hand = 'w', .max = 1, .lease_ms = 60000, .is_full = true};
+
+	queue_rig_put_many(&rig, 1 + MANY);
+	ck_assert_uint_eq(queue_rig_claim(&rig, 1, 0), 1);
+	held_by = pg_server_connect(&server);
+	PQclear(PQexec(held_by, "begin; select * from job_queue where queue = 'q' for update"));
+	const unsigned before = rig.answers;
+	for (int i = 0; i < MANY; i++)
+		queue_claim(rig.queue, &claim, release_cb, &rig);
+	queue_rig_wait(&rig, before + MANY);
+	ck_assert_ptr_null(held_by);
+	ck_assert_uint_eq(n_locked + n_claimed, MANY);
+	ck_assert_uint_gt(n_claimed, 0);
+	ck_assert_int_eq(number("select count(*) from job_lease"), 1 + (long)n_claimed);
+}
+END_TEST
+
 START_TEST(a_queue_that_somebody_makes_holds_up_no_other)
 {
 	PGconn *holder = pg_server_connect(&server);
@@ -615,6 +660,7 @@ main(void)
 	tcase_add_test(tc, a_put_repeated_too_early_takes_no_key_away);
 	tcase_add_test(tc, nobody_waits_crosswise);
 	tcase_add_test(tc, a_held_queue_holds_up_no_other);
+	tcase_add_test(tc, a_queue_that_is_let_go_is_claimed_from);
 	tcase_add_test(tc, a_queue_that_somebody_makes_holds_up_no_other);
 	tcase_add_test(tc, each_ends_once_though_cancelled_while_it_runs);
 	tcase_add_test(tc, a_pinned_horizon_does_not_slow_claims);
