@@ -383,16 +383,22 @@ change_read(const json_t *json, const struct config *config, struct queue_change
 	return mistakes->n == 0;
 }
 
+struct setting {
+	struct jobs *jobs;
+	struct exchange *x;
+	struct queue_change change; /* its name is in the path of x */
+};
+
 static void
 set_done(const struct queue_answer *answer, const struct queue_row *row, size_t n, void *ctx)
 {
-	struct list *list = ctx;
-	const struct segment *segment = list->jobs->host.segment;
+	struct setting *setting = ctx;
+	const struct segment *segment = setting->jobs->host.segment;
 	struct buffer body = {0};
 
 	if (answer->outcome != QUEUE_OK || n != 1) {
-		job_reply_trouble(list->x, answer);
-		free(list);
+		job_reply_trouble(setting->x, answer);
+		free(setting);
 		return;
 	}
 	/* so that all of this host know it now */
@@ -402,10 +408,28 @@ set_done(const struct queue_answer *answer, const struct queue_row *row, size_t 
 			       row->is_paused);
 	/* what was held back before may be claimed now */
 	if (!row->is_paused)
-		jobs_stir(list->jobs, cell);
-	const bool ok = job_queue_json(&body, row, list->jobs->config, cell ? cell->rate : 0);
-	job_reply_json(list->x, ok, 200, &body, answer, NULL);
-	free(list);
+		jobs_stir(setting->jobs, cell);
+	const bool ok = job_queue_json(&body, row, setting->jobs->config, cell ? cell->rate : 0);
+	job_reply_json(setting->x, ok, 200, &body, answer, NULL);
+	free(setting);
+}
+
+/* Settings keep a queue for good: of made-up names there is an end; what SQL has made is there. */
+static void
+is_there_done(const struct queue_answer *answer, const struct queue_row *row, size_t n, void *ctx)
+{
+	struct setting *setting = ctx;
+
+	(void)row;
+	if (answer->outcome == QUEUE_OK && n > 0) {
+		queue_set(setting->jobs->queue, &setting->change, set_done, setting);
+		return;
+	}
+	if (answer->outcome == QUEUE_OK)
+		job_reply_full(setting->x, span_from(NULL, 0), TOO_MANY_RETRY_S);
+	else
+		job_reply_trouble(setting->x, answer);
+	free(setting);
 }
 
 static void
@@ -421,21 +445,20 @@ set_handle(struct exchange *x, void *ctx)
 	if (!json)
 		return;
 	mistakes_init(&mistakes);
-	struct list *list = malloc(sizeof(*list));
-	if (!list) {
+	struct setting *setting = malloc(sizeof(*setting));
+	if (!setting) {
 		job_reply_no_memory(x);
 	} else if (!change_read(json, jobs->config, &change, &mistakes)) {
 		job_reply_invalid(x, &mistakes,
 				  "the settings of a queue are "
 				  "{\"paused\":true,\"concurrency\":3,\"depth\":100}");
-		free(list);
-	} else if (!jobs_queue(jobs->host.segment, change.name, true)) {
-		/* settings keep a queue for good: of made-up names there is an end, too */
-		job_reply_full(x, span_from(NULL, 0), TOO_MANY_RETRY_S);
-		free(list);
+		free(setting);
 	} else {
-		*list = (struct list){jobs, x};
-		queue_set(jobs->queue, &change, set_done, list);
+		*setting = (struct setting){jobs, x, change};
+		if (jobs_queue(jobs->host.segment, change.name, true))
+			queue_set(jobs->queue, &change, set_done, setting);
+		else
+			queue_queues(jobs->queue, change.name, is_there_done, setting);
 	}
 	json_decref(json);
 }

@@ -251,19 +251,35 @@ END_TEST
 
 START_TEST(names_have_an_end)
 {
+	const struct queue_row row = {
+	    .name = SPAN_LIT("one-more"), .concurrency = -1, .depth = -1, .is_paused = true};
 	char name[40];
 
 	for (size_t i = 0; i < JOB_QUEUES; i++) {
 		snprintf(name, sizeof(name), "name-%zu", i);
 		jobs_queue(segment, span_str(name), true);
 	}
-	patch(0, "one-more", "{\"paused\":true}");
-	ck_assert_int_eq(x[0]->status, 429);
-	ck_assert_str_eq(x[0]->type, "too-many-queues");
+	/* those that this host knows of go on */
+	patch(0, "q", "{\"paused\":true}");
+	fake_answer_queues(0, QUEUE_OK, &row);
+	ck_assert_int_eq(x[0]->status, 200);
+	/* and those that SQL has made */
+	patch(1, "one-more", "{\"paused\":true}");
+	ck_assert_str_eq(fake_ask(0)->name, "one-more");
+	fake_answer_queues(0, QUEUE_OK, &row);
+	ck_assert(!x[1]->answered);
+	ck_assert_str_eq(fake_ask(0)->name, "one-more");
+	fake_answer_queues(0, QUEUE_OK, &row);
+	ck_assert_int_eq(x[1]->status, 200);
+	/* but nobody makes more of them */
+	patch(2, "one-more", "{\"paused\":true}");
+	fake_answer_queues(0, QUEUE_OK, NULL);
+	ck_assert_int_eq(x[2]->status, 429);
+	ck_assert_str_eq(x[2]->type, "too-many-queues");
+	patch(3, "one-more", "{\"paused\":true}");
+	fake_answer_queues(0, QUEUE_DOWN, NULL);
+	ck_assert_int_eq(x[3]->status, 503);
 	ck_assert_uint_eq(fake_asks(), 0);
-	/* those that there are go on */
-	patch(1, "q", "{\"paused\":true}");
-	ck_assert_uint_eq(fake_asks(), 1);
 }
 END_TEST
 
