@@ -8,7 +8,10 @@
 
 #include "fetch/transfer_private.h"
 
-/* A handshake with nobody: libcurl reads the certificates for it, and keeps them for all others. */
+/*
+ * A handshake with nobody: libcurl reads the certificates for it, and keeps them for all others,
+ * for a day (CURLOPT_CA_CACHE_TIMEOUT).
+ */
 static void
 greet_nobody(struct transfers *all, CURL *easy, unsigned port)
 {
