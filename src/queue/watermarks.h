@@ -23,6 +23,7 @@
 /* time between such looks, in times that one takes */
 #define WATERMARK_FULL_TIMES 100
 
+/* Less than a second, after which each caller comes again: so one of them tries. */
 #define WATERMARK_LOCKED_MS 900
 
 struct watermarks;
