@@ -105,7 +105,7 @@ end_when_empty(struct runner *r)
 	if (r->lost_credits && (r->is_known || r->state == RUNNER_DRAINING))
 		return;
 	r->state = RUNNER_ENDING;
-	if (r->is_known)
+	if (tend_end(r->tend))
 		queue_bury(r->queue, r->worker, bury_cb, r);
 	else
 		watch_start_ms(&r->emptied, 0);

@@ -56,7 +56,7 @@ struct tend {
 	struct loop *loop;
 	struct tend_settings settings;
 	struct jobs_shared *shared;
-	bool is_connected, is_known, is_draining;
+	bool is_connected, is_known, is_draining, is_ended;
 	bool is_read_only; /* the server, at the last beat */
 	struct chore beat, queues, rescue, promote, keep;
 	struct mourning dead[JOB_DEAD];
@@ -74,7 +74,8 @@ chore_begin(struct chore *chore)
 		chore->is_wanted = true;
 		return;
 	}
-	if (!chore->tend->is_connected || (chore != &chore->tend->beat && !chore->tend->is_known))
+	const struct tend *tend = chore->tend;
+	if (!tend->is_connected || tend->is_ended || (chore != &tend->beat && !tend->is_known))
 		return;
 	chore->is_begun = true;
 	chore->is_wanted = false;
@@ -94,7 +95,7 @@ chore_end(struct chore *chore, uint64_t next_ms)
 	const struct tend *tend = chore->tend;
 
 	chore->is_begun = false;
-	if (!tend->is_connected || (tend->is_draining && chore != &tend->beat))
+	if (!tend->is_connected || tend->is_ended || (tend->is_draining && chore != &tend->beat))
 		return;
 	chore_in(chore, chore->is_wanted ? 0 : next_ms);
 }
@@ -529,4 +530,12 @@ tend_drain(struct tend *tend)
 {
 	tend->is_draining = true;
 	stop_timers(tend, false);
+}
+
+bool
+tend_end(struct tend *tend)
+{
+	tend->is_ended = true;
+	stop_timers(tend, true);
+	return tend->is_known || (tend->beat.is_begun && !tend->is_read_only);
 }

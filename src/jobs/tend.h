@@ -41,5 +41,8 @@ void tend_rescue(struct tend *tend);
 void tend_promote_in(struct tend *tend, uint64_t ms);
 /* Others look after the queue from now on; we only say that we are alive. */
 void tend_drain(struct tend *tend);
+/* Says no more that we are alive. Whether the database knows us, or will when it has done what it
+ * was asked: then we have to be buried. */
+bool tend_end(struct tend *tend) __attribute__((warn_unused_result));
 
 #endif
