@@ -242,7 +242,9 @@ END_TEST
 /* More than there are places for in memory: only SQL can make so many. */
 START_TEST(thousands_of_queues_share_what_there_is)
 {
-	struct daemon *d = job_daemon(pg_fresh(), "jobs.concurrency=100", NULL);
+	/* not 100 ms: beside other tests a process may not run for so long */
+	struct daemon *d =
+	    job_daemon(pg_fresh(), "jobs.concurrency=100", "log.slow_callback=900ms", NULL);
 	const long n = 2000;
 
 	job_do("select count(job_enqueue('sleep', queue => 'q' || n)) from generate_series(1, %ld) "
