@@ -47,7 +47,8 @@ fill_error(struct transfer *t, CURLcode code, struct transfer_end *end)
 		return;
 	}
 	/* one line that is longer than curl takes, which it calls a lack of memory */
-	const bool is_long_line = code == CURLE_OUT_OF_MEMORY && t->is_ready && !t->has_head;
+	const bool is_long_line = code == CURLE_OUT_OF_MEMORY && t->is_ready && !t->has_head &&
+				  t->raw > TRANSFER_HEAD_MAX;
 	if (t->is_too_large || is_long_line) {
 		end->error = TRANSFER_TOO_LARGE;
 		end->detail = "the head is larger than 32 KiB or has more than 15 interim ones "
@@ -237,6 +238,18 @@ want_timer_cb(CURLM *multi, long ms, void *ctx)
 	return 0;
 }
 
+/* What a connection has brought since it was there, as it came; 0: it is not known. */
+static uint64_t
+raw_bytes(curl_socket_t fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (fd == CURL_SOCKET_BAD || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
 /*
  * Never -1, which would be the end of all transfers: a socket without a watch is ended by its
  * timeout.
@@ -250,8 +263,12 @@ want_socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx, void *of_socke
 
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
 	struct transfer *t = (struct transfer *)(void *)owner;
-	if (t)
+	if (t) {
 		t->fd = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : fd;
+		/* the last look at it: it may be closed next */
+		if (what == CURL_POLL_REMOVE)
+			t->raw = raw_bytes(fd);
+	}
 	if (what == CURL_POLL_REMOVE) {
 		if (place) {
 			watch_stop(&place->watch);
@@ -300,19 +317,16 @@ static bool
 is_flood(struct transfer *t)
 {
 	curl_off_t down = 0;
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
+	const uint64_t raw = t->is_ready ? raw_bytes(t->fd) : 0;
 
-	if (!t->is_ready || t->fd == CURL_SOCKET_BAD ||
-	    getsockopt(t->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+	if (!raw)
 		return false;
 	curl_easy_getinfo(t->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
 	/* a kept connection has brought other answers before; and it may be another one by now */
-	if (!t->has_first || info.tcpi_bytes_received < t->first_raw)
-		t->first_raw = info.tcpi_bytes_received;
+	if (!t->has_first || raw < t->first_raw)
+		t->first_raw = raw;
 	t->has_first = true;
-	return info.tcpi_bytes_received - t->first_raw >
-	       t->all->settings.max_input + 8 * (uint64_t)down;
+	return raw - t->first_raw > t->all->settings.max_input + 8 * (uint64_t)down;
 }
 
 /* False: it goes on. */

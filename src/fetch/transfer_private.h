@@ -58,6 +58,7 @@ struct transfer {
 	curl_socket_t fd;   /* that libcurl waits for */
 	bool has_first;     /* the connection had brought so much when it was first looked at: */
 	uint64_t first_raw; /* bytes, as they come */
+	uint64_t raw;       /* in the end; of a connection that was used before, with all others */
 	char error[CURL_ERROR_SIZE];
 };
 

@@ -106,8 +106,13 @@ is_whole(void)
 		const json_t *url = json_array_get(urls, i);
 		const bool is_good = json_integer_value(json_object_get(url, "status")) == 200 &&
 				     json_is_null(json_object_get(url, "error"));
-		if (!is_good)
-			ck_assert(json_is_string(json_object_get(url, "error")));
+		if (!is_good) {
+			const char *error = json_string_value(json_object_get(url, "error"));
+
+			/* whoever lacks memory blames no origin */
+			ck_assert_ptr_nonnull(error);
+			ck_assert_msg(strncmp(error, "too-large", 9) != 0, "%s", error);
+		}
 		is_so = is_so && is_good;
 	}
 	return is_so;
