@@ -172,9 +172,10 @@ jobs_queue_name(const struct segment *segment, unsigned i, char name[JOB_QUEUE_N
 }
 
 void
-jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool is_paused)
+jobs_queue_set(struct job_queue_cell *cell, int64_t asked, int64_t depth, int64_t limit,
+	       bool is_paused)
 {
-	atomic_store(&cell->depth, depth);
+	atomic_fetch_add(&cell->depth, depth - asked);
 	atomic_store(&cell->limit, limit);
 	atomic_store(&cell->is_paused, is_paused);
 }
@@ -222,7 +223,7 @@ jobs_queue_forget(struct job_queue_cell *cell)
 	atomic_store(&cell->name_len, 0);
 	atomic_store(&cell->drained, 0);
 	atomic_store(&cell->rate, 0);
-	jobs_queue_set(cell, 0, 0, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 0, 0, false);
 	atomic_store(&cell->hash, HASH_AGAIN);
 }
 

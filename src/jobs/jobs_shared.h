@@ -97,8 +97,12 @@ void jobs_ring(const struct segment *segment, const struct doorbell *bell);
 struct job_queue_cell *jobs_queue(const struct segment *segment, struct span name, bool make);
 /* Writes the name of cell `i` of the table; its length, 0 when the cell is free. */
 size_t jobs_queue_name(const struct segment *segment, unsigned i, char name[JOB_QUEUE_NAME_MAX]);
-/* What the database has just said of a queue. */
-void jobs_queue_set(struct job_queue_cell *cell, int64_t depth, int64_t limit, bool is_paused);
+/*
+ * What the database says of a queue. `asked` is the cell's depth as it was when the database was
+ * asked: what has come and left since is kept, for the answer may know nothing of it.
+ */
+void jobs_queue_set(struct job_queue_cell *cell, int64_t asked, int64_t depth, int64_t limit,
+		    bool is_paused);
 /* `n` jobs are on their way: they take their room already, and jobs_queue_ready follows, or _leave.
  */
 void jobs_queue_expect(struct job_queue_cell *cell, uint64_t n);

@@ -404,8 +404,8 @@ set_done(const struct queue_answer *answer, const struct queue_row *row, size_t 
 	/* so that all of this host know it now */
 	struct job_queue_cell *cell = jobs_queue(segment, row->name, true);
 	if (cell)
-		jobs_queue_set(cell, row->ready + row->later, row->depth > 0 ? row->depth : 0,
-			       row->is_paused);
+		jobs_queue_set(cell, atomic_load(&cell->depth), row->ready + row->later,
+			       row->depth > 0 ? row->depth : 0, row->is_paused);
 	/* what was held back before may be claimed now */
 	if (!row->is_paused)
 		jobs_stir(setting->jobs, cell);

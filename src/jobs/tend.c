@@ -64,6 +64,11 @@ struct tend {
 	uint64_t beaten_ms, rescue_from_ms;
 	/* to measure how fast queues drain */
 	uint64_t drained[JOB_QUEUES], measured_ms;
+	/* the queues' cells when the database was asked for them */
+	struct {
+		uint64_t hash;
+		int64_t depth;
+	} asked[JOB_QUEUES];
 };
 
 static void
@@ -408,10 +413,20 @@ forget_gone(struct tend *tend, const struct queue_row *row, size_t n)
 			continue;
 		/* what has been put there is not committed yet, maybe */
 		if (atomic_load(&cell->depth) > 0)
-			jobs_queue_set(cell, 0, 0, false);
+			jobs_queue_set(cell, atomic_load(&cell->depth), 0, 0, false);
 		else
 			jobs_queue_forget(cell);
 	}
+}
+
+/* Of a cell that was another queue's then, or nobody's, nothing is kept. */
+static int64_t
+asked_depth(const struct tend *tend, const struct job_queue_cell *cell)
+{
+	const size_t i = (size_t)(cell - tend->shared->queue);
+
+	return atomic_load(&cell->hash) == tend->asked[i].hash ? tend->asked[i].depth
+							       : atomic_load(&cell->depth);
 }
 
 static void
@@ -432,8 +447,8 @@ queues_cb(const struct queue_answer *answer, const struct queue_row *row, size_t
 		    jobs_queue(s->segment, row[i].name, !is_idle(&row[i]));
 
 		if (cell)
-			jobs_queue_set(cell, depth, row[i].depth < 0 ? 0 : row[i].depth,
-				       row[i].is_paused);
+			jobs_queue_set(cell, asked_depth(tend, cell), depth,
+				       row[i].depth < 0 ? 0 : row[i].depth, row[i].is_paused);
 		if (row[i].ready_p > 0 && !row[i].is_paused)
 			s->ready(row[i].name, true, s->ctx);
 	}
@@ -448,6 +463,12 @@ queues_cb(const struct queue_answer *answer, const struct queue_row *row, size_t
 static void
 queues_begin(struct tend *tend)
 {
+	for (unsigned i = 0; i < JOB_QUEUES; i++) {
+		const struct job_queue_cell *cell = &tend->shared->queue[i];
+
+		tend->asked[i].hash = atomic_load(&cell->hash);
+		tend->asked[i].depth = atomic_load(&cell->depth);
+	}
 	queue_queues(tend->settings.queue, span_from(NULL, 0), queues_cb, tend);
 }
 

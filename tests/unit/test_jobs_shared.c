@@ -192,12 +192,18 @@ START_TEST(a_queue_that_is_full_says_when_to_come_again)
 	jobs_queue_leave(cell, 2);
 	ck_assert_int_eq(jobs_queue_room(cell, 10, 4), 3);
 	/* its own limit counts when it is lower */
-	jobs_queue_set(cell, 7, 8, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 7, 8, false);
 	ck_assert_int_eq(jobs_queue_room(cell, 10, 4), 1);
-	jobs_queue_set(cell, 7, 100, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 7, 100, false);
 	ck_assert_int_eq(jobs_queue_room(cell, 10, 4), 3);
+	/* what comes and leaves while the database is asked is in no answer of it */
+	const int64_t asked = atomic_load(&cell->depth);
+	jobs_queue_drain(cell, 6);
+	jobs_queue_put(shared, cell, 2, 'w');
+	jobs_queue_set(cell, asked, 9, 0, false);
+	ck_assert_int_eq(atomic_load(&cell->depth), 5);
 	/* never less than none, whatever the estimate has come to */
-	jobs_queue_set(cell, -5, 0, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), -5, 0, false);
 	ck_assert_int_eq(jobs_queue_room(cell, 10, 100), 15);
 
 	ck_assert_uint_eq(jobs_queue_retry_after_s(cell, 100), 5);
@@ -206,7 +212,7 @@ START_TEST(a_queue_that_is_full_says_when_to_come_again)
 	ck_assert_uint_eq(jobs_queue_retry_after_s(cell, 1), 1);
 	ck_assert_uint_eq(jobs_queue_retry_after_s(cell, INT64_MAX), 60);
 	ck_assert_uint_eq(jobs_queue_retry_after_s(cell, -1), 1);
-	jobs_queue_set(cell, 7, 0, true);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 7, 0, true);
 	ck_assert_uint_eq(jobs_queue_retry_after_s(cell, 1), 60);
 }
 END_TEST

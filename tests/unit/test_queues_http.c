@@ -43,7 +43,7 @@ setup(void)
 	queues_add_routes(&jobs, NULL);
 	cell = jobs_queue(segment, SPAN_LIT("q"), true);
 	ck_assert_ptr_nonnull(cell);
-	jobs_queue_set(cell, 5, 0, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 5, 0, false);
 }
 
 static void
@@ -106,7 +106,7 @@ START_TEST(when_it_is_empty)
 	queue_waits_hear(jobs.queue_waits);
 	pass_ms(50);
 	ck_assert_uint_eq(fake_asks(), 0);
-	jobs_queue_set(cell, 0, 0, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 0, 0, false);
 	queue_waits_hear(jobs.queue_waits);
 	pass_ms(50);
 	ck_assert_uint_eq(fake_asks(), 1);
@@ -156,7 +156,7 @@ START_TEST(an_outage_is_waited_over)
 	ck_assert_int_eq(x[0]->status, 503);
 	get(1, "until=empty&wait=60");
 	tell(1, 0);
-	jobs_queue_set(cell, 0, 0, false);
+	jobs_queue_set(cell, atomic_load(&cell->depth), 0, 0, false);
 	queue_waits_hear(jobs.queue_waits);
 	pass_ms(50);
 	fake_answer_queues(0, QUEUE_DOWN, NULL);
