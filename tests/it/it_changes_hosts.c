@@ -163,8 +163,9 @@ START_TEST(a_standby_tells_what_it_has)
 
 	pair_open(&pair, false);
 	struct daemon *on_primary = start_on(pair.primary);
-	/* the index for searches, too: nobody makes it on a standby */
+	/* the index for searches and the tables of jobs, too: nobody makes them on a standby */
 	free(daemon_log_wait(on_primary, 0, "search is ready"));
+	free(daemon_log_wait(on_primary, 0, "executor info: jobs: connected"));
 	struct daemon *on_standby = start_on(pair.standby);
 	reader_open(&first, on_primary);
 	reader_open(&second, on_standby);

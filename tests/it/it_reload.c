@@ -381,6 +381,8 @@ START_TEST(requests_in_hand_are_finished)
 	/* a lane that still prepares its statements would wait for the lock, too */
 	free(daemon_log_wait(d, 0, "worker 0 info: store: connected"));
 	free(daemon_log_wait(d, 0, "worker 1 info: store: connected"));
+	/* and so would who makes the index */
+	free(daemon_log_wait(d, 0, "search is ready"));
 	char *dbname = pg_ask("select current_database()");
 	const char *argv[] = {"psql", "-XAtq", "-h", pg_socket_dir(), "-U", "postgres",
 			      "-d",   dbname,  NULL};

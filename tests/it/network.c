@@ -43,6 +43,10 @@ add_ipv6(const char *text)
 
 	ck_assert_int_eq(inet_pton(AF_INET6, text, &request.ifr6_addr), 1);
 	bool ok = fd >= 0 && ioctl(fd, SIOCSIFADDR, &request) == 0;
+	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_addr = request.ifr6_addr};
+	/* it is there a moment later, maybe */
+	if (ok)
+		WAIT_UNTIL(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0);
 	if (fd >= 0)
 		close(fd);
 	return ok;
